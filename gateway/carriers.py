@@ -1,0 +1,103 @@
+"""What carries envelopes between members: requests and responses as bytes, padded to their size class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from gateway import wire
+from gateway.model.signed import Reply, Signed
+from keys.envelope import Envelope
+from yrdx.exchange.v1 import desk_pb2, envelope_pb2, exchange_pb2
+
+
+def envelope_to_message(envelope: Envelope) -> envelope_pb2.Envelope:
+    """Build the wire form of an envelope."""
+    return cast("envelope_pb2.Envelope", wire.to_message(envelope))
+
+
+def envelope_from_message(message: envelope_pb2.Envelope) -> Envelope:
+    """Read an envelope whose signatures nobody has checked.
+
+    Raises:
+        WireMalformed: when it breaks the envelope's own limits.
+    """
+    return wire.from_message(Envelope, message)
+
+
+def read_envelope(payload: bytes) -> Envelope:
+    """Parse the bytes of an Envelope whose signatures nobody has checked.
+
+    Raises:
+        WireMalformed: when they are none.
+    """
+    return wire.decode(Envelope, payload)
+
+
+def write_request(question: Envelope) -> bytes:
+    """Serialise the AskRequest that carries a signed question."""
+    return bytes(exchange_pb2.AskRequest(question=envelope_to_message(question)).SerializeToString())
+
+
+def read_request(payload: bytes) -> Envelope:
+    """Parse an AskRequest.
+
+    Raises:
+        WireMalformed: when it is none.
+    """
+    message = exchange_pb2.AskRequest()
+    wire.parse_into(message, payload)
+    return envelope_from_message(message.question)
+
+
+def write_response(answer: Envelope, items: Sequence[bytes], size_of: Callable[[int], int]) -> bytes:
+    """Serialise an AskResponse and pad it, outside the signature, to the size that `size_of` gives for its own."""
+    message = exchange_pb2.AskResponse(answer=envelope_to_message(answer), items=items)
+    size = message.ByteSize()
+    room = size_of(size) - size
+    # One byte cannot be filled, for an entry takes two at least: the next class then.
+    message.padding.extend(_padding(room if room != 1 else size_of(size + 2) - size))
+    return bytes(message.SerializeToString())
+
+
+def _padding(room: int) -> list[bytes]:
+    """Give entries whose encoding takes exactly so many bytes: each costs a tag, its length, and itself."""
+    if room == 0:
+        return []
+    for before in ([], [b""]):
+        for overhead in (2, 3, 4):
+            left = room - 2 * len(before) - overhead
+            if left >= 0 and max(1, -(-left.bit_length() // 7)) == overhead - 1:
+                return [*before, bytes(left)]
+    raise ValueError(room)
+
+
+def read_response(payload: bytes) -> tuple[Envelope, tuple[bytes, ...]]:
+    """Parse an AskResponse into the answer's envelope and the salted items.
+
+    Raises:
+        WireMalformed: when it is none.
+    """
+    message = exchange_pb2.AskResponse()
+    wire.parse_into(message, payload)
+    return envelope_from_message(message.answer), tuple(message.items)
+
+
+def write_result(
+    result: Envelope, exchanges: Sequence[tuple[Signed, Reply | None]], recognitions: Sequence[Envelope]
+) -> bytes:
+    """Serialise an AskMembersResponse without its directory; an answer is kept without its padding."""
+    message = desk_pb2.AskMembersResponse(
+        result=envelope_to_message(result), recognitions=[envelope_to_message(each) for each in recognitions]
+    )
+    for signed, reply in exchanges:
+        member, question = signed.question.header.answerer_member, envelope_to_message(signed.envelope)
+        exchange = message.exchanges.add(member=member, question=question)
+        if reply is None:
+            continue
+        if reply.refused:
+            exchange.refusal.MergeFromString(reply.payload)
+        else:
+            exchange.answer.MergeFromString(reply.payload)
+            exchange.answer.ClearField("padding")
+    return bytes(message.SerializeToString())

@@ -1,0 +1,47 @@
+"""Named limits and their defaults; the signed directory may set any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from gateway.errors import CatalogueMalformed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SIZE_CLASSES = (1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20)
+SALT_BYTES = 16
+ID_BYTES = 16
+DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Sizes in bytes, times in seconds, counts in pieces."""
+
+    question_bytes: int = 64 << 10
+    subjects: int = 1_000
+    question_life: int = 60
+    clock_skew: int = 30
+    deadline: int = 5
+    attempts: int = 3
+    in_flight: int = 256
+    intent_age: int = 300
+    authorisations: int = 100
+    recognition_months: int = 12
+    case_subjects: int = 100_000
+
+    @classmethod
+    def from_section(cls, section: Mapping[str, Any]) -> Limits:
+        """Read the directory's `limits`.
+
+        Raises:
+            CatalogueMalformed: for a name that is no limit, or a value that is no positive whole number.
+        """
+        known = {field.name for field in fields(cls)}
+        for name, value in section.items():
+            if name not in known or type(value) is not int or value < 1:
+                msg = f"limits.{name}: no such limit, or not a positive whole number"
+                raise CatalogueMalformed(msg)
+        return cls(**section)
