@@ -1,0 +1,248 @@
+"""Legal clocks: what may still be said on a day, at boundary days and in every way of being unsayable."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from worlds import CATALOGUE, listing, measure, penalty, permit, rating
+from worlds_tables import TODAY
+
+from gateway.clocks import (
+    Saying,
+    civil_day,
+    clock_on,
+    months_before,
+    say_listing,
+    say_measure,
+    say_penalty,
+    say_permit,
+    say_rating,
+    still_running,
+    window_from,
+)
+from gateway.model.codes import Severity, Window
+
+RULE = CATALOGUE.clocks[0]
+CLOCK = clock_on(RULE, TODAY)
+SHOWING = clock_on(RULE, TODAY, shows_repaired=True)
+TOMORROW, NOW, YESTERDAY = "2026-03-11", "2026-03-10", "2026-03-09"
+SAY, SILENT = Saying.SAY, Saying.SILENT
+ANY_DAY = st.dates(date(1990, 1, 1), date(2060, 12, 31))
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [
+        ("2026-03-09T15:59:59+00:00", "2026-03-09"),
+        ("2026-03-09T16:00:00+00:00", "2026-03-10"),
+        ("2026-03-10T00:30:00+08:00", "2026-03-10"),
+        ("2026-03-10T23:30:00+08:00", "2026-03-10"),
+        ("2026-03-10T00:30:00-05:00", "2026-03-10"),
+        ("2024-02-28T16:30:00+00:00", "2024-02-29"),
+    ],
+)
+def test_a_legal_day_is_a_civil_day_in_china(moment: str, day: str) -> None:
+    """Whatever the zone of an instant, its legal day is that of Asia/Shanghai (U18)."""
+    assert civil_day(datetime.fromisoformat(moment)) == date.fromisoformat(day)
+
+
+@pytest.mark.parametrize(
+    ("window", "first"),
+    [(Window.M12, "2023-02-28"), (Window.M24, "2022-02-28"), (Window.M36, "2021-02-28"), (Window.M60, "2019-02-28")],
+)
+def test_a_window_begins_on_the_corresponding_day(window: Window, first: str) -> None:
+    """A window that ends on a leap day begins on the last day of February."""
+    assert window_from(date(2024, 2, 29), window) == date.fromisoformat(first)
+
+
+@pytest.mark.parametrize(
+    ("today", "months", "earliest"),
+    [
+        ("2026-03-10", 12, "2025-03-10"),
+        ("2026-03-10", 3, "2025-12-10"),
+        ("2025-02-28", 12, "2024-02-28"),
+        ("2025-03-01", 12, "2024-03-01"),
+        ("2024-02-29", 12, "2023-03-01"),
+        ("2024-02-29", 48, "2020-02-29"),
+        ("2026-05-31", 3, "2026-03-01"),
+        ("2024-05-31", 3, "2024-03-01"),
+        ("2026-01-31", 1, "2025-12-31"),
+    ],
+)
+def test_a_period_runs_through_its_corresponding_day(today: str, months: int, earliest: str) -> None:
+    """A period of months ends with the corresponding day, leap days and short months included."""
+    assert still_running(date.fromisoformat(today), months) == date.fromisoformat(earliest)
+
+
+@given(decided=ANY_DAY, today=ANY_DAY, months=st.integers(1, 60))
+def test_a_period_counted_back_is_the_period_counted_forward(decided: date, today: date, months: int) -> None:
+    """A decision is within its period exactly until its corresponding day, or the month's last one."""
+    assert (decided >= still_running(today, months)) == (today <= months_before(decided, -months))
+
+
+@pytest.mark.parametrize(
+    ("changes", "saying"),
+    [
+        ({}, SAY),
+        ({"decided_on": NOW}, SAY),
+        ({"decided_on": TOMORROW}, SILENT),
+        ({"decided_on": None}, SILENT),
+        ({"decided_on": "2025-03-10"}, SAY),
+        ({"decided_on": "2025-03-09"}, SILENT),
+        ({"severity": "MINOR", "decided_on": "2025-12-10"}, SAY),
+        ({"severity": "MINOR", "decided_on": "2025-12-09"}, SILENT),
+        ({"severity": "SERIOUS", "decided_on": "2023-03-10"}, SAY),
+        ({"severity": "SERIOUS", "decided_on": "2023-03-09"}, SILENT),
+        ({"severity": None}, SILENT),
+        ({"severity": "GRAVE"}, SILENT),
+        ({"origin": "SELF_DECLARED"}, SILENT),
+        ({"origin": "MARKET"}, SILENT),
+        ({"origin": None}, SILENT),
+        ({"exempt": 1}, SILENT),
+        ({"annulled_on": YESTERDAY}, SILENT),
+        ({"annulled_on": TOMORROW}, SILENT),
+        ({"publish_not_before": TOMORROW}, SILENT),
+        ({"publish_not_before": NOW}, SAY),
+        ({"repaired_on": YESTERDAY}, SILENT),
+        ({"repaired_on": NOW}, SILENT),
+        ({"repaired_on": TOMORROW}, SAY),
+        ({"disputed": 1}, SAY),
+    ],
+)
+def test_a_penalty_is_said_by_its_clock(changes: dict[str, Any], saying: Saying) -> None:
+    """A penalty is said only while every rule lets it."""
+    assert say_penalty(penalty(**changes), CLOCK) is saying
+
+
+@pytest.mark.parametrize(
+    ("changes", "saying"),
+    [
+        ({"repaired_on": NOW}, Saying.SAY_REPAIRED),
+        ({"repaired_on": TOMORROW}, SAY),
+        ({"repaired_on": NOW, "annulled_on": NOW}, SILENT),
+        ({"repaired_on": NOW, "exempt": 1}, SILENT),
+        ({"repaired_on": NOW, "decided_on": "2025-03-09"}, SILENT),
+    ],
+)
+def test_a_repaired_penalty_shows_only_where_a_purpose_shows_it(changes: dict[str, Any], saying: Saying) -> None:
+    """A purpose that shows repaired items shows them as repaired, and nothing that is silent otherwise."""
+    assert say_penalty(penalty(**changes), SHOWING) is saying
+
+
+def test_the_lookup_window_ends_before_the_months_of_a_severity() -> None:
+    """The shorter of lookup and publication decides."""
+    rule = CATALOGUE.clocks[0].__class__(
+        member="310000",
+        version="t",
+        publish_months={"SERIOUS": 60},
+        lookup_months=12,
+        valid_from=date(2020, 1, 1),
+    )
+    clock = clock_on(rule, TODAY)
+    assert dict(clock.said_from) == {"SERIOUS": "2025-03-10"}
+
+
+def test_no_months_means_never() -> None:
+    """A severity of zero months, or outside the severities asked for, is silent from its first day."""
+    rule = CATALOGUE.clocks[0].__class__(
+        member="310000",
+        version="t",
+        publish_months={"MINOR": 0, "GENERAL": 1, "SERIOUS": 1},
+        lookup_months=12,
+        valid_from=date(2020, 1, 1),
+    )
+    clock = clock_on(rule, TODAY, severities=frozenset({Severity.MINOR, Severity.GENERAL}))
+    assert set(clock.said_from) == {"GENERAL"}
+
+
+def test_a_window_limits_the_decisions() -> None:
+    """A fact before the question's window is silent, whatever its severity may still say."""
+    clock = clock_on(RULE, TODAY, since=date(2026, 1, 1))
+    assert say_penalty(penalty(decided_on="2026-01-01"), clock) is SAY
+    assert say_penalty(penalty(decided_on="2025-12-31"), clock) is SILENT
+
+
+@pytest.mark.parametrize(
+    ("changes", "saying"),
+    [
+        ({}, SAY),
+        ({"listed_on": NOW}, SAY),
+        ({"listed_on": TOMORROW}, SILENT),
+        ({"listed_on": None}, SILENT),
+        ({"listed_on": "2010-01-01"}, SAY),
+        ({"exit_on": NOW}, SILENT),
+        ({"exit_on": YESTERDAY}, SILENT),
+        ({"exit_on": TOMORROW}, SAY),
+        ({"publish_not_before": TOMORROW}, SILENT),
+        ({"publish_not_before": NOW}, SAY),
+        ({"origin": "MARKET"}, SILENT),
+    ],
+)
+def test_a_listing_is_said_while_it_stands(changes: dict[str, Any], saying: Saying) -> None:
+    """An entry is said from listing and grace until the day of its exit."""
+    assert say_listing(listing(**changes), CLOCK) is saying
+    assert say_listing(listing(**changes), SHOWING) is saying
+
+
+@pytest.mark.parametrize(
+    ("changes", "saying"),
+    [
+        ({}, SAY),
+        ({"term_from": NOW}, SAY),
+        ({"term_from": TOMORROW}, SILENT),
+        ({"term_from": None}, SILENT),
+        ({"term_until": None}, SAY),
+        ({"term_until": TOMORROW}, SAY),
+        ({"term_until": NOW}, SILENT),
+        ({"lifted_on": NOW}, SILENT),
+        ({"lifted_on": TOMORROW}, SAY),
+    ],
+)
+def test_a_measure_is_said_during_its_term(changes: dict[str, Any], saying: Saying) -> None:
+    """A measure is said from the first day of its term to the last, unless it was lifted."""
+    assert say_measure(measure(**changes), CLOCK) is saying
+
+
+@pytest.mark.parametrize(
+    ("changes", "saying"),
+    [
+        ({}, SAY),
+        ({"valid_from": TOMORROW}, SILENT),
+        ({"valid_from": None}, SILENT),
+        ({"valid_until": NOW}, SILENT),
+        ({"valid_until": None}, SAY),
+        ({"revoked_on": NOW}, SILENT),
+        ({"revoked_on": TOMORROW}, SAY),
+    ],
+)
+def test_a_permit_is_said_while_it_is_valid(changes: dict[str, Any], saying: Saying) -> None:
+    """An ended, revoked or future permit leaves no trace."""
+    assert say_permit(permit(**changes), CLOCK) is saying
+
+
+@pytest.mark.parametrize(
+    ("changes", "saying"),
+    [
+        ({}, SAY),
+        ({"rated_on": NOW}, SAY),
+        ({"rated_on": TOMORROW}, SILENT),
+        ({"rated_on": None}, SILENT),
+        ({"valid_until": NOW}, SILENT),
+        ({"valid_until": TOMORROW}, SAY),
+        ({"valid_until": None}, SAY),
+    ],
+)
+def test_a_rating_is_said_while_it_is_valid(changes: dict[str, Any], saying: Saying) -> None:
+    """A rating is said from its day until it ends."""
+    assert say_rating(rating(**changes), CLOCK) is saying
+
+
+@given(today=ANY_DAY, age=st.integers(-400, 2500), severity=st.sampled_from(Severity))
+def test_silence_is_final(today: date, age: int, severity: Severity) -> None:
+    """A penalty that has fallen silent never speaks again on a later day."""
+    fact = penalty(decided_on=(today - timedelta(days=age)).isoformat(), severity=severity.value)
+    before, after = (clock_on(RULE, day) for day in (today, today + timedelta(days=1)))
+    if age >= 0 and say_penalty(fact, before) is SILENT:
+        assert say_penalty(fact, after) is SILENT
