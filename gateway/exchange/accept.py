@@ -1,0 +1,168 @@
+"""Decides whether what came back answers what was asked; only then is it an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import fields
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any, cast
+
+from gateway import carriers, wire
+from gateway.charter import Charter
+from gateway.errors import AnswerRejected
+from gateway.kinds import kind_of
+from gateway.kinds.row import Kind, said_fields
+from gateway.ledger import tree
+from gateway.limits import SALT_BYTES
+from gateway.model.answer import Answer, Item, ItemBody, Refusal
+from gateway.model.codes import ItemState
+from gateway.model.signed import Accepted, Signed
+from gateway.policy import Grant
+from keys.directory import Directory
+from keys.envelope import Envelope, Opened, open_envelope
+from keys.errors import KeysError
+from keys.suite import PublicKey
+
+TYPE = wire.PAYLOAD_TYPES[Answer]
+REFUSAL_TYPE = wire.PAYLOAD_TYPES[Refusal]
+
+
+def accept(payload: bytes, signed: Signed, grant: Grant, charter: Charter, now: datetime) -> Accepted:
+    """Verify the bytes of an AskResponse against the question and the asker's own grant.
+
+    Raises:
+        AnswerRejected: naming the first check that fails; the answer then counts as silence.
+    """
+    envelope, salted = unpack(payload)
+    opened = _open(envelope, TYPE, signed, charter, now)
+    answer = _decode(Answer, opened.payload)
+    _check_head(answer, signed, charter, now)
+    _check(set(answer.fields_granted) <= grant.fields, "fields beyond the grant")
+    items = open_items(answer, salted)
+    kind = kind_of(signed.question.body, charter.kinds)
+    check_items(items, kind, signed, answer)
+    return Accepted(member=signed.question.header.answerer_member, answer=answer, items=items, digest=opened.digest)
+
+
+def accept_refusal(payload: bytes, signed: Signed, charter: Charter, now: datetime) -> Refusal:
+    """Verify the bytes of a refusal envelope against the question.
+
+    Raises:
+        AnswerRejected: naming the first check that fails.
+    """
+    try:
+        envelope = carriers.read_envelope(payload)
+    except wire.WireMalformed as error:
+        raise AnswerRejected("refusal is malformed") from error
+    refusal = _decode(Refusal, _open(envelope, REFUSAL_TYPE, signed, charter, now).payload)
+    _check(refusal.question_digest == signed.digest, "refusal is for another question")
+    _check(refusal.answerer_member == signed.question.header.answerer_member, "refusal by another member")
+    return refusal
+
+
+def unpack(payload: bytes) -> tuple[Envelope, tuple[bytes, ...]]:
+    """Parse an AskResponse.
+
+    Raises:
+        AnswerRejected: when it is malformed.
+    """
+    try:
+        return carriers.read_response(payload)
+    except wire.WireMalformed as error:
+        raise AnswerRejected("answer is malformed") from error
+
+
+def open_items(answer: Answer, salted: tuple[bytes, ...]) -> tuple[Item, ...]:
+    """Check the items against the signed root and parse them.
+
+    Raises:
+        AnswerRejected: for another number, another root, or an item that does not parse.
+    """
+    _check(answer.item_count == len(salted), "another number of items")
+    _check(all(len(each) > SALT_BYTES for each in salted), "an item without salt")
+    _check(tree.root([tree.leaf_hash(each) for each in salted]) == answer.items_root, "items root differs")
+    return tuple(_decode(Item, each[SALT_BYTES:]) for each in salted)
+
+
+def check_items(items: tuple[Item, ...], kind: Kind, signed: Signed, answer: Answer) -> None:
+    """Check that the items are those asked for, in order, of the kind asked, and within the fields granted.
+
+    Raises:
+        AnswerRejected: otherwise.
+    """
+    asked = tuple(each.uscc for each in kind.subjects(signed.question.body)) or ("",)
+    _check(tuple(each.uscc for each in items) == asked, "items for other subjects")
+    granted = frozenset(answer.fields_granted)
+    for item in items:
+        if item.body is None:
+            _check(item.state is not ItemState.FOUND, "an item found without a body")
+        else:
+            _check(type(item.body) is kind.item, "an item of another kind")
+            _check(said_fields(kind, item.body) <= granted, "an item says more than was granted")
+            _check_days(item.body)
+
+
+def _check_days(body: ItemBody) -> None:
+    """Check that whatever is called a date or a month is one: conclusions are drawn from them."""
+    for name in body.__slots__:
+        held = getattr(body, name)
+        for line in held if isinstance(held, tuple) else ():
+            for field, rest in _day_fields(type(line)):  # type: ignore[arg-type]  # types are hashable
+                value = getattr(line, field)
+                _check(value is None or _is_day(value + rest), "a date that is none")
+
+
+@cache
+def _day_fields(kind: Hashable) -> tuple[tuple[str, str], ...]:
+    """Name the fields of a line that hold a civil day or a month, with what makes a day of them."""
+    ends = {"_date": "", "_month": "-01"}
+    names = (each.name for each in fields(cast("type[Any]", kind)))
+    return tuple((name, rest) for name in names for end, rest in ends.items() if name.endswith(end))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _open(envelope: Envelope, payload_type: str, signed: Signed, charter: Charter, now: datetime) -> Opened:
+    directory, answerer = charter.directory, signed.question.header.answerer_member
+    try:
+        opened = open_envelope(envelope, payload_type=payload_type, find=finder(directory, now))
+        owners = {directory.key_owner(key_id) for key_id in opened.key_ids}
+    except KeysError as error:
+        raise AnswerRejected(f"signature: {type(error).__name__}") from error
+    _check(owners == {answerer} and not directory.suspended(answerer), "signed by another member")
+    return opened
+
+
+def finder(directory: Directory, at: datetime) -> Callable[[str], PublicKey]:
+    """Give the look-up of signing keys valid at a time."""
+    return lambda key_id: directory.key(key_id, use="sign", at=at)
+
+
+def _decode(kind: type[wire.T], payload: bytes) -> wire.T:
+    try:
+        return wire.decode(kind, payload)
+    except wire.WireMalformed as error:
+        raise AnswerRejected(f"{kind.__name__} is malformed") from error
+
+
+def _check_head(answer: Answer, signed: Signed, charter: Charter, now: datetime) -> None:
+    header, skew = signed.question.header, timedelta(seconds=charter.catalogue.limits.clock_skew)
+    _check(answer.question_digest == signed.digest, "answer to another question")
+    _check(answer.answerer_member == header.answerer_member, "answer by another member")
+    _check(answer.agreement_id == header.agreement_id, "another agreement")
+    _check(answer.pair_sequence == header.pair_sequence, "another running number")
+    _check(header.asked_time - skew <= answer.answer_time <= now + skew, "answer time out of range")
+    _check(answer.answer_time <= header.expire_time + skew, "answered after the question expired")
+    _check(answer.as_of_time <= answer.answer_time < answer.valid_until_time, "times in disorder")
+    _check(now < answer.valid_until_time, "no longer valid")
+
+
+def _check(holds: object, what: str) -> None:
+    if not holds:
+        raise AnswerRejected(what)

@@ -1,0 +1,183 @@
+"""What policy makes of a question, whoever sent it: steps 9 to 14 (protocol section 4), the same at desk and origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from gateway import authorisation, uscc
+from gateway.catalogue import Agreement, ApplicationItem, Consent, Purpose
+from gateway.charter import Charter
+from gateway.clocks import civil_day
+from gateway.errors import Refused
+from gateway.kinds import kind_of
+from gateway.kinds.row import Kind
+from gateway.model.codes import RefusalReason
+from gateway.model.question import NamedSubject, Question, QuestionHeader
+from gateway.policy import Grant, grant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """What policy makes of a question, whoever sent it: the same at the asker's desk and at the origin."""
+
+    kind: Kind
+    grant: Grant
+    subjects: tuple[NamedSubject, ...]
+    charge_limit: int
+    today: date
+
+
+def permit(question: Question, *, charter: Charter, now: datetime) -> Permit:
+    """Steps 9 to 14: the kind, the purpose, the agency and its officers, the agreement, consent, the subjects.
+
+    Raises:
+        Refused: with the reason of the first check that fails.
+    """
+    header, today = question.header, civil_day(now)
+    kind = kind_of(question.body, charter.kinds)
+    purpose = check_purpose(header, kind, charter, today)
+    check_agency(header, charter, today)
+    item = check_item(header, charter, today)
+    granted = _check_agreement(question, kind, purpose, item, charter, today)
+    check_officers(header, granted, charter, today)
+    subjects = kind.subjects(question.body)
+    _check_consent(header, kind, purpose, subjects, charter, now)
+    _check_subjects(kind, purpose, subjects, charter)
+    return Permit(
+        kind=kind,
+        grant=granted,
+        subjects=subjects,
+        charge_limit=max(
+            purpose.daily_subjects, min(header.case_subject_count, charter.catalogue.limits.case_subjects)
+        ),
+        today=today,
+    )
+
+
+def check_purpose(header: QuestionHeader, kind: Kind, charter: Charter, today: date) -> Purpose:
+    """Step 10: the purpose is in force and may ask this kind.
+
+    Raises:
+        Refused: PURPOSE_NOT_ALLOWED.
+    """
+    purpose = charter.catalogue.purposes.get(header.purpose)
+    if purpose is None or not purpose.in_force(today) or kind.name not in purpose.kinds:
+        raise Refused(RefusalReason.PURPOSE_NOT_ALLOWED)
+    return purpose
+
+
+def check_agency(header: QuestionHeader, charter: Charter, today: date) -> None:
+    """Step 11: the agency is the asker's, active and entitled; the officer is hers with the role to ask.
+
+    Raises:
+        Refused: AGENCY_NOT_ALLOWED or SUSPENDED.
+    """
+    agency = charter.directory.agency(header.asker_agency)
+    officer = charter.directory.officer(header.officer)
+    if agency is None or agency.member != header.asker_member or header.purpose not in agency.purposes:
+        raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+    if agency.suspended:
+        raise Refused(RefusalReason.SUSPENDED)
+    if not agency.active(today) or officer is None or officer.agency != agency.id or not officer.holds("ask", today):
+        raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+
+
+def check_item(header: QuestionHeader, charter: Charter, today: date) -> ApplicationItem:
+    """Step 11: the application item is published by the asker for this purpose and in date; the case is named.
+
+    Raises:
+        Refused: ITEM_NOT_PUBLISHED or CASE_MISSING.
+    """
+    item = charter.catalogue.applications.get(header.application_item)
+    if item is None or item.member != header.asker_member or item.purpose != header.purpose or not item.in_force(today):
+        raise Refused(RefusalReason.ITEM_NOT_PUBLISHED)
+    if charter.catalogue.purposes[header.purpose].case_required and not header.case_reference:
+        raise Refused(RefusalReason.CASE_MISSING)
+    return item
+
+
+def check_officers(header: QuestionHeader, granted: Grant, charter: Charter, today: date) -> None:
+    """Step 11: where four eyes are wanted, a second officer of the agency with the role to approve.
+
+    Raises:
+        Refused: SECOND_OFFICER_NEEDED.
+    """
+    wanted = granted.four_eyes or header.case_subject_count > granted.purpose.daily_subjects
+    if not wanted and not header.approving_officer:
+        return
+    second = charter.directory.officer(header.approving_officer)
+    if (
+        second is None
+        or second.id == header.officer
+        or second.agency != header.asker_agency
+        or not second.holds("approve", today)
+    ):
+        raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
+
+
+def _check_agreement(
+    question: Question, kind: Kind, purpose: Purpose, item: ApplicationItem, charter: Charter, today: date
+) -> Grant:
+    """Step 12: an agreement in force between these parties for this purpose, kind, domains and area."""
+    header = question.header
+    agreement = charter.catalogue.agreements.get(header.agreement_id)
+    parties = {header.asker_member, header.answerer_member}
+    if agreement is None or not agreement.in_force(today) or not parties <= set(agreement.parties):
+        raise Refused(RefusalReason.NO_AGREEMENT)
+    if agreement.suspended:
+        raise Refused(RefusalReason.SUSPENDED)
+    if header.purpose not in agreement.purposes or kind.name not in agreement.kinds:
+        raise Refused(RefusalReason.NO_AGREEMENT)
+    check_area(agreement, header.asker_agency, charter)
+    return grant(
+        kind,
+        question.body,
+        purpose=purpose,
+        item=item,
+        agreement=agreement,
+        catalogue=charter.catalogue,
+        on=today,
+    )
+
+
+def check_area(agreement: Agreement, agency_id: str, charter: Charter) -> None:
+    """Step 12: the asking agency lies in the agreement's area (duty U10).
+
+    Raises:
+        Refused: NOT_IN_SCOPE.
+    """
+    agency = charter.directory.agency(agency_id)
+    if agency is None or not agreement.covers_area(agency.division):
+        raise Refused(RefusalReason.NOT_IN_SCOPE)
+
+
+def _check_consent(
+    header: QuestionHeader,
+    kind: Kind,
+    purpose: Purpose,
+    subjects: tuple[NamedSubject, ...],
+    charter: Charter,
+    now: datetime,
+) -> None:
+    """Step 13: the authorisation is present, genuine, unexpired, its status fresh, for these subjects."""
+    if len(header.authorisations) > charter.catalogue.limits.authorisations:
+        raise Refused(RefusalReason.TOO_LARGE)
+    if purpose.authorisation is Consent.NONE:
+        return
+    found = authorisation.covered(header, kind.name, charter, now, age_minutes=purpose.authorisation_age_minutes)
+    if not authorisation.holds((each.uscc for each in subjects), found):
+        raise Refused(RefusalReason.AUTHORISATION_MISSING)
+
+
+def _check_subjects(kind: Kind, purpose: Purpose, subjects: tuple[NamedSubject, ...], charter: Charter) -> None:
+    """Step 14: well-formed, each once, not too many, of an open kind; from the code alone (U12)."""
+    codes = {each.uscc for each in subjects}
+    if len(subjects) > charter.catalogue.limits.subjects:
+        raise Refused(RefusalReason.TOO_LARGE)
+    if len(codes) != len(subjects) or (not subjects and "subjects" in kind.question.__dataclass_fields__):
+        raise Refused(RefusalReason.BAD_SUBJECT)
+    if any(uscc.defect(code) is not None for code in codes):
+        raise Refused(RefusalReason.BAD_SUBJECT)
+    if not purpose.opens_sole_traders and any(uscc.is_sole_trader(code) for code in codes):
+        raise Refused(RefusalReason.SUBJECT_KIND_CLOSED)

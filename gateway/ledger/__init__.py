@@ -1,0 +1,1 @@
+"""The ledger of exchanges: pure tree code; the ledger itself is not built yet."""
