@@ -1,0 +1,273 @@
+"""One member answering: the steps of the exchange over the node's ports; no transport in here.
+
+The only effect is the reply leaving, and it leaves after the exchange is durable (protocol section 4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from gateway import wire
+from gateway.charter import Charter
+from gateway.clocks import civil_day
+from gateway.errors import BudgetSpent, NotDurable, Refused, Replayed
+from gateway.exchange.admit import Admitted, Genuine, authenticate, authorise, unwrap
+from gateway.exchange.permit import Permit
+from gateway.exchange.release import Home, Setting, columns, refuse, release, setting
+from gateway.model.codes import RefusalReason
+from gateway.model.signed import Reply
+from gateway.policy import Grant
+from gateway.ports import Exchange, Feed, Journal, Source
+from keys.suite import Signer
+
+TRANSIENT = frozenset({RefusalReason.OVERLOADED, RefusalReason.NOT_DURABLE, RefusalReason.STALE_BUNDLE})
+"""Refusals that claim nothing: the same question may succeed a moment later."""
+
+
+SETTINGS_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One exchange as logs and metrics may see it: never a subject, a value, a key or a payload."""
+
+    side: str
+    peer: str
+    kind: str
+    outcome: str
+    reason: str
+    question_id: str
+    seconds: float
+
+
+class Member(Protocol):
+    """A member that can be asked; local, remote and fake ones are interchangeable."""
+
+    async def ask(self, request: bytes, seconds: float) -> Reply:
+        """Give the reply to the bytes of an AskRequest.
+
+        Raises:
+            Unavailable: when the member cannot be reached in time.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """What an answering node has at hand; `charter` and `signer` may change between questions."""
+
+    charter: Callable[[], Charter]
+    signer: Callable[[], Signer]
+    clock: Callable[[], datetime]
+    ticks: Callable[[], float]
+    source: Source
+    journal: Journal
+    home: Home
+    observe: Callable[[Event], None]
+
+
+class Answering:
+    """Answers questions of peers. One instance a worker process; the store arbitrates between workers."""
+
+    def __init__(self, node: Node) -> None:
+        """Start with nothing in flight."""
+        self._node = node
+        self._in_flight: dict[tuple[bytes, bytes], asyncio.Future[Reply]] = {}
+        self._asked = 0
+        self._settings: dict[int, tuple[Grant, tuple[Feed, ...], Setting]] = {}
+
+    async def ask(self, request: bytes, peer: str) -> Reply:
+        """Answer or refuse the bytes of an AskRequest from a peer member whose certificate was verified."""
+        started = self._node.ticks()
+        self._asked += 1
+        try:
+            reply, kind, question_id, reason = await self._ask(request, peer)
+        finally:
+            self._asked -= 1
+        outcome = "REFUSED" if reply.refused else "ANSWERED"
+        self._node.observe(
+            Event(
+                side="answer",
+                peer=peer,
+                kind=kind,
+                outcome=outcome,
+                reason=reason,
+                question_id=question_id.hex(),
+                seconds=self._node.ticks() - started,
+            )
+        )
+        return reply
+
+    async def _ask(self, request: bytes, peer: str) -> tuple[Reply, str, bytes, str]:
+        now, charter = self._node.clock(), self._node.charter()
+        try:
+            self._check_load(charter)
+            genuine = authenticate(request, peer=peer, charter=charter, now=now)
+        except Refused as refused:
+            reply = await self._refuse(refused.reason, request, None, "", charter, now)
+            return reply, "", b"", refused.reason.value
+        question_id = genuine.question.header.question_id
+        try:
+            reply, kind = await self._once(genuine, request, charter, now)
+        except Refused as refused:
+            kind = type(genuine.question.body).__name__
+            reply = await self._refuse(refused.reason, request, genuine, kind, charter, now)
+            return reply, kind, question_id, refused.reason.value
+        return reply, kind, question_id, ""
+
+    def _check_load(self, charter: Charter) -> None:
+        if self._asked > charter.catalogue.limits.in_flight:
+            raise Refused(RefusalReason.OVERLOADED)
+
+    async def _once(self, genuine: Genuine, request: bytes, charter: Charter, now: datetime) -> tuple[Reply, str]:
+        """Let a duplicate wait for the first, and give a retry the stored reply."""
+        question_id = genuine.question.header.question_id
+        key = (question_id, genuine.digest)
+        while (waiting := self._in_flight.get(key)) is not None:
+            try:
+                return await asyncio.shield(waiting), "retry"
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if not waiting.cancelled() or (task is not None and task.cancelling()):
+                    raise  # this caller gave up; when only the first one did, this one goes on
+        try:
+            stored = self._node.journal.find(question_id, genuine.digest)
+        except Replayed as error:
+            raise Refused(RefusalReason.REPLAYED) from error
+        if stored is not None:
+            return stored, "retry"
+        future = asyncio.get_running_loop().create_future()
+        self._in_flight[key] = future
+        try:
+            reply, kind = await self._answer(genuine, request, charter, now)
+            future.set_result(reply)
+        except BaseException as error:
+            if isinstance(error, Refused):
+                future.set_exception(error)
+                future.exception()  # a refusal nobody waits for is no fault
+            else:
+                future.cancel()
+            raise
+        finally:
+            del self._in_flight[key]
+        return reply, kind
+
+    async def _answer(self, genuine: Genuine, request: bytes, charter: Charter, now: datetime) -> tuple[Reply, str]:
+        admitted = authorise(genuine, charter=charter, now=now)
+        permit = admitted.permit
+        self._check_budget(admitted, permit)
+        codes = tuple(each.uscc for each in permit.subjects)
+        found = self._setting(permit, charter)
+        facts = self._node.source.read(codes, columns(permit, found))
+        released = release(
+            admitted,
+            facts,
+            found.scene,
+            charter=charter,
+            home=self._node.home,
+            signer=self._node.signer(),
+            now=now,
+        )
+        exchange = Exchange(
+            question_id=genuine.question.header.question_id,
+            question_digest=genuine.digest,
+            question=genuine.question,
+            question_bytes=request,
+            reply=Reply(payload=released.payload),
+            reason="",
+            kind=permit.kind.name,
+            facts_version=facts.version,
+            received_time=now,
+            day=permit.today,
+            subjects=codes,
+            charge_limit=permit.charge_limit,
+            fields_granted=released.answer.fields_granted,
+        )
+        return await self._commit(exchange), permit.kind.name
+
+    def _check_budget(self, admitted: Admitted, permit: Permit) -> None:
+        """Refuse before any look-up; the commit enforces it again, against races."""
+        header = admitted.genuine.question.header
+        codes = tuple(each.uscc for each in permit.subjects)
+        spent = self._node.journal.spent(
+            agency=header.asker_agency, purpose=header.purpose, day=permit.today, subjects=codes
+        )
+        if spent > permit.charge_limit:
+            raise Refused(RefusalReason.BUDGET_EXHAUSTED)
+
+    def _setting(self, permit: Permit, charter: Charter) -> Setting:
+        """Work the setting out once for each grant and state of the feeds; both are known by identity."""
+        feeds, grant = self._node.source.feeds(), permit.grant
+        held = self._settings.get(id(grant))
+        if held is None or held[0] is not grant or held[1] is not feeds:
+            if len(self._settings) >= SETTINGS_KEPT:
+                self._settings.clear()
+            held = self._settings[id(grant)] = (grant, feeds, setting(permit, feeds, charter, self._node.home))
+        return held[2]
+
+    async def _commit(self, exchange: Exchange) -> Reply:
+        try:
+            return await self._node.journal.commit(exchange)
+        except Replayed as error:
+            raise Refused(RefusalReason.REPLAYED) from error
+        except BudgetSpent as error:
+            raise Refused(RefusalReason.BUDGET_EXHAUSTED) from error
+        except NotDurable as error:
+            raise Refused(RefusalReason.NOT_DURABLE) from error
+
+    async def _refuse(
+        self,
+        reason: RefusalReason,
+        request: bytes,
+        genuine: Genuine | None,
+        kind: str,
+        charter: Charter,
+        now: datetime,
+    ) -> Reply:
+        """Sign the refusal, and journal it unless it is one of the moment."""
+        signer = self._node.signer()
+        digest = genuine.digest if genuine else _digest(request)
+        number = genuine.question.header.pair_sequence if genuine else 0
+        envelope = refuse(digest, reason, number, me=charter.me, signer=signer, now=now)
+        reply = Reply(payload=wire.encode(envelope), refused=True)
+        if reason in TRANSIENT:
+            return reply
+        claims = genuine if reason is not RefusalReason.REPLAYED else None
+        exchange = _refusal(claims, request, reply, reason.value, kind, now, digest)
+        try:
+            return await self._node.journal.commit(exchange)
+        except Replayed:  # another body won the race for the id
+            return await self._refuse(RefusalReason.REPLAYED, request, genuine, kind, charter, now)
+        except NotDurable:
+            again = refuse(digest, RefusalReason.NOT_DURABLE, number, me=charter.me, signer=signer, now=now)
+            return Reply(payload=wire.encode(again), refused=True)
+
+
+def _digest(request: bytes) -> bytes:
+    """Name what was refused: the question's digest, or where no envelope opens, that of the bytes."""
+    try:
+        return unwrap(request).digest()
+    except Refused:
+        return hashlib.sha256(request).digest()
+
+
+def _refusal(
+    genuine: Genuine | None, request: bytes, reply: Reply, reason: str, kind: str, now: datetime, digest: bytes
+) -> Exchange:
+    """Say what a refusal leaves behind; without a genuine question it claims no id."""
+    return Exchange(
+        question_id=genuine.question.header.question_id if genuine else None,
+        question_digest=digest,
+        question=genuine.question if genuine else None,
+        question_bytes=request,
+        reply=reply,
+        reason=reason,
+        kind=kind,
+        facts_version=0,
+        received_time=now,
+        day=civil_day(now),
+    )

@@ -1,0 +1,100 @@
+"""The gRPC door to other members: one channel a member, whose only root is that member's CA (threat 24)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from gateway.charter import Charter
+from gateway.errors import Unavailable
+from gateway.model.signed import Reply
+from gateway.server import MESSAGE_BYTES, SERVICE, options
+from gateway.statuses import refusal_of
+from keys.tls import server_name
+
+ASK = f"/{SERVICE}/Ask"
+ASK_MANY = f"/{SERVICE}/AskMany"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """This node's certificate chain and key, in PEM."""
+
+    certificate: bytes
+    key: bytes
+
+
+def open_channel(
+    member: str, endpoint: str, roots: bytes, identity: Identity, size: int = MESSAGE_BYTES
+) -> grpc.aio.Channel:
+    """Open a channel that trusts one member's CA and no other."""
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=roots, private_key=identity.key, certificate_chain=identity.certificate
+    )
+    return grpc.aio.secure_channel(
+        endpoint,
+        credentials,
+        options=(
+            *options(size),
+            ("grpc.ssl_target_name_override", server_name(member)),
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1_000),
+        ),
+    )
+
+
+class RemoteMember:
+    """Another member over its channel; satisfies `answering.Member`."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        """Speak over an open channel."""
+        self._ask: Any = channel.unary_unary(ASK)
+
+    async def ask(self, request: bytes, seconds: float) -> Reply:
+        """Send the bytes of an AskRequest.
+
+        Raises:
+            Unavailable: naming the transport's status, when neither an answer nor a signed refusal came back.
+        """
+        try:
+            return Reply(payload=await self._ask(request, timeout=seconds))
+        except grpc.aio.AioRpcError as error:
+            refusal = refusal_of(error)
+            if refusal is None:
+                raise Unavailable(error.code().name) from error
+            return Reply(payload=refusal, refused=True)
+
+
+class Members:
+    """The members that can be asked, by id; channels are kept open and follow the directory."""
+
+    def __init__(self, charter: Callable[[], Charter], identity: Callable[[], Identity]) -> None:
+        """Start without channels."""
+        self._charter = charter
+        self._identity = identity
+        self._open: dict[str, tuple[tuple[object, ...], grpc.aio.Channel]] = {}
+        self._retired: list[grpc.aio.Channel] = []
+
+    def member(self, member_id: str) -> RemoteMember | None:
+        """Give a member, or None when the directory names no endpoint for it."""
+        row = self._charter().directory.member(member_id)
+        if row.endpoint is None:
+            return None
+        identity, roots = self._identity(), b"".join(row.ca_certificates)
+        wanted = (row.endpoint, roots, identity)
+        held = self._open.get(member_id)
+        if held is None or held[0] != wanted:
+            if held is not None:
+                self._retired.append(held[1])
+            held = (wanted, open_channel(member_id, row.endpoint, roots, identity))
+            self._open[member_id] = held
+        return RemoteMember(held[1])
+
+    async def close(self) -> None:
+        """Close every channel."""
+        for channel in [*self._retired, *(channel for _, channel in self._open.values())]:
+            await channel.close()

@@ -1,0 +1,128 @@
+"""The gRPC door for a member's own agencies: DeskService over an `Asking`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+import grpc
+from google.protobuf.message import Message
+
+from gateway import carriers, wire
+from gateway.asking import Asking
+from gateway.charter import Charter
+from gateway.errors import Refused
+from gateway.model.codes import RefusalReason
+from gateway.model.question import Question
+from gateway.peers import Context, Peers
+from gateway.statuses import guarded, status_of
+from keys.envelope import Envelope
+from keys.tls import PeerName
+from yrdx.exchange.v1 import desk_pb2
+
+SERVICE = desk_pb2.DESCRIPTOR.services_by_name["DeskService"].full_name
+REQUEST_BYTES = 1 << 20
+M = TypeVar("M", bound=Message)
+
+
+class DeskDoor:
+    """DeskService; a caller is an agency of this member, by its certificate."""
+
+    def __init__(
+        self,
+        asking: Asking,
+        peers: Peers,
+        charter: Callable[[], Charter],
+        directory: Callable[[int], bytes],
+        note: Callable[[str, str], None],
+    ) -> None:
+        """Serve one member's agencies.
+
+        `directory` gives the signed directory of a version as DSSE JSON (empty when it is not kept any more);
+        `note` is told of each refusal (operation, reason).
+        """
+        self._directory = directory
+        self._asking = asking
+        self._peers = peers
+        self._charter = charter
+        self._note = note
+
+    def handler(self) -> Any:  # noqa: ANN401  the stubs give it no useful type
+        """Give the generic handler; bytes in, so that a torn message is refused with a reason."""
+        calls = {"AskMembers": self._ask_members, "OpenCase": self._open_case, "GetCase": self._get_case}
+        handlers: dict[str, Any] = {
+            name: grpc.unary_unary_rpc_method_handler(self._call(name, call)) for name, call in calls.items()
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+    def _call(
+        self, name: str, call: Callable[[bytes, str], Awaitable[bytes]]
+    ) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        async def handle(request: bytes, context: Context) -> bytes:
+            peer = await self._peers.name(context, "agency")
+            try:
+                self._check_own(peer)
+                return await guarded(call(request, peer.name), context)
+            except Refused as refused:
+                self._note(name, refused.reason.value)
+                await context.abort_with_status(status_of(refused.reason))
+                raise
+
+        return handle
+
+    def _check_own(self, peer: PeerName) -> None:
+        if peer.member != self._charter().me:
+            raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+
+    async def _ask_members(self, request: bytes, agency: str) -> bytes:
+        message = _parsed(desk_pb2.AskMembersRequest(), request)
+        result = await self._asking.ask(_envelope(message.intent), agency)
+        if message.without_directory:
+            return result
+        response = desk_pb2.AskMembersResponse.FromString(result)
+        self._enclose(response)
+        return bytes(response.SerializeToString())
+
+    def _enclose(self, response: desk_pb2.AskMembersResponse) -> None:
+        """Add the directory under which it was asked, so that the result verifies offline."""
+        for exchange in response.exchanges[:1]:
+            question = wire.decode(Question, exchange.question.payload)
+            response.directory = self._directory(question.header.bundle_version)
+
+    async def _open_case(self, request: bytes, agency: str) -> bytes:
+        message = _parsed(desk_pb2.OpenCaseRequest(), request)
+        case = await self._asking.open_case(_envelope(message.opening), agency)
+        return bytes(desk_pb2.OpenCaseResponse(case=_case(case)).SerializeToString())
+
+    async def _get_case(self, request: bytes, agency: str) -> bytes:
+        message = _parsed(desk_pb2.GetCaseRequest(), request)
+        case, page, more = self._asking.case(_envelope(message.reading), agency)
+        response = desk_pb2.GetCaseResponse(case=_case(case))
+        for _, result in page:
+            held = response.results.add()
+            held.MergeFromString(result)
+            if not message.without_directory:
+                self._enclose(held)
+        response.next_page_token = str(page[-1][0]) if more else ""
+        return bytes(response.SerializeToString())
+
+
+def _case(case: object) -> desk_pb2.Case:
+    return cast("desk_pb2.Case", wire.to_message(case))
+
+
+def _parsed(message: M, request: bytes) -> M:
+    if len(request) > REQUEST_BYTES:
+        raise Refused(RefusalReason.TOO_LARGE)
+    try:
+        wire.parse_into(message, request)
+    except wire.WireMalformed as error:
+        raise Refused(RefusalReason.MALFORMED) from error
+    return message
+
+
+def _envelope(message: object) -> Envelope:
+    try:
+        return carriers.envelope_from_message(message)  # type: ignore[arg-type]  # an Envelope by the schema
+    except wire.WireMalformed as error:
+        raise Refused(RefusalReason.MALFORMED) from error

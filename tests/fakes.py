@@ -1,0 +1,226 @@
+"""The ports in memory, written once: what a test controls is the facts, the clock, and when a store fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from bundles import SIGNERS, Rows, entropy
+
+from gateway.answering import Answering, Event, Node
+from gateway.asking import Asking, Office
+from gateway.charter import Charter
+from gateway.errors import BudgetSpent, NotDurable, Replayed, Unavailable
+from gateway.exchange.release import Home
+from gateway.federation import LocalMember
+from gateway.model.combined import Case
+from gateway.model.signed import Reply, Signed
+from gateway.ports import Closing, Columns, Exchange, Facts, Feed, Issued
+
+Key = tuple[str, str, date]
+
+
+@dataclass(kw_only=True)
+class FakeSource:
+    """Facts by subject and table; gives the columns asked for and no other, and remembers what was asked."""
+
+    rows: Mapping[str, Rows] = field(default_factory=dict)
+    declared: tuple[Feed, ...] = ()
+    asked: list[tuple[tuple[str, ...], Columns]] = field(default_factory=list)
+
+    def read(self, subjects: Sequence[str], columns: Columns) -> Facts:
+        """Read."""
+        self.asked.append((tuple(subjects), columns))
+        found = {
+            code: {table: [_only(row, columns[table]) for row in self.rows[code].get(table, ())] for table in columns}
+            for code in subjects
+            if code in self.rows
+        }
+        return Facts(version=1, rows=found)
+
+    def feeds(self) -> tuple[Feed, ...]:
+        """Give the declared feeds."""
+        return self.declared
+
+
+def _only(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: row[name] for name in (*names, "digest")}
+
+
+@dataclass(kw_only=True)
+class FakeJournal:
+    """Claims, charges and disclosures; `failing` plays a full disk."""
+
+    kept: list[Exchange] = field(default_factory=list)
+    spent_on: dict[Key, set[str]] = field(default_factory=dict)
+    failing: bool = False
+
+    async def commit(self, exchange: Exchange) -> Reply:
+        """Claim, charge and keep."""
+        if self.failing:
+            raise NotDurable("full")
+        if exchange.question_id is not None:
+            earlier = self.find(exchange.question_id, exchange.question_digest)
+            if earlier is not None:
+                return earlier
+        if exchange.question is not None and not exchange.reply.refused:
+            header = exchange.question.header
+            spent = self.spent_on.setdefault((header.asker_agency, header.purpose, exchange.day), set())
+            if len(spent | set(exchange.subjects)) > exchange.charge_limit and not spent >= set(exchange.subjects):
+                raise BudgetSpent("spent")
+            spent |= set(exchange.subjects)
+        self.kept.append(exchange)
+        return exchange.reply
+
+    def find(self, question_id: bytes, question_digest: bytes) -> Reply | None:
+        """Give the stored reply."""
+        for each in self.kept:
+            if each.question_id == question_id:
+                if each.question_digest != question_digest:
+                    raise Replayed("claimed")
+                return each.reply
+        return None
+
+    def spent(self, *, agency: str, purpose: str, day: date, subjects: tuple[str, ...]) -> int:
+        """Count."""
+        return len(self.spent_on.get((agency, purpose, day), set()) | set(subjects))
+
+
+@dataclass(kw_only=True)
+class FakeLog:
+    """The asker's log; `failing` names the step at which the disk is full."""
+
+    sent: list[Signed] = field(default_factory=list)
+    closings: list[Closing] = field(default_factory=list)
+    results: list[tuple[str, str, bytes]] = field(default_factory=list)
+    issued: list[Issued] = field(default_factory=list)
+    failing: str = ""
+
+    async def open(self, members: tuple[str, ...], compose: Callable[[str, int], Signed]) -> tuple[Signed, ...]:
+        """Assign numbers and keep."""
+        if self.failing == "open":
+            raise NotDurable("full")
+        numbers = {
+            member: 1 + sum(each.question.header.answerer_member == member for each in self.sent) for member in members
+        }
+        made = tuple(compose(member, number) for member, number in numbers.items())
+        self.sent.extend(made)
+        return made
+
+    async def conclude(
+        self,
+        closings: tuple[Closing, ...],
+        *,
+        agency: str,
+        case_reference: str,
+        result: bytes,
+        issued: tuple[Issued, ...],
+        now: datetime,
+    ) -> None:
+        """Keep what came."""
+        assert now.tzinfo is not None
+        if self.failing == "conclude":
+            raise NotDurable("full")
+        self.closings.extend(closings)
+        self.results.append((agency, case_reference, result))
+        self.issued.extend(issued)
+
+    def current_recognition(self, *, uscc: str, agency: str, agreement_id: str) -> bytes:
+        """Give the latest."""
+        same = [
+            each for each in self.issued if (each.uscc, each.agency, each.agreement_id) == (uscc, agency, agreement_id)
+        ]
+        return same[-1].recognition_id if same else b""
+
+
+@dataclass(kw_only=True)
+class FakeCases:
+    """Cases and their results, on top of a log."""
+
+    log: FakeLog
+    held: dict[tuple[str, str], Case] = field(default_factory=dict)
+
+    async def open_case(self, case: Case) -> Case:
+        """Keep a case."""
+        earlier = self.held.setdefault((case.agency, case.case_reference), case)
+        if earlier != case:
+            raise Replayed("exists")
+        return earlier
+
+    def case(self, agency: str, case_reference: str) -> Case | None:
+        """Give a case."""
+        return self.held.get((agency, case_reference))
+
+    def results(self, agency: str, case_reference: str, *, after: int, limit: int) -> tuple[tuple[int, bytes], ...]:
+        """Give results."""
+        found = [
+            (number, result)
+            for number, (owner, reference, result) in enumerate(self.log.results, 1)
+            if (owner, reference) == (agency, case_reference) and number > after
+        ]
+        return tuple(found[:limit])
+
+
+class DeadMember:
+    """A member that never answers; counts how often it was asked."""
+
+    def __init__(self) -> None:
+        """Start unasked."""
+        self.asked: list[bytes] = []
+
+    async def ask(self, request: bytes, seconds: float) -> Reply:
+        """Fail as a transport does."""
+        assert seconds > 0
+        self.asked.append(request)
+        raise Unavailable("UNAVAILABLE")
+
+
+@dataclass(kw_only=True)
+class FakeNode:
+    """One member in memory: its ports, its events, and the two services on them."""
+
+    charter: Charter
+    now: datetime
+    source: FakeSource = field(default_factory=FakeSource)
+    journal: FakeJournal = field(default_factory=FakeJournal)
+    log: FakeLog = field(default_factory=FakeLog)
+    events: list[Event] = field(default_factory=list)
+    others: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Build the services."""
+        self.cases = FakeCases(log=self.log)
+        self.answering = Answering(
+            Node(
+                charter=lambda: self.charter,
+                signer=lambda: SIGNERS[self.charter.me],
+                clock=lambda: self.now,
+                ticks=lambda: 0.0,
+                source=self.source,
+                journal=self.journal,
+                home=Home(entropy=entropy, name_digest=lambda code, name: f"{code}{name}".encode()),
+                observe=self.events.append,
+            )
+        )
+        self.asking = Asking(
+            Office(
+                charter=lambda: self.charter,
+                signer=lambda: SIGNERS[self.charter.me],
+                clock=lambda: self.now,
+                ticks=lambda: 0.0,
+                entropy=entropy,
+                member=self.member,
+                log=self.log,
+                cases=self.cases,
+                observe=self.events.append,
+            )
+        )
+
+    def member(self, member: str) -> Any:
+        """Give a member as this node reaches it: others know it by its certificate, here by its id."""
+        if member in self.others and not isinstance(self.others[member], FakeNode):
+            return self.others[member]
+        node = self if member == self.charter.me else self.others.get(member)
+        return None if node is None else LocalMember(node.answering, self.charter.me)

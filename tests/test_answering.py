@@ -1,0 +1,154 @@
+"""One member answering, over ports in memory: what is looked up, kept, refused, and what a retry gets."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import worlds
+from bundles import NOW, SIGNERS, charter_of, intent_of, plot, register, signed_directory
+from fakes import FakeNode, FakeSource
+from worlds_tables import AGREEMENT, JIANGSU, PURPOSE, SHANGHAI, USCC
+
+from gateway import wire
+from gateway.exchange.accept import accept
+from gateway.exchange.admit import Admitted, Genuine
+from gateway.exchange.compose import Inquiry, compose, sign_question
+from gateway.exchange.permit import permit
+from gateway.federation import request_bytes
+from gateway.kinds import KINDS, probe
+from gateway.model.answer import ProbeItem, Refusal
+from gateway.model.codes import ItemState, RefusalReason
+from gateway.model.question import ProbeQuestion
+from gateway.model.signed import Reply, Signed
+from keys.envelope import Envelope
+
+DIRECTORY = signed_directory()
+
+
+def node(**facts: Any) -> FakeNode:
+    """Give Jiangsu's node with facts about one subject."""
+    rows = {USCC: {"register": [register(division="320102")], **facts}}
+    return FakeNode(charter=charter_of(JIANGSU, DIRECTORY), now=NOW, source=FakeSource(rows=rows))
+
+
+def question(kind: str = "summary", identity: int = 1, **changes: Any) -> Signed:
+    """Compose a question of Shanghai's to Jiangsu."""
+    inquiry = Inquiry(
+        intent=intent_of(plot(kind)), intent_digest=bytes(32), agreement_id=AGREEMENT, case_subject_count=0
+    )
+    signed = compose(
+        inquiry, JIANGSU, 1, question_id=bytes([identity]) * 16, charter=charter_of(SHANGHAI, DIRECTORY),
+        signer=SIGNERS[SHANGHAI], now=NOW,
+    )  # fmt: skip
+    return signed if not changes else sign_question(replace(signed.question, **changes), SIGNERS[SHANGHAI])
+
+
+def refusal(reply: Reply) -> Refusal:
+    """Read a refusal."""
+    assert reply.refused
+    return wire.decode(Refusal, wire.decode(Envelope, reply.payload).payload)
+
+
+async def test_an_answer_is_kept_before_it_leaves() -> None:
+    """What leaves is what the journal holds, with its subject, its fields and its charge."""
+    jiangsu = node(penalty=[worlds.penalty()])
+    signed = question()
+    reply = await jiangsu.answering.ask(request_bytes(signed), SHANGHAI)
+    (kept,) = jiangsu.journal.kept
+    assert (kept.reply, kept.question_digest, kept.subjects) == (reply, signed.digest, (USCC,))
+    asker = charter_of(SHANGHAI, DIRECTORY)
+    granted = permit(signed.question, charter=asker, now=NOW).grant
+    assert accept(reply.payload, signed, granted, asker, NOW).items[0].state is ItemState.FOUND
+    assert kept.fields_granted == tuple(sorted(granted.fields))
+
+
+async def test_a_retry_gets_the_stored_bytes() -> None:
+    """The same bytes again are answered from the journal, without a look-up or a second charge."""
+    jiangsu = node()
+    request = request_bytes(question())
+    first = await jiangsu.answering.ask(request, SHANGHAI)
+    assert await jiangsu.answering.ask(request, SHANGHAI) == first
+    assert (len(jiangsu.source.asked), len(jiangsu.journal.kept)) == (1, 1)
+
+
+async def test_duplicates_in_flight_wait_for_the_first() -> None:
+    """Many copies at once make one exchange."""
+    jiangsu = node()
+    request = request_bytes(question())
+    replies = await asyncio.gather(*(jiangsu.answering.ask(request, SHANGHAI) for _ in range(20)))
+    assert (len(set(replies)), len(jiangsu.journal.kept)) == (1, 1)
+
+
+async def test_a_refusal_is_decided_before_any_look_up() -> None:
+    """A refused question reads nothing, is journalled, and a retry gets the same refusal."""
+    jiangsu = node()
+    signed = question(header=replace(question().question.header, application_item="NONE"))
+    first = await jiangsu.answering.ask(request_bytes(signed), SHANGHAI)
+    assert refusal(first).reason is RefusalReason.ITEM_NOT_PUBLISHED
+    assert (refusal(first).question_digest, jiangsu.source.asked) == (signed.digest, [])
+    assert await jiangsu.answering.ask(request_bytes(signed), SHANGHAI) == first
+    assert [each.reason for each in jiangsu.journal.kept] == ["ITEM_NOT_PUBLISHED"]
+
+
+async def test_a_full_disk_lets_nothing_leave() -> None:
+    """While the journal cannot keep it, an answer is NOT_DURABLE, and so is a refusal; afterwards both work."""
+    jiangsu = node(penalty=[worlds.penalty()])
+    jiangsu.journal.failing = True
+    bad = question(identity=2, header=replace(question(identity=2).question.header, application_item="NONE"))
+    for signed in (question(), bad):
+        reply = await jiangsu.answering.ask(request_bytes(signed), SHANGHAI)
+        assert refusal(reply).reason is RefusalReason.NOT_DURABLE
+    assert jiangsu.journal.kept == []
+    jiangsu.journal.failing = False
+    assert not (await jiangsu.answering.ask(request_bytes(question()), SHANGHAI)).refused
+
+
+async def test_only_granted_columns_are_read() -> None:
+    """Nothing is asked of the store but the kind's columns for the grant, and the register without its name."""
+    jiangsu = node()
+    await jiangsu.answering.ask(request_bytes(question("rating")), SHANGHAI)
+    ((subjects, columns),) = jiangsu.source.asked
+    granted = permit(question("rating").question, charter=jiangsu.charter, now=NOW).grant
+    assert (subjects, set(columns)) == ((USCC,), {"register", *KINDS["rating"].columns(granted)})
+    assert "name_digest" not in columns["register"]
+
+
+async def test_events_name_no_subject() -> None:
+    """What logs and metrics are told holds no code, and the reason of a refusal."""
+    jiangsu = node()
+    await jiangsu.answering.ask(request_bytes(question()), SHANGHAI)
+    await jiangsu.answering.ask(b"torn", SHANGHAI)
+    assert [(each.outcome, each.reason) for each in jiangsu.events] == [("ANSWERED", ""), ("REFUSED", "MALFORMED")]
+    assert USCC not in repr(jiangsu.events)
+
+
+async def test_a_kind_without_subjects_needs_no_change_of_a_step() -> None:
+    """A kind that only this test knows is asked, admitted, released, kept and accepted by the steps as they are."""
+
+    def allow(document: dict[str, Any]) -> None:
+        row = next(each for each in document["purposes"] if each["code"] == PURPOSE)
+        row["kinds"] = {**row["kinds"], "probe": {"fields": [], "windows": []}}
+        for each in document["agreements"]:
+            each["kinds"] = [*each["kinds"], "probe"]
+
+    directory = signed_directory(allow)
+    kinds = {**KINDS, "probe": probe.KIND}
+    jiangsu = FakeNode(charter=replace(charter_of(JIANGSU, directory), kinds=kinds), now=NOW)
+    shanghai = replace(charter_of(SHANGHAI, directory), kinds=kinds)
+    signed = question(body=ProbeQuestion(text="marco"))
+    reply = await jiangsu.answering.ask(request_bytes(signed), SHANGHAI)
+    granted = permit(signed.question, charter=shanghai, now=NOW).grant
+    (item,) = accept(reply.payload, signed, granted, shanghai, NOW).items
+    assert (item.uscc, item.body) == ("", ProbeItem(text="marco"))
+    assert jiangsu.journal.kept[0].subjects == ()
+
+
+@pytest.mark.parametrize("kind", [Genuine, Admitted])
+def test_verified_types_cannot_be_made_by_hand(kind: Any) -> None:
+    """Only the checks give a genuine or an admitted question: an unadmitted one cannot be answered by mistake."""
+    fields = dict.fromkeys(kind.__slots__)
+    with pytest.raises(TypeError):
+        kind(**fields, verified=object())
