@@ -1,0 +1,95 @@
+"""A node's database: the bodies of the gateway's ports on SQLite, for any number of worker processes."""
+
+import sqlite3
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Self
+
+from gateway.errors import NotDurable
+from nodes.store.asker import AskerJournal
+from nodes.store.bodies import Bodies
+from nodes.store.cases import Cases
+from nodes.store.commits import Commits
+from nodes.store.connections import connect_read_only
+from nodes.store.facts import FactSource
+from nodes.store.journal import ExchangeJournal
+from nodes.store.loading import Loading, Mode
+from nodes.store.schema import StoreUnusable, facts_path, prepare_exchange, prepare_facts
+
+__all__ = ["Loading", "Mode", "Store", "StoreUnusable", "open_loading"]
+
+_BEAT = "INSERT INTO pulse (id, beat) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET beat = beat + 1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """All that a worker process needs of its node's database; made after a fork, closed once."""
+
+    source: FactSource
+    journal: ExchangeJournal
+    asker: AskerJournal
+    cases: Cases
+    _facts: Path
+    _commits: Commits
+    _reader: sqlite3.Connection
+
+    @classmethod
+    def open(cls, path: Path, storage_key: bytes) -> Self:
+        """Open the database, made or brought up to date when need be.
+
+        Exchanges lie at this path, facts in a file beside it: see `nodes.store.schema`.
+
+        Raises:
+            StoreUnusable: when a file is of a newer version, cannot be opened, or has another storage key.
+            WeakKey: when the storage key is not 32 bytes.
+        """
+        bodies = Bodies(storage_key)
+        facts = facts_path(path)
+        prepare_facts(facts)
+        prepare_exchange(path)
+        with ExitStack() as opened:
+            reader = opened.enter_context(closing(connect_read_only(path)))
+            bodies.check(reader)
+            source = opened.enter_context(closing(FactSource(facts)))
+            commits = Commits(path)
+            opened.pop_all()
+        shared = (commits, reader, Lock(), bodies)
+        return cls(
+            source=source,
+            journal=ExchangeJournal(*shared),
+            asker=AskerJournal(*shared),
+            cases=Cases(*shared),
+            _facts=facts,
+            _commits=commits,
+            _reader=reader,
+        )
+
+    def loading(self) -> Loading:
+        """Give a writer of facts with a connection of its own; its user closes it."""
+        return Loading(self._facts)
+
+    async def writable(self) -> bool:
+        """Say whether a small transaction reaches the disk: the truth, not a guess."""
+        try:
+            await self._commits.run(lambda connection: connection.execute(_BEAT).rowcount)
+        except NotDurable:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Finish what waits to be committed and close every connection; later calls fail."""
+        self._commits.close()
+        self._reader.close()
+        self.source.close()
+
+
+def open_loading(path: Path) -> Loading:
+    """Open the facts of a database for loading alone; no storage key is needed.
+
+    Raises:
+        StoreUnusable: as `Store.open`.
+    """
+    prepare_facts(facts_path(path))
+    return Loading(facts_path(path))

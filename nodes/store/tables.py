@@ -1,0 +1,97 @@
+"""The fact tables: which columns exist, of what form, and so what may be stored or asked for at all.
+
+A name, a document number, a text or an amount has no column here: what is not listed cannot be kept.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
+
+
+class Form(Enum):
+    """What a column holds, and the SQL type and check that hold it to that."""
+
+    WORD = ("TEXT", "length({0}) <= 400")
+    CITED = ("TEXT NOT NULL", "length({0}) BETWEEN 1 AND 400")
+    DAY = ("TEXT", "{0} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'")
+    FLAG = ("INTEGER", "{0} IN (0, 1)")
+    DIGEST = ("BLOB", "length({0}) BETWEEN 16 AND 64")
+
+
+def _columns(words: str, days: str = "", flags: str = "", **others: Form) -> Mapping[str, Form]:
+    named = {Form.WORD: words, Form.DAY: days, Form.FLAG: flags}
+    return {name: form for form, names in named.items() for name in names.split()} | others
+
+
+FACTS: Mapping[str, Mapping[str, Form]] = {
+    "register": _columns(
+        "kind lifecycle division predecessor successor branch_of",
+        "valid_from valid_until",
+        name_digest=Form.DIGEST,
+    ),
+    "penalty": _columns(
+        "domain behaviour severity agency procedure review_status origin",
+        "decided_on final_on publish_not_before repaired_on annulled_on",
+        "exempt disputed",
+    ),
+    "permit": _columns("domain permit_type agency", "valid_from valid_until revoked_on"),
+    "listing": _columns(
+        "list_type domain exit_reason basis_class agency origin",
+        "listed_on publish_not_before exit_on",
+        "disputed",
+    ),
+    "rating": _columns("scheme_id scheme_version scheme_kind grade", "rated_on valid_until", "disputed"),
+    "measure": _columns(
+        "measure_code domain territory list_edition agency",
+        "term_from term_until lifted_on",
+        "disputed",
+        legal_basis=Form.CITED,
+    ),
+}
+
+COMMON = ("uscc", "record_id", "version", "status", "recorded_time", "load_id", "salt", "digest")
+READABLE = frozenset({"record_id", "version", "recorded_time", "digest"})
+"""Common columns that a reader may ask for; never the salt, which would open the digest to guessing."""
+
+
+def columns_of(table: str) -> tuple[str, ...]:
+    """Name a fact table's own columns in their order.
+
+    Raises:
+        ValueError: when there is no such table: statement text is built from listed names only.
+    """
+    if table not in FACTS:
+        raise ValueError("there is no such fact table; the tables are those of nodes.store.tables")
+    return tuple(FACTS[table])
+
+
+@cache
+def readable(table: str) -> frozenset[str]:
+    """Name the columns of a fact table that may be read.
+
+    Raises:
+        ValueError: as `columns_of`.
+    """
+    return READABLE.union(columns_of(table))
+
+
+def definition(table: str) -> str:
+    """Write the statement that creates a fact table, clustered by subject."""
+    own = ",\n    ".join(_defined(table, name, form) for name, form in FACTS[table].items())
+    return f"""CREATE TABLE {table} (
+    uscc TEXT NOT NULL CONSTRAINT {table}_uscc CHECK (length(uscc) = 18),
+    record_id BLOB NOT NULL CONSTRAINT {table}_record_id CHECK (length(record_id) = 16),
+    version INTEGER NOT NULL CONSTRAINT {table}_version CHECK (version > 0),
+    status TEXT NOT NULL CONSTRAINT {table}_status CHECK (status IN ('CURRENT', 'WITHDRAWN')),
+    recorded_time TEXT NOT NULL,
+    load_id INTEGER NOT NULL,
+    salt BLOB NOT NULL CONSTRAINT {table}_salt CHECK (length(salt) = 16),
+    digest BLOB NOT NULL CONSTRAINT {table}_digest CHECK (length(digest) = 32),
+    {own},
+    PRIMARY KEY (uscc, record_id, version)
+) WITHOUT ROWID, STRICT"""
+
+
+def _defined(table: str, name: str, form: Form) -> str:
+    kind, check = form.value
+    return f"{name} {kind} CONSTRAINT {table}_{name} CHECK ({check.format(name)})"
