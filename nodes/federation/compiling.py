@@ -1,0 +1,229 @@
+"""From a federation's folder to the payload of its signed directory: short rules become complete rows.
+
+Nothing is checked here that a reader of the directory checks too: the same reader is run once before signing.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gateway.catalogue import ALL, read_catalogue
+from gateway.errors import CatalogueMalformed
+from gateway.uscc import sample_code
+from keys import moments
+from keys.suite import INT_1
+from nodes.federation.folder import Folder, Row, entry, read_folder
+
+_AS_THEY_STAND = (
+    "domains",
+    "list_types",
+    "measures",
+    "data_items",
+    "agreements",
+    "behaviours",
+    "clocks",
+    "ceilings",
+    "schemes",
+    "mappings",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a member brings to the directory besides its rows, in the directory's own forms (`keys.members`).
+
+    Certificates are PEM texts, `officers` gives each officer's public key in base64; one without a key cannot
+    sign and is left out.
+    """
+
+    endpoint: str | None = None
+    ca_certificates: tuple[str, ...] = ()
+    issuing_certificates: tuple[str, ...] = ()
+    keys: tuple[Mapping[str, Any], ...] = ()
+    officers: Mapping[str, str] = field(default_factory=dict)
+
+
+def sections(folder: Path) -> dict[str, Any]:
+    """Give the tables of policy of a folder as the JSON-able sections of a directory.
+
+    Raises:
+        CatalogueMalformed: for a file that cannot be read, or a reference to no row.
+    """
+    return _sections(read_folder(folder))
+
+
+def directory_payload(
+    folder: Path,
+    standings: Mapping[str, Standing],
+    *,
+    version: int,
+    issued: datetime,
+    expire: datetime,
+    minimum_version: int = 0,
+) -> bytes:
+    """Write the payload of the directory of a folder's members, ready to be signed.
+
+    Raises:
+        CatalogueMalformed: as `sections`, for a table that no catalogue can be read from, or a standing of no
+            member.
+    """
+    found = read_folder(folder)
+    for member in standings:
+        entry(found.members, member, "members")
+    tables = _sections(found)
+    read_catalogue(tables)
+    document = tables | {
+        "version": version,
+        "minimum_version": minimum_version,
+        "issued_time": moments.write(issued),
+        "expire_time": moments.write(expire),
+        "suites": [INT_1],
+        "members": [_member(found, row, standings.get(name, Standing())) for name, row in found.members.items()],
+    }
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def officers(folder: Path, member: str) -> Mapping[str, tuple[str, ...]]:
+    """Name the officers of each of a member's agencies that may ask: keys are to be made for them.
+
+    Raises:
+        CatalogueMalformed: as `sections`, or when there is no such member.
+    """
+    found = read_folder(folder)
+    named: dict[str, tuple[str, ...]] = {}
+    for officer, agency, _ in _officers(found, member):
+        named[agency] = (*named.get(agency, ()), officer)
+    return named
+
+
+def _sections(folder: Folder) -> dict[str, Any]:
+    found: dict[str, Any] = {name: list(folder.rows(name)) for name in _AS_THEY_STAND}
+    items = [*_items(folder), *folder.rows("applications")]
+    return found | {
+        "purposes": [_purpose(row, folder.table("fields")) for row in folder.rows("purposes")],
+        "applications": items,
+        "measure_lists": [_measure_list(folder, row) for row in folder.rows("measure_lists")],
+        "classification_version": folder.tables.get("classification_version", ""),
+        "limits": dict(folder.table("limits")),
+        "agency_codes": dict(_agency_codes(folder)),
+    }
+
+
+def _purpose(row: Row, fields: Row) -> Row:
+    return {**row, "kinds": {name: _purpose_kind(kind, fields) for name, kind in row["kinds"].items()}}
+
+
+def _purpose_kind(kind: Row, fields: Row) -> Row:
+    named = [name for item in kind.get("items", ()) for name in entry(fields, item, "fields")]
+    rest = {name: value for name, value in kind.items() if name != "items"}
+    return {**rest, "fields": [*rest.get("fields", ()), *named]}
+
+
+def _items(folder: Folder) -> Iterator[Row]:
+    """Write the application items of each member with letters: one a matter and edition."""
+    for member in folder.rows("members"):
+        for edition, days in folder.table("editions").items():
+            for matter in folder.rows("matters") if "letters" in member else ():
+                yield {
+                    "id": _item_id(member, edition, matter["number"]),
+                    "member": member["id"],
+                    "name": matter["name"],
+                    "purpose": matter["purpose"],
+                    "domains": matter.get("domains", [ALL]),
+                    "edition": edition,
+                    **days,
+                }
+
+
+def _item_id(member: Row, edition: str, number: str) -> str:
+    return f"{member['letters']}-{edition}-{number}"
+
+
+def _measure_list(folder: Folder, row: Row) -> Row:
+    """Write a member's published list: the common rows without those that it leaves out."""
+    name = partial(_item_id, entry(folder.members, row["member"], "members"), row["edition"])
+    published = [
+        {"code": each["code"], "rank": each["rank"], "applications": [name(n) for n in each["matters"]]}
+        for each in folder.rows("published")
+        if each["code"] not in row.get("without", ())
+    ]
+    return {key: value for key, value in row.items() if key != "without"} | {"measures": published}
+
+
+def _agency_codes(folder: Folder) -> Iterator[tuple[str, str]]:
+    """Give the code 机关代码 that stands in an agency's decisions, and the agency's id."""
+    for member in folder.members:
+        for division, sort in folder.agencies(member):
+            serial = folder.table("agency_kinds")[sort]["serial"]
+            yield sample_code("11", division, serial), f"{division}-{sort}"
+
+
+def _member(folder: Folder, row: Row, standing: Standing) -> Row:
+    member = row["id"]
+    return {
+        "id": member,
+        "name": row["name"],
+        "parent": row.get("parent"),
+        "divisions": row["divisions"],
+        "suspended": row.get("suspended", False),
+        "endpoint": standing.endpoint,
+        "ca_certificates": list(standing.ca_certificates),
+        "issuing_certificates": list(standing.issuing_certificates),
+        "keys": [dict(each) for each in standing.keys],
+        "agencies": [_agency(folder, division, sort) for division, sort in folder.agencies(member)],
+        "officers": [
+            {
+                "id": officer,
+                "agency": agency,
+                "public": standing.officers[officer],
+                "roles": [{"role": role, "from": _active_from(folder), "until": None} for role in held],
+            }
+            for officer, agency, held in _officers(folder, member)
+            if officer in standing.officers
+        ],
+    }
+
+
+def _agency(folder: Folder, division: str, sort: str) -> Row:
+    kind, place = folder.table("agency_kinds")[sort], _division_name(folder, division)
+    return {
+        "id": f"{division}-{sort}",
+        "name": {"zh": place["zh"] + kind["zh"], "en": f"{place['en']}, {kind['en']}"},
+        "division": division,
+        "purposes": _purposes(folder, sort),
+        "active_from": _active_from(folder),
+        "active_until": None,
+        "suspended": False,
+    }
+
+
+def _division_name(folder: Folder, division: str) -> Row:
+    own = folder.members.get(division)
+    found: Row = own["name"] if own is not None else entry(folder.table("divisions"), division, "divisions")
+    return found
+
+
+def _purposes(folder: Folder, sort: str) -> list[str]:
+    name = folder.table("agency_kinds")[sort]["purposes"]
+    named: list[str] = entry(folder.table("purpose_sets"), name, "purpose_sets")
+    return [row["code"] for row in folder.rows("purposes")] if named == [ALL] else named
+
+
+def _officers(folder: Folder, member: str) -> Iterator[tuple[str, str, list[str]]]:
+    """Give id, agency and roles of the officers of each agency that may ask for anything."""
+    for division, sort in folder.agencies(member):
+        if _purposes(folder, sort):
+            leading = folder.table("lead_officers") if sort == "credit" else {}
+            for name, roles in {**folder.table("officers"), **leading}.items():
+                yield f"{division}-{sort}/{name}", f"{division}-{sort}", roles
+
+
+def _active_from(folder: Folder) -> str:
+    found = entry(folder.table("dates"), "active_from", "dates")
+    if not isinstance(found, str):
+        raise CatalogueMalformed("federation dates: active_from is no day; write it as 2026-01-31")
+    return found
