@@ -1,0 +1,10 @@
+"""The way in for a member's own records: files of a feed become facts, and everything raw is dropped on the way.
+
+One module a family of files; `loads.ingest` knows none of them by name.
+"""
+
+from nodes.ingest.files import Fault, FileRefused
+from nodes.ingest.loads import ingest
+from nodes.ingest.report import Problem, Reason, Report
+
+__all__ = ["Fault", "FileRefused", "Problem", "Reason", "Report", "ingest"]

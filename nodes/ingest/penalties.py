@@ -1,0 +1,57 @@
+"""Penalties 行政处罚: `CF_*` columns of the double-publicity standard, with our own for what it lacks.
+
+The standard has neither domain nor severity: both come from the classification of the act (duty U16). Facts,
+grounds, amounts, document numbers and names are dropped.
+"""
+
+from gateway.clocks import OFFICIAL
+from nodes.ingest import publicity
+from nodes.ingest.cells import Cells, folded
+from nodes.ingest.family import Family, Kept, Scene
+from nodes.ingest.report import Reason
+
+ORIGINS = frozenset({OFFICIAL, "MARKET", "SELF_DECLARED"})
+_PROCEDURES = frozenset({"SIMPLE", "ORDINARY", "HEARING"})
+_REVIEWS = frozenset({"NONE", "PENDING", "UPHELD", "CHANGED", "REVOKED"})
+_EXEMPT = frozenset({"不予处罚", "不予行政处罚", "免予处罚"})
+
+
+def _read(cells: Cells, scene: Scene) -> Kept:
+    agency = scene.agency(cells, "CF_CFJGDM")
+    behaviour = scene.behaviours.get(folded(cells.text("CF_WFXW")))
+    if behaviour is None:
+        cells.leave("CF_WFXW", Reason.UNKNOWN_BEHAVIOUR)
+    decided_on = cells.needed_day("CF_JDRQ", scene.today)
+    return {
+        "domain": scene.feed.domain,
+        "behaviour": behaviour and behaviour.code,
+        "severity": behaviour and behaviour.severity.value,
+        "agency": agency,
+        "procedure": cells.word("procedure", _PROCEDURES),
+        "review_status": cells.word("review_status", _REVIEWS),
+        "origin": cells.word("origin", ORIGINS, OFFICIAL),
+        "decided_on": decided_on,
+        "final_on": cells.day_from("final_on", decided_on),
+        "publish_not_before": cells.day("publish_not_before"),
+        "repaired_on": cells.day_from("repaired_on", decided_on),
+        "annulled_on": cells.day_from("annulled_on", decided_on),
+        "exempt": int(cells.text("CF_CFLB") in _EXEMPT) or cells.flag("exempt"),
+        "disputed": cells.flag("disputed"),
+    }
+
+
+FAMILY = Family(
+    record_class="penalty",
+    table="penalty",
+    columns=publicity.columns(
+        "CF",
+        needed="XDR_LB XDR_SHXYM WSH WFXW JDRQ CFJGDM",
+        others="SY YJ CFLB NR NR_FK NR_WFFF NR_ZKDX YXQ GSJZQ CFJG",
+        ours="procedure review_status origin final_on publish_not_before repaired_on annulled_on exempt disputed",
+    ),
+    code="CF_XDR_SHXYM",
+    key=publicity.key("CF_CFJGDM", ("CF_WSH",), "CF_XDR_SHXYM"),
+    is_person=publicity.is_person("CF"),
+    read=_read,
+    silence={"behaviour": None, "severity": None},
+)
