@@ -1,0 +1,249 @@
+"""A whole federation in one folder, on loopback: for the demo, the benches and the tests. Never for real members.
+
+Every member is a real process with its own keys, certificates, store and config; only the root of trust is shared.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gateway import authorisation
+from gateway.model.codes import AuthorisationStatus, SignatureClass
+from gateway.model.question import Authorisation
+from keys import custody, suite
+from keys.directory import sign_directory
+from keys.envelope import Envelope, to_json
+from nodes.config import Config, read_config
+from nodes.federation import REFERENCE
+from nodes.federation.compiling import Standing, directory_payload, officers
+from nodes.federation.feeds import feeds
+from nodes.federation.folder import read_folder
+from nodes.run import STATUS
+from nodes.setup import Setting, init_node
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+LIFE = timedelta(days=30)
+LIGHT = custody.Work(operations=1, memory=8192)
+"""Key files of a lab open fast; a member's own are made with MODERATE work."""
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+class LabError(Exception):
+    """A member of the lab did not come up or go down as it should; the text names it and where its log is."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Lab:
+    """The federation's folder, its root of trust, and the processes that run."""
+
+    folder: Path
+    federation: Path
+    root: suite.Signer
+    standings: dict[str, Standing]
+    version: int = 0
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    edits: list[Edit] = field(default_factory=list)
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Name the members."""
+        return tuple(self.standings)
+
+    def home(self, member: str) -> Path:
+        """Give a member's folder."""
+        return self.folder / member
+
+    def config(self, member: str) -> Config:
+        """Read a member's config."""
+        return read_config(self.home(member) / "node.toml")
+
+    def publish(self, *, life: timedelta = LIFE) -> int:
+        """Sign the next version of the directory and put it in place at once; give its version."""
+        self.version += 1
+        now = self.clock().replace(microsecond=0)
+        payload = directory_payload(
+            self.federation, self.standings, version=self.version, issued=now, expire=now + life
+        )
+        if self.edits:
+            document = json.loads(payload)
+            for edit in self.edits:
+                edit(document)
+            payload = json.dumps(document, ensure_ascii=False).encode()
+        new = self.folder / "directory.new"
+        new.write_bytes(to_json(sign_directory(payload, self.root)))
+        new.replace(self.folder / "directory.json")
+        return self.version
+
+    def start(self, *members: str) -> None:
+        """Start members, wait until they listen, and publish where.
+
+        Raises:
+            LabError: when one does not come up in time.
+        """
+        for member in members:
+            (self.config(member).data / STATUS).unlink(missing_ok=True)
+            self.processes[member] = self._spawn(member)
+        for member in members:
+            status = self._await_status(member)
+            endpoint = f"127.0.0.1:{status['exchange_port']}"
+            self.standings[member] = replace(self.standings[member], endpoint=endpoint)
+            self._write_profiles(member, f"127.0.0.1:{status['desk_port']}")
+        self.publish()
+
+    def _spawn(self, member: str) -> subprocess.Popen[bytes]:
+        config = self.home(member) / "node.toml"
+        with (self.home(member) / "node.log").open("ab") as log:
+            command = [sys.executable, "-P", "-m", "nodes.run", str(config), "--with-parent"]
+            return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)  # noqa: S603  our own
+
+    def _await_status(self, member: str) -> Mapping[str, Any]:
+        path, ends = self.config(member).data / STATUS, time.monotonic() + START_SECONDS
+        while time.monotonic() < ends:
+            if path.exists():
+                found: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+                return found
+            if self.processes[member].poll() is not None:
+                break
+            time.sleep(0.05)
+        raise LabError(f"member {member} did not start; its log is {self.home(member) / 'node.log'}")
+
+    def status(self, member: str) -> Mapping[str, Any]:
+        """Read where a member listens."""
+        found: Mapping[str, Any] = json.loads((self.config(member).data / STATUS).read_text(encoding="utf-8"))
+        return found
+
+    def stop(self, *members: str, how: int = signal.SIGTERM) -> None:
+        """Stop members (all that run, when none is named) and wait until they are gone.
+
+        Raises:
+            LabError: when one does not end in time; it is killed.
+        """
+        ending = {each: self.processes.pop(each) for each in members or tuple(self.processes)}
+        for process in ending.values():
+            process.send_signal(how)
+        for member, process in ending.items():
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired as error:
+                process.kill()
+                process.wait()
+                raise LabError(f"member {member} did not stop in time and was killed") from error
+
+    def desk_of(self, officer: str) -> Path:
+        """Give an officer's folder."""
+        member = next(each for each in self.members if officer in self.standings[each].officers)
+        return self.home(member) / "agencies" / officer
+
+    def profile(self, officer: str) -> Path:
+        """Give the command line profile of an officer."""
+        return self.desk_of(officer) / "profile.toml"
+
+    def _write_profiles(self, member: str, desk: str) -> None:
+        for officer in self.standings[member].officers:
+            agency = officer.partition("/")[0]
+            others = [each for each in self.standings[member].officers if each.startswith(f"{agency}/")]
+            second = next((each for each in others if each != officer), "")
+            self.profile(officer).write_text(_profile(member, agency, officer, second, desk), encoding="utf-8")
+
+    def signer(self, member: str) -> suite.Signer:
+        """Load a member's signing key."""
+        keys = self.home(member) / "keys"
+        return custody.load_signer(keys / "sign.key", custody.read_passphrase(keys / "passphrase"))
+
+    def authorise(
+        self, uscc: str, *, home: str, agency: str, purpose: str, kinds: tuple[str, ...], identity: bytes
+    ) -> Envelope:
+        """Have a home member vouch for a subject's consent, as its own desk will once it issues them."""
+        now = self.clock()
+        return authorisation.vouch(
+            Authorisation(
+                authorisation_id=identity,
+                uscc=uscc,
+                agency=agency,
+                purposes=(purpose,),
+                kinds=kinds,
+                members=self.members,
+                valid_from_time=now - timedelta(minutes=1),
+                valid_until_time=now + timedelta(days=30),
+                text_version="sample-2026",
+                signature_class=SignatureClass.E_LICENCE,
+                home_member=home,
+                status=AuthorisationStatus.IN_FORCE,
+                status_time=now,
+            ),
+            self.signer(home),
+        )
+
+
+def build(
+    folder: Path,
+    *,
+    federation: Path = REFERENCE,
+    setting: Setting | None = None,
+    work: custody.Work = LIGHT,
+    clock: Callable[[], datetime] | None = None,
+) -> Lab:
+    """Make the folder of a federation with every member of its data, and sign its first directory."""
+    now = (clock or (lambda: datetime.now(UTC)))()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    root = suite.signer(suite.generate_seed(), owner="root")
+    (folder / "root.json").write_text(_root(root), encoding="utf-8")
+    chosen = replace(setting or Setting(), directory="../directory.json", root="../root.json")
+    standings = {}
+    for member in read_folder(federation).members:
+        agencies = officers(federation, member)
+        entry = init_node(
+            folder / member,
+            member,
+            agencies=agencies,
+            feeds=feeds(federation, member),
+            now=now,
+            setting=chosen,
+            work=work,
+        )
+        standings[member] = entry.standing
+    lab = Lab(folder=folder, federation=federation, root=root, standings=standings)
+    if clock:
+        lab.clock = clock
+    lab.publish()
+    return lab
+
+
+def _root(root: suite.Signer) -> str:
+    public = base64.b64encode(root.public).decode()
+    return json.dumps({"id": root.id, "suite": root.suite, "public": public})
+
+
+def _profile(member: str, agency: str, officer: str, second: str, desk: str) -> str:
+    lines = {
+        "desk": desk,
+        "member": member,
+        "agency": agency,
+        "officer": officer,
+        "officer_key": "officer.key",
+        "passphrase_file": "passphrase",
+        "leaf": "leaf.pem",
+        "desk_ca": "../../../keys/ca.crt",
+        "root": "../../../../root.json",
+    }
+    if second:
+        other = f"../{second.partition('/')[2]}"
+        lines |= {
+            "approving_officer": second,
+            "approving_officer_key": f"{other}/officer.key",
+            "approving_passphrase_file": f"{other}/passphrase",
+        }
+    return "".join(f'{key} = "{value}"\n' for key, value in lines.items())

@@ -1,0 +1,84 @@
+"""What a collector may count: exchanges by side, kind, outcome and reason, and whether the node is well.
+
+Labels come from closed lists: a question cannot make a new series, and none names a subject, agency or case.
+"""
+
+from typing import final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+
+from gateway.answering import Event
+from gateway.kinds import KINDS
+from gateway.model.codes import OutcomeState, RefusalReason
+from nodes.config import is_loopback
+from yrdx.exchange.v1 import desk_pb2
+
+OTHER = "OTHER"
+STORE_NOT_WRITABLE = "StoreNotWritable"
+
+_SIDES = frozenset({"answer", "ask", "desk"})
+_OPERATIONS = desk_pb2.DESCRIPTOR.services_by_name["DeskService"].methods_by_name
+_KINDS = frozenset({*KINDS, *_OPERATIONS, ""})
+_OUTCOMES = frozenset(each.value for each in OutcomeState)
+_REASONS = frozenset(each.value for each in RefusalReason) | {""}
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+@final
+class Metrics:
+    """One process's metrics in a registry of their own; safe from any thread."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._exchanges = Counter(
+            "exchanges", "Exchanges by how they ended", ("side", "kind", "outcome", "reason"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "exchange_seconds",
+            "Duration of exchanges",
+            ("side", "kind"),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._expires = Gauge(
+            "directory_expires_seconds", "Seconds until the directory expires", registry=self._registry
+        )
+        self._writable = Gauge("store_writable", "1 while a transaction reaches the disk", registry=self._registry)
+        self._serving = Gauge("serving", "1 while an exchange could succeed", registry=self._registry)
+
+    def observe(self, event: Event) -> None:
+        """Count an exchange."""
+        side, kind = _listed(event.side, _SIDES), _listed(event.kind, _KINDS)
+        outcome, reason = _listed(event.outcome, _OUTCOMES), _listed(event.reason, _REASONS)
+        self._exchanges.labels(side, kind, outcome, reason).inc()
+        self._seconds.labels(side, kind).observe(event.seconds)
+
+    def health(self, faults: tuple[str, ...]) -> None:
+        """Set the gauges of health by the names of the faults found."""
+        self._serving.set(not faults)
+        self._writable.set(STORE_NOT_WRITABLE not in faults)
+
+    def directory_expires(self, seconds: float) -> None:
+        """Set the time that the directory has left; below zero it has expired."""
+        self._expires.set(seconds)
+
+    def text(self) -> bytes:
+        """Write everything in the collector's text form."""
+        return generate_latest(self._registry)
+
+    def serve(self, listen: str) -> int:
+        """Serve the text over HTTP from a thread that ends with the process; give the port.
+
+        Raises:
+            ValueError: when the address is not on loopback: readers are not asked who they are.
+            OSError: when the port is taken.
+        """
+        if not is_loopback(listen):
+            raise ValueError("metrics are served on loopback only; let a local collector read them")
+        host, _, port = listen.rpartition(":")
+        server, _thread = start_http_server(int(port), addr=host.strip("[]"), registry=self._registry)
+        return int(server.server_port)
+
+
+def _listed(value: str, known: frozenset[str]) -> str:
+    return value if value in known else OTHER

@@ -1,0 +1,262 @@
+"""One member running: puts config, keys, store and the gateway's doors together, and takes them down gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from gateway import desk, server
+from gateway.answering import Answering, Event, Node
+from gateway.asking import Asking, Office
+from gateway.charter import Charter
+from gateway.client import Identity, Members
+from gateway.desk import DeskDoor
+from gateway.errors import NotDurable
+from gateway.exchange.release import Home
+from gateway.federation import LocalMember
+from gateway.kinds import KINDS
+from gateway.peers import Peers
+from gateway.server import ExchangeDoor
+from keys import custody
+from keys.errors import KeysError
+from keys.suite import Signer
+from nodes.charters import Charters, read_root
+from nodes.clock import Clock, open_clock
+from nodes.config import DATABASE, Config
+from nodes.ingest.names import name_digest
+from nodes.metrics import STORE_NOT_WRITABLE, Metrics
+from nodes.store import Store
+
+GRACE_SECONDS = 5.0
+WATCH_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where a node listens once it is up."""
+
+    exchange: int
+    desk: int
+
+
+class RunningNode:
+    """A member's node in this process."""
+
+    def __init__(self, config: Config, *, reuse_port: bool = False) -> None:
+        """Open keys, directory and store.
+
+        Raises:
+            OSError, KeysError, CatalogueMalformed, StoreError: naming what is missing or wrong.
+        """
+        passphrase = custody.read_passphrase(config.passphrase_file)
+        self._config = config
+        self._log = structlog.get_logger().bind()
+        self._clock: Clock = open_clock(config.clock)
+        self._signer = custody.load_signer(config.signing_key, passphrase)
+        self._leaf = custody.load_leaf(config.leaf, passphrase)
+        secret = custody.load_secret(config.storage_key, passphrase)
+        self._charters = Charters(
+            me=config.member,
+            path=config.directory,
+            root=read_root(config.root),
+            floor=config.data / "directory.version",
+            kinds=KINDS,
+        )
+        self.store = Store.open(config.data / DATABASE, secret)
+        self._metrics = Metrics()
+        self._reuse_port = reuse_port
+        self._home = Home(entropy=os.urandom, name_digest=lambda code, name: name_digest(secret, code, name))
+        self._health = health.aio.HealthServicer()
+        self._members = Members(
+            self._charter, lambda: Identity(certificate=self._leaf.certificate_pem, key=self._leaf.key_pem)
+        )
+        self._servers: list[grpc.aio.Server] = []
+        self._watch: asyncio.Task[None] | None = None
+
+    def _charter(self) -> Charter:
+        return self._charters.current
+
+    def _sign(self) -> Signer:
+        return self._signer
+
+    def _observe(self, event: Event) -> None:
+        self._metrics.observe(event)
+        self._log.info(
+            "exchange",
+            side=event.side,
+            peer=event.peer,
+            kind=event.kind,
+            outcome=event.outcome,
+            reason=event.reason,
+            question_id=event.question_id,
+            duration_ms=round(event.seconds * 1000, 3),
+        )
+
+    async def start(self) -> Ports:
+        """Listen; say where. Health tells the truth from the first second."""
+        answering = Answering(self._answerer())
+        peers = Peers(self._charter, self._clock.now)
+        exchange = ExchangeDoor(answering, peers)
+        asking = Asking(self._office(answering))
+        counter = DeskDoor(asking, peers, self._charter, self._charters.kept, self._note)
+        exchange_port = await self._listen(
+            self._config.exchange_listen, exchange.handler(), server.SERVICE, self._all_roots
+        )
+        desk_port = await self._listen(self._config.desk_listen, counter.handler(), desk.SERVICE, self._own_roots)
+        if self._config.metrics_listen:
+            self._metrics.serve(self._config.metrics_listen)
+        await self._explain_numbers()
+        await self._tell_health()
+        self._watch = asyncio.create_task(self._watching())
+        return Ports(exchange=exchange_port, desk=desk_port)
+
+    def _answerer(self) -> Node:
+        return Node(
+            charter=self._charter,
+            signer=self._sign,
+            clock=self._clock.now,
+            ticks=time.monotonic,
+            source=self.store.source,
+            journal=self.store.journal,
+            home=self._home,
+            observe=self._observe,
+        )
+
+    def _office(self, answering: Answering) -> Office:
+        local = LocalMember(answering, self._config.member)
+        return Office(
+            charter=self._charter,
+            signer=self._sign,
+            clock=self._clock.now,
+            ticks=time.monotonic,
+            entropy=os.urandom,
+            member=lambda each: local if each == self._config.member else self._members.member(each),
+            log=self.store.asker,
+            cases=self.store.cases,
+            observe=self._observe,
+        )
+
+    def _note(self, operation: str, reason: str) -> None:
+        self._observe(
+            Event(
+                side="desk",
+                peer=self._config.member,
+                kind=operation,
+                outcome="REFUSED",
+                reason=reason,
+                question_id="",
+                seconds=0.0,
+            )
+        )
+
+    async def _listen(
+        self, listen: str, handler: grpc.GenericRpcHandler, service: str, roots: Callable[[], bytes]
+    ) -> int:
+        """Serve one door over mutual TLS; roots are looked up at each handshake: a new member needs no restart."""
+
+        def configuration() -> grpc.ServerCertificateConfiguration:
+            return grpc.ssl_server_certificate_configuration(
+                [(self._leaf.key_pem, self._leaf.certificate_pem)], root_certificates=roots()
+            )
+
+        told = (self._leaf, roots())
+
+        def changed() -> grpc.ServerCertificateConfiguration | None:
+            # gRPC frees what it holds when it is given another: while handshakes are under way that can end the
+            # process, so that it is given one only when leaf or roots have changed.
+            nonlocal told
+            before, told = told, (self._leaf, roots())
+            return None if told == before else configuration()
+
+        credentials = grpc.dynamic_ssl_server_credentials(
+            configuration(),
+            changed,  # type: ignore[arg-type]  # the stubs do not know that None leaves it as it is
+            require_client_authentication=True,
+        )
+        size = server.DESK_BYTES if service == desk.SERVICE else server.MESSAGE_BYTES
+        options = (*server.options(size), ("grpc.so_reuseport", int(self._reuse_port)))
+        opened = grpc.aio.server(options=options)
+        opened.add_generic_rpc_handlers((handler,))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, opened)
+        names = (service, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, opened)
+        try:
+            port = opened.add_secure_port(listen, credentials)
+        except RuntimeError as error:
+            raise OSError(
+                f"cannot listen on {listen}: the port is taken, or the address is not this machine's"
+            ) from error
+        await opened.start()
+        self._servers.append(opened)
+        return port
+
+    def _all_roots(self) -> bytes:
+        members = self._charter().directory.members
+        return b"".join(pem for each in members for pem in each.ca_certificates)
+
+    def _own_roots(self) -> bytes:
+        return b"".join(self._charter().directory.member(self._config.member).ca_certificates)
+
+    async def _watching(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            try:
+                self._charters.poll()
+                await self._explain_numbers()
+                await self._tell_health()
+            except Exception as error:  # noqa: BLE001  a watch that dies would leave health as it was for ever
+                self._log.error("watch_failed", error=type(error).__name__)
+                await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    async def _explain_numbers(self) -> None:
+        """Mark VOID what a process that died had sent; what another worker may still wait for is left."""
+        limits = self._charter().catalogue.limits
+        before = self._clock.now() - timedelta(seconds=limits.question_life + limits.clock_skew)
+        with suppress(NotDurable):
+            await self.store.asker.void_unfinished(before)
+
+    async def _tell_health(self) -> None:
+        """Serving only while an exchange could succeed: directory and key in force, store writable."""
+        faults = await self._faults()
+        state = health_pb2.HealthCheckResponse.NOT_SERVING if faults else health_pb2.HealthCheckResponse.SERVING
+        await self._set_health(state)
+        self._metrics.health(faults)
+        left = self._charter().directory.expire_time - self._clock.now()
+        self._metrics.directory_expires(left.total_seconds())
+
+    async def _set_health(self, state: int) -> None:
+        for service in ("", server.SERVICE, desk.SERVICE):
+            await self._health.set(service, state)
+
+    async def _faults(self) -> tuple[str, ...]:
+        now, directory = self._clock.now(), self._charter().directory
+        faults = []
+        try:
+            directory.check_current(now)
+            directory.key(self._signer.id, use="sign", at=now)
+        except KeysError as error:
+            faults.append(type(error).__name__)
+        if self._leaf.not_after <= now:
+            faults.append("CertificateExpired")
+        if not await self.store.writable():
+            faults.append(STORE_NOT_WRITABLE)
+        return tuple(faults)
+
+    async def stop(self) -> None:
+        """Say NOT_SERVING, let calls in flight end, then close everything."""
+        if self._watch:
+            self._watch.cancel()
+        await self._health.enter_graceful_shutdown()
+        await asyncio.gather(*(each.stop(GRACE_SECONDS) for each in self._servers))
+        await self._members.close()
+        self.store.close()

@@ -1,0 +1,171 @@
+"""Makes a member's folder: its keys and certificates, its agencies' leaves, its officers' keys, and a config.
+
+What the federation must learn of it is its `Entry`; no private key leaves the folder.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gateway.ports import Feed
+from keys import custody, moments, suite, tls
+from keys.bodies import new_day_key
+from nodes.declarations import FILE, write_feeds
+from nodes.federation.compiling import Standing
+
+SIGNING_LIFE = timedelta(days=365)
+LEAF_DAYS = 90  # until leaves renew themselves
+CONFIG = """\
+# One member's node. Relative paths start at this file's folder.
+member = "{member}"
+data = "data"
+directory = "{directory}"
+root = "{root}"
+exchange_listen = "{exchange_listen}"
+desk_listen = "{desk_listen}"
+workers = {workers}
+
+[keys]
+folder = "keys"
+passphrase_file = "keys/passphrase"
+
+[clock]
+{clock}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What the federation's directory says of a member: public keys and certificates only."""
+
+    member: str
+    standing: Standing
+
+    def to_json(self) -> str:
+        """Write the entry as the text that goes to whoever signs the directory."""
+        return json.dumps({"member": self.member, **asdict(self.standing)}, ensure_ascii=False, indent=1)
+
+
+def read_entry(text: str) -> Entry:
+    """Read an entry as `to_json` wrote it.
+
+    Raises:
+        ValueError, KeyError, TypeError: for any other form.
+    """
+    row = json.loads(text)
+    return Entry(member=row.pop("member"), standing=Standing(**row))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Where a node listens, how many workers it has, and where it finds the federation's files."""
+
+    directory: str = "directory.json"
+    root: str = "root.json"
+    exchange_listen: str = "127.0.0.1:0"
+    desk_listen: str = "127.0.0.1:0"
+    workers: int = 1
+    clock: str = 'source = "system"'
+
+
+def init_node(
+    folder: Path,
+    member: str,
+    *,
+    agencies: Mapping[str, Sequence[str]],
+    feeds: Iterable[Feed],
+    now: datetime,
+    setting: Setting,
+    work: custody.Work = custody.MODERATE,
+) -> Entry:
+    """Make a member's folder; `agencies` maps each agency to its officers.
+
+    Raises:
+        CustodyError: when a key file exists; nothing is overwritten.
+        FileExistsError: when the folder holds a config.
+    """
+    keys = folder / "keys"
+    keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+    passphrase = _passphrase(keys / "passphrase")
+    authority = tls.make_ca(member, now=now)
+    issuing = authority.issue_intermediate(member, now)
+    custody.save_issuer(keys / "ca.pem", authority, passphrase)
+    custody.save_issuer(keys / "issuing.pem", issuing, passphrase)
+    (keys / "ca.crt").write_bytes(authority.certificate_pem)
+    leaf = issuing.issue_leaf(member=member, role="node", name="node-1", now=now, days=LEAF_DAYS)
+    custody.save_leaf(keys / "node.pem", leaf, passphrase)
+    custody.save_secret(keys / "storage.key", new_day_key(), passphrase, work=work)
+    seed = suite.generate_seed()
+    custody.save_seed(keys / "sign.key", seed, passphrase, owner=member, suite=suite.INT_1, work=work)
+    officers = _agencies(folder, member, agencies, issuing, now, work)
+    write_feeds(folder / FILE, feeds)
+    _config(folder, member, setting)
+    standing = Standing(
+        endpoint=None if setting.exchange_listen.endswith(":0") else setting.exchange_listen,
+        ca_certificates=(authority.certificate_pem.decode(),),
+        issuing_certificates=(issuing.certificate_pem.decode(),),
+        keys=(_key(member, seed, now),),
+        officers=officers,
+    )
+    return Entry(member=member, standing=standing)
+
+
+def _passphrase(path: Path) -> bytes:
+    passphrase = secrets.token_urlsafe(24).encode()
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(passphrase)
+    return passphrase
+
+
+def _agencies(
+    folder: Path,
+    member: str,
+    agencies: Mapping[str, Sequence[str]],
+    issuing: tls.Issuer,
+    now: datetime,
+    work: custody.Work,
+) -> Mapping[str, str]:
+    """Make each officer's folder: a leaf of the agency, the officer's key, and a passphrase that nobody else has."""
+    publics = {}
+    for agency, officers in agencies.items():
+        for officer in officers:
+            home = folder / "agencies" / officer
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            passphrase, seed = _passphrase(home / "passphrase"), suite.generate_seed()
+            leaf = issuing.issue_leaf(member=member, role="agency", name=agency, now=now, days=LEAF_DAYS)
+            custody.save_leaf(home / "leaf.pem", leaf, passphrase)
+            custody.save_seed(home / "officer.key", seed, passphrase, owner=officer, suite=suite.INT_1, work=work)
+            publics[officer] = _text(suite.signer(seed, owner=officer).public)
+    return publics
+
+
+def _key(member: str, seed: bytes, now: datetime) -> Mapping[str, Any]:
+    signer, start = suite.signer(seed, owner=member), now.replace(microsecond=0)
+    return {
+        "id": signer.id,
+        "suite": signer.suite,
+        "use": "sign",
+        "public": _text(signer.public),
+        "valid_from": moments.write(start - timedelta(minutes=5)),
+        "valid_until": moments.write(start + SIGNING_LIFE),
+        "revoked_time": None,
+        "suspect_from": None,
+    }
+
+
+def _text(octets: bytes) -> str:
+    return base64.b64encode(octets).decode()
+
+
+def _config(folder: Path, member: str, setting: Setting) -> None:
+    values = {name: getattr(setting, name) for name in setting.__slots__}
+    with (folder / "node.toml").open("x", encoding="utf-8") as file:
+        file.write(CONFIG.format(member=member, **values))

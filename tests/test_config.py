@@ -1,0 +1,162 @@
+"""The configuration is checked once and whole: every fault is named with its key and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nodes.config import Config, ConfigError, is_loopback, read_config
+
+GOOD = """
+member = "310000"
+data = "data"
+directory = "../directory.json"
+root = "../root.json"
+
+[keys]
+folder = "keys"
+passphrase_file = "keys/passphrase"
+"""
+FILES = ("../directory.json", "../root.json", "keys/sign.key", "keys/storage.key", "keys/node.pem", "keys/passphrase")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make a member's folder with every file that a config names."""
+    folder = tmp_path / "310000"
+    (folder / "keys").mkdir(parents=True)
+    for name in FILES:
+        (folder / name).write_text("content")
+    return folder
+
+
+def written(folder: Path, text: str) -> Path:
+    """Write a config."""
+    path = folder / "node.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    """Give the keys that are at fault, in order."""
+    with pytest.raises(ConfigError) as caught:
+        read_config(written(folder, text))
+    assert str(caught.value).splitlines() == list(caught.value.faults)
+    return [each.partition(":")[0] for each in caught.value.faults]
+
+
+def test_defaults_and_relative_paths(folder: Path) -> None:
+    """Relative paths start at the config's folder, key files at the keys' folder, and the rest has defaults."""
+    assert read_config(written(folder, GOOD)) == Config(
+        member="310000",
+        data=folder / "data",
+        directory=folder / "../directory.json",
+        root=folder / "../root.json",
+        signing_key=folder / "keys/sign.key",
+        storage_key=folder / "keys/storage.key",
+        leaf=folder / "keys/node.pem",
+        passphrase_file=folder / "keys/passphrase",
+        exchange_listen="127.0.0.1:0",
+        desk_listen="127.0.0.1:0",
+        metrics_listen=None,
+        workers=1,
+        locale="zh",
+        clock=None,
+    )
+
+
+def test_everything_can_be_set(folder: Path) -> None:
+    """Each key is read, and absolute paths are taken as they are."""
+    (folder / "clock").write_text("0")
+    text = (
+        'exchange_listen = "[::1]:7001"\ndesk_listen = "localhost:7002"\nmetrics_listen = "127.0.0.1:7003"\n'
+        f'workers = 4\nlocale = "en"\n{GOOD}\nsigning = "{folder}/keys/sign.key"\nstorage = "storage.key"\n'
+        'leaf = "node.pem"\n[clock]\nsource = "file"\npath = "clock"\n'
+    )
+    config = read_config(written(folder, text))
+    assert (config.exchange_listen, config.desk_listen, config.metrics_listen) == (
+        "[::1]:7001",
+        "localhost:7002",
+        "127.0.0.1:7003",
+    )
+    assert (config.workers, config.locale, config.clock) == (4, "en", folder / "clock")
+    assert config.signing_key == folder / "keys/sign.key"
+
+
+def test_all_faults_are_told_together(folder: Path) -> None:
+    """Unknown keys, wrong types, missing values and files, and bad ranges come in one report."""
+    (folder / "keys/sign.key").unlink()
+    (folder.parent / "root.json").unlink()
+    text = 'member = 310000\nworkers = 9\nlocale = "fr"\nport = 1\n'
+    text += 'exchange_listen = "7001"\nroot = "../root.json"\n[keys]\n'
+    assert sorted(faults(folder, text)) == [
+        "data",
+        "directory",
+        "exchange_listen",
+        "keys.passphrase_file",
+        "keys.signing",
+        "locale",
+        "member",
+        "port",
+        "root",
+        "workers",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('member = "31"', "member"),
+        ("workers = true", "workers"),
+        ("workers = 0", "workers"),
+        ('desk_listen = "127.0.0.1:65536"', "desk_listen"),
+        ('desk_listen = ""', "desk_listen"),
+        ('metrics_listen = "0.0.0.0:9000"', "metrics_listen"),
+        ('clock = "system"', "clock"),
+        ('clock = { source = "ntp" }', "clock.source"),
+        ('clock = { path = "clock" }', "clock.path"),
+        ('clock = { source = "file" }', "clock.path"),
+        ('clock = { source = "file", path = "absent" }', "clock.path"),
+    ],
+)
+def test_each_fault_names_its_key(folder: Path, line: str, key: str) -> None:
+    """One wrong value gives one fault under its key."""
+    good = GOOD.replace('member = "310000"\n', "") if line.startswith("member") else GOOD
+    assert faults(folder, f"{line}\n{good}") == [key]
+
+
+@pytest.mark.parametrize("door", ["exchange_listen", "desk_listen"])
+def test_a_files_clock_stays_on_loopback(folder: Path, door: str) -> None:
+    """A clock that a file sets is refused on a node that others can reach."""
+    (folder / "clock").write_text("0")
+    text = f'{door} = "0.0.0.0:7001"\n{GOOD}[clock]\nsource = "file"\npath = "clock"\n'
+    assert faults(folder, text) == ["clock.source"]
+
+
+@pytest.mark.parametrize("text", [None, "member = ", "member = \udcff"])
+def test_an_unreadable_file_is_one_fault(folder: Path, text: str | None) -> None:
+    """A missing file, and one that is no TOML, are named with their path."""
+    path = folder / "node.toml"
+    if text is not None:
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigError, match=r"node\.toml"):
+        read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("listen", "local"),
+    [
+        ("127.0.0.1:0", True),
+        ("127.9.9.9:1", True),
+        ("[::1]:0", True),
+        ("localhost:0", True),
+        ("0.0.0.0:0", False),
+        ("[::]:0", False),
+        ("example:0", False),
+        ("localhost.example:0", False),
+    ],
+)
+def test_loopback_addresses(listen: str, *, local: bool) -> None:
+    """Only addresses of this machine count as loopback."""
+    assert is_loopback(listen) is local
