@@ -1,0 +1,53 @@
+"""The command line `yrdx`: a desk's officer asks, verifies and reads cases; a command is a module and a row here."""
+
+from __future__ import annotations
+
+import click
+
+from nodes.cli import quiet  # noqa: F401  before anything imports grpc
+from nodes.cli.ask import ask
+from nodes.cli.case import case
+from nodes.cli.demo import demo
+from nodes.cli.directory import directory
+from nodes.cli.ingest import ingest
+from nodes.cli.node import node
+from nodes.cli.session import Session, SpeakingGroup, option
+from nodes.cli.verify import verify
+from nodes.cli.words import LANGUAGES
+
+__all__ = ["main"]
+
+COMMANDS: tuple[click.Command, ...] = (
+    ask,
+    verify,
+    case,
+    node,
+    ingest,
+    directory,
+    demo,
+)
+"""Every command; a new one is added here."""
+
+
+def _choose(context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if not isinstance(context.obj, Session):
+        context.obj = Session()
+    context.obj.option = value
+    return value
+
+
+@click.group(cls=SpeakingGroup, help="help.yrdx", context_settings={"help_option_names": ["-h", "--help"]})
+@option(
+    "--lang",
+    say="help.lang",
+    type=click.Choice(LANGUAGES),
+    callback=_choose,
+    is_eager=True,
+    expose_value=False,
+)
+def main() -> None:
+    """See words.toml."""
+
+
+for _command in COMMANDS:
+    main.add_command(_command)

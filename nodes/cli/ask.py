@@ -1,0 +1,204 @@
+"""`yrdx ask`: signs an officer's intent, asks the desk, and shows nothing that it has not verified itself."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from gateway import carriers, wire
+from gateway.model.codes import OutcomeState, RecognitionState, ResultState, Window
+from gateway.model.combined import Intent, SubjectResult
+from gateway.verification import Check, Content, Part, Unreadable, Verdict, verify
+from keys.envelope import Envelope, from_json, sign
+from keys.errors import KeysError
+from nodes.cli import desk_client, documents, tables
+from nodes.cli.profile import Access, unlock
+from nodes.cli.questions import KINDS, Asked, body_of
+from nodes.cli.session import (
+    COMPLETE,
+    INCOMPLETE,
+    NOT_GENUINE,
+    Ended,
+    SpeakingCommand,
+    option,
+    session,
+)
+from yrdx.exchange.v1 import desk_pb2
+
+Keep = Callable[[bytes], Ended | None]
+"""Writes an answer file; gives how it failed."""
+
+_UNSURE = {ResultState.INCOMPLETE, ResultState.UNAVAILABLE, ResultState.REFUSED, ResultState.PROVISIONAL}
+
+
+@click.command("ask", cls=SpeakingCommand, help="help.ask")
+@click.argument("kind", type=click.Choice(tuple(KINDS)))
+@click.argument("codes", metavar="CODE...", nargs=-1, required=True)
+@option("--profile", say="help.profile", type=click.Path(path_type=Path), envvar="YRDX_PROFILE", show_envvar=True)
+@option("--purpose", say="help.purpose", required=True)
+@option("--item", say="help.item", required=True)
+@option("--case", "case_reference", say="help.case_reference", default="")
+@option("--agreement", say="help.agreement", default="")
+@option("--member", "members", say="help.member", multiple=True)
+@option("--window", say="help.window", type=click.Choice(tuple(each.value for each in Window)))
+@option("--domain", "domains", say="help.domain", multiple=True)
+@option("--data-item", "data_items", say="help.data_item", multiple=True)
+@option("--scheme", say="help.scheme")
+@option("--name", say="help.name")
+@option("--authorisation", "authorisations", say="help.authorisation", multiple=True, type=click.Path(path_type=Path))
+@option("--second-officer", say="help.second_officer", is_flag=True)
+@option("--out", say="help.out", type=click.Path(path_type=Path))
+@option("--json", "as_json", say="help.json", is_flag=True)
+def ask(
+    *,
+    kind: str,
+    codes: tuple[str, ...],
+    profile: Path | None,
+    purpose: str,
+    item: str,
+    case_reference: str,
+    agreement: str,
+    members: tuple[str, ...],
+    authorisations: tuple[Path, ...],
+    second_officer: bool,
+    out: Path | None,
+    as_json: bool,
+    **rest: Any,  # noqa: ANN401  the options that belong to some kinds
+) -> None:
+    """Ask the members; exit 0 complete, 3 a member is missing or partial, 4 refused, 5 no desk, 1 not genuine."""
+    body = body_of(kind, Asked(codes=codes, **rest))
+    consents = tuple(_authorisation(each) for each in authorisations)
+    access, now = unlock(profile, second=second_officer), session().now
+    intent = Intent(
+        intent_id=secrets.token_bytes(16),
+        agency=access.profile.agency,
+        officer=access.profile.officer,
+        approving_officer=access.profile.approving_officer if second_officer else "",
+        intend_time=now(),
+        purpose=purpose,
+        application_item=item,
+        case_reference=case_reference,
+        agreement_id=agreement,
+        authorisations=consents,
+        members=members,
+        body=body,
+    )
+    with _reserved(out) as keep:
+        file, verdict = _asked(intent, access, now)
+        lost = keep(file) if verdict.content is not None else None
+    show(verdict, as_json=as_json)
+    if lost is not None:  # the answer is shown all the same: it cost a question
+        raise lost
+    raise SystemExit(exit_code(verdict))
+
+
+def signed(value: Any, access: Access) -> Envelope:  # noqa: ANN401  an intent, a case's opening or its reading
+    """Sign with the officer's key, and with the second officer's where that one is named."""
+    second = (access.approving_officer,) if access.approving_officer else ()
+    return sign(wire.PAYLOAD_TYPES[type(value)], wire.encode(value), access.officer, *second)
+
+
+def show(verdict: Verdict, *, as_json: bool) -> None:
+    """Show a verdict and, only when it is genuine, what the file says."""
+    if as_json:
+        documents.write(documents.answer(verdict))
+        return
+    console, words = Console(soft_wrap=False), session().words
+    tables.show_verdict(console, verdict, words)
+    if verdict.content is not None:
+        tables.show_content(console, verdict.content, words)
+
+
+def exit_code(verdict: Verdict) -> int:
+    """Tell a complete answer from one where a member is missing or partial."""
+    if verdict.content is None:
+        return NOT_GENUINE
+    return COMPLETE if _complete(verdict.content) else INCOMPLETE
+
+
+def _complete(content: Content) -> bool:
+    heard = all(each.outcome.state is OutcomeState.ANSWERED for each in content.exchanges)
+    return heard and not any(_unsure(each) for each in content.result.subjects)
+
+
+def _unsure(subject: SubjectResult) -> bool:
+    recognition = subject.recognition
+    return (
+        bool(subject.incomplete_members)
+        or not _UNSURE.isdisjoint({subject.state, *subject.marks})
+        or any(each.incomplete_members for each in subject.domains)
+        or (recognition is not None and recognition.state is RecognitionState.PROVISIONAL)
+    )
+
+
+def _asked(intent: Intent, access: Access, now: Callable[[], datetime]) -> tuple[bytes, Verdict]:
+    envelope = signed(intent, access)
+    request = desk_pb2.AskMembersRequest(intent=carriers.envelope_to_message(envelope))
+    file = desk_client.call(access, "AskMembers", request.SerializeToString())
+    try:
+        verdict = verify(file, root=access.root, now=now())
+    except Unreadable as error:
+        raise Ended("ask.unreadable", NOT_GENUINE) from error
+    return file, _bound(verdict, intent, envelope)
+
+
+def _bound(verdict: Verdict, intent: Intent, envelope: Envelope) -> Verdict:
+    """Refuse a genuine answer to something that these officers did not ask."""
+    content = verdict.content
+    if content is None:
+        return verdict
+    bodies = {each.signed.question.body == intent.body for each in content.exchanges}
+    ours = content.result.intent_digest == envelope.digest() and bodies == {True}
+    part = Part(name="intent", failed=None if ours else Check.BINDING, detail="" if ours else "another intent")
+    return replace(verdict, parts=(*verdict.parts, part), content=content if ours else None)
+
+
+def _authorisation(path: Path) -> Envelope:
+    try:
+        text = path.read_bytes()
+        return from_json(text) if text.lstrip()[:1] == b"{" else wire.decode(Envelope, text)
+    except (OSError, KeysError, wire.WireMalformed) as error:
+        raise Ended("ask.bad_authorisation", file=path.name) from error
+
+
+@contextmanager
+def _reserved(path: Path | None) -> Iterator[Keep]:
+    """Make the file before asking, so that no answer is spent on a name that is taken; leave none without one."""
+    if path is None:
+        yield lambda _: None
+        return
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError as error:
+        raise Ended("ask.out_exists", file=path.name) from error
+    except OSError as error:
+        raise Ended("ask.out_unwritable", file=path.name, why=error.strerror or "") from error
+    kept = False
+
+    def keep(content: bytes) -> Ended | None:
+        nonlocal kept
+        try:
+            os.fchmod(number, 0o600)
+            with os.fdopen(number, "wb", closefd=False) as file:
+                file.write(content)
+            os.fsync(number)
+        except OSError as error:
+            return Ended("ask.out_lost", file=path.name, why=error.strerror or "")
+        kept = True
+        return None
+
+    try:
+        yield keep
+    finally:
+        os.close(number)
+        if not kept:
+            path.unlink(missing_ok=True)

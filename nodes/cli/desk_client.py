@@ -1,0 +1,63 @@
+"""The gRPC door to one's own member's desk, over mutual TLS whose only root is that member's CA.
+
+What goes wrong ends the command with a text that says what happened, where and what to do; never with a subject.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+
+from gateway.client import Identity, open_channel
+from gateway.model.codes import RefusalReason
+from gateway.server import DESK_BYTES
+from gateway.statuses import reason_of
+from nodes.cli.profile import Access
+from nodes.cli.session import REFUSED, UNREACHABLE, Ended, session
+from yrdx.exchange.v1 import desk_pb2
+
+SERVICE = desk_pb2.DESCRIPTOR.services_by_name["DeskService"].full_name
+SECONDS = 30.0
+_HANDSHAKE = ("handshake", "certificate", "ssl")
+
+
+def call(access: Access, method: str, request: bytes) -> bytes:
+    """Call a method of the desk; bytes in, bytes out, so that what is verified is what came.
+
+    Raises:
+        Ended: when the desk refuses (REFUSED) or cannot be reached (UNREACHABLE).
+    """
+    try:
+        return asyncio.run(_call(access, method, request))
+    except grpc.aio.AioRpcError as error:
+        raise _ended(error, access.profile.desk) from error
+
+
+async def _call(access: Access, method: str, request: bytes) -> bytes:
+    identity = Identity(certificate=access.leaf.certificate_pem, key=access.leaf.key_pem)
+    async with open_channel(
+        access.profile.member, access.profile.desk, access.desk_ca, identity, DESK_BYTES
+    ) as channel:
+        ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{SERVICE}/{method}")
+        return await ask(request, timeout=SECONDS)
+
+
+def _ended(error: grpc.aio.AioRpcError, desk: str) -> Ended:
+    reason = reason_of(error)
+    if reason is not None:
+        return refused(reason)
+    if error.code() is grpc.StatusCode.UNAUTHENTICATED:
+        return Ended("desk.certificate", REFUSED, desk=desk)
+    details = (error.details() or "").lower()
+    if error.code() is grpc.StatusCode.UNAVAILABLE and any(each in details for each in _HANDSHAKE):
+        return Ended("desk.handshake", UNREACHABLE, desk=desk)
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return Ended("desk.late", UNREACHABLE, desk=desk, seconds=int(SECONDS))
+    return Ended("desk.unreachable", UNREACHABLE, desk=desk, status=error.code().name)
+
+
+def refused(reason: RefusalReason) -> Ended:
+    """End the command with the desk's reason and what to do next."""
+    advice = session().words.code("refusal", reason.value)
+    return Ended("desk.refused", REFUSED, reason=reason.value, advice=advice)

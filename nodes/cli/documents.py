@@ -1,0 +1,100 @@
+"""The JSON that `--json` prints; docs/json.md tells every field. Names are the model's, and stay.
+
+Bytes are hexadecimal, times RFC 3339 in UTC, codes their names; what is absent is null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import click
+
+from gateway.model.combined import Case
+from gateway.verification import Content, Heard, Part, Verdict
+from keys import moments
+from keys.envelope import Envelope
+
+ANSWER, CASE = "yrdx.answer.v1", "yrdx.case.v1"
+
+
+def write(document: Mapping[str, Any]) -> None:
+    """Print a document."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def answer(verdict: Verdict) -> dict[str, Any]:
+    """Give the document of an answer; what it says stands in it only when it is genuine."""
+    content = verdict.content
+    return {
+        "format": ANSWER,
+        "genuine": verdict.genuine,
+        "parts": [_part(each) for each in verdict.parts],
+        "in_time": verdict.in_time,
+        "valid_until_time": plain_value(verdict.valid_until),
+        "expired_members": list(verdict.expired),
+        "status": verdict.status.value,
+        "directory": content and _directory(content, expired=verdict.directory_expired),
+        "result": content and plain_value(content.result),
+        "exchanges": [_exchange(each) for each in content.exchanges] if content else [],
+        "recognitions": plain_value(content.recognitions) if content else [],
+    }
+
+
+def case(found: Case, results: list[Verdict]) -> dict[str, Any]:
+    """Give the document of a case with its results."""
+    return {"format": CASE, "case": plain_value(found), "results": [answer(each) for each in results]}
+
+
+def plain_value(value: object) -> Any:  # noqa: ANN401  JSON is any of them
+    """Turn a value of the model into what JSON holds."""
+    if isinstance(value, Envelope):  # an authorisation: named, not copied
+        return {"payload_type": value.payload_type, "digest": value.digest().hex()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain_value(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, tuple | list):
+        return [plain_value(each) for each in value]
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, datetime):
+        return moments.write(value)
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "part": part.name,
+        "of": part.of,
+        "failed": part.failed.value if part.failed else None,
+        "detail": part.detail,
+    }
+
+
+def _directory(content: Content, *, expired: bool) -> dict[str, Any]:
+    directory = content.charter.directory
+    return {
+        "version": directory.version,
+        "issued_time": moments.write(directory.issued_time),
+        "expire_time": moments.write(directory.expire_time),
+        "expired": expired,
+    }
+
+
+def _exchange(heard: Heard) -> dict[str, Any]:
+    accepted = heard.accepted
+    answered = accepted and {
+        "digest": accepted.digest.hex(),
+        "head": plain_value(accepted.answer),
+        "items": plain_value(accepted.items),
+    }
+    return {
+        "member": heard.outcome.member,
+        "question_digest": heard.signed.digest.hex(),
+        "question": plain_value(heard.signed.question),
+        "answer": answered,
+        "refusal": plain_value(heard.refusal),
+    }

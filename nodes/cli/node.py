@@ -1,0 +1,65 @@
+"""`yrdx node`: makes a member's folder, and serves it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from gateway.errors import GatewayError
+from keys.errors import KeysError
+from nodes import run
+from nodes.cli.session import Ended, SpeakingGroup, option, session
+from nodes.config import ConfigError
+from nodes.federation import REFERENCE, feeds, officers
+from nodes.setup import Setting, init_node
+
+ENTRY = "entry.json"
+
+
+@click.group("node", cls=SpeakingGroup, help="help.node")
+def node() -> None:
+    """See words.toml."""
+
+
+@node.command("init", help="help.node_init")
+@click.argument("folder", type=click.Path(path_type=Path))
+@option("--member", say="help.own_member", required=True)
+@option("--federation", say="help.federation", type=click.Path(path_type=Path), default=REFERENCE)
+@option("--exchange-listen", say="help.exchange_listen", default="127.0.0.1:7310")
+@option("--desk-listen", say="help.desk_listen", default="127.0.0.1:7311")
+@option("--workers", say="help.workers", type=click.IntRange(1, 8), default=1)
+def init(*, folder: Path, member: str, federation: Path, exchange_listen: str, desk_listen: str, workers: int) -> None:
+    """Make keys, certificates, officers' keys, the declaration of feeds and a config; nothing is overwritten."""
+    setting = Setting(exchange_listen=exchange_listen, desk_listen=desk_listen, workers=workers)
+    try:
+        entry = init_node(
+            folder,
+            member,
+            agencies=officers(federation, member),
+            feeds=feeds(federation, member),
+            now=datetime.now(UTC),
+            setting=setting,
+        )
+    except (OSError, KeysError, GatewayError) as error:
+        raise Ended("node.not_made", why=_why(error)) from error
+    (folder / ENTRY).write_text(entry.to_json(), encoding="utf-8")
+    click.echo(session().words.say("node.made", folder=str(folder), entry=ENTRY))
+
+
+@node.command("serve", help="help.node_serve")
+@click.argument("config", type=click.Path(path_type=Path))
+def serve(*, config: Path) -> None:
+    """Serve until the process is told to end."""
+    try:
+        status = run.serve(config)
+    except ConfigError as error:
+        raise Ended("node.bad_config", lines=error.faults, file=config.name) from error
+    except (OSError, KeysError, GatewayError) as error:
+        raise Ended("node.not_served", why=_why(error)) from error
+    raise SystemExit(status)
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, KeysError | GatewayError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,161 @@
+"""An officer's profile: where the desk is, who asks, and which key files; every fault is told at once.
+
+A key file is opened when the profile is unlocked, so that a plain `verify` needs no passphrase.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from keys import custody
+from keys.errors import KeysError
+from keys.suite import PublicKey, Signer
+from keys.tls import Leaf
+from nodes.charters import read_root
+from nodes.cli.session import Ended, session
+
+T = TypeVar("T")
+_BAD_FILE = (OSError, ValueError, LookupError, TypeError, KeysError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The profile file: names as they stand in it; paths are relative to its folder."""
+
+    desk: str
+    member: str
+    agency: str
+    officer: str
+    officer_key: Path
+    passphrase_file: Path
+    leaf: Path
+    desk_ca: Path
+    root: Path
+    approving_officer: str = ""
+    approving_officer_key: Path | None = None
+    approving_passphrase_file: Path | None = None
+    locale: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """An unlocked profile: everything that a call to the desk needs."""
+
+    profile: Profile
+    officer: Signer
+    approving_officer: Signer | None
+    leaf: Leaf
+    desk_ca: bytes
+    root: PublicKey
+
+
+def read_profile(path: Path | None) -> Profile:
+    """Read a profile.
+
+    Raises:
+        Ended: naming the file and every field at fault.
+    """
+    if path is None:
+        raise Ended("profile.none")
+    try:
+        row = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Ended("profile.unreadable", file=path.name, why=type(error).__name__) from error
+    words = session().words
+    faults = [(name, words.say("profile.unknown_field")) for name in sorted(set(row) - set(_FIELDS))]
+    found: dict[str, Any] = {}
+    for name, (is_path, required) in _FIELDS.items():
+        value = row.get(name)
+        if isinstance(value, str) and value:
+            found[name] = path.parent / value if is_path else value
+        elif required or value is not None:
+            faults.append((name, words.say("profile.missing" if value is None else "profile.no_text")))
+    if found.get("locale", "en") not in {"en", "zh"}:
+        faults.append(("locale", words.say("profile.bad_locale")))
+    if ("approving_officer" in found) != ("approving_officer_key" in found):
+        faults.append(("approving_officer", words.say("profile.half_second")))
+    _tell(path.name, faults)
+    session().preferred = found.get("locale", "")
+    return Profile(**found)
+
+
+def unlock(path: Path | None, *, second: bool = False) -> Access:
+    """Read a profile and open its files; the second officer's key only where that officer signs.
+
+    Raises:
+        Ended: naming the file and every field at fault.
+    """
+    profile = read_profile(path)
+    faults: list[tuple[str, str]] = []
+
+    def opened(name: str, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except _BAD_FILE as error:
+            faults.append((name, _why(error)))
+            return None
+
+    passphrase = opened("passphrase_file", lambda: custody.read_passphrase(profile.passphrase_file))
+    officer = leaf = approving = None
+    if passphrase is not None:
+        officer = opened("officer_key", lambda: _officer(profile.officer_key, passphrase, profile.officer))
+        leaf = opened("leaf", lambda: custody.load_leaf(profile.leaf, passphrase))
+    if second and not profile.approving_officer:
+        faults.append(("approving_officer", session().words.say("profile.no_second")))
+    elif second and passphrase is not None:
+        approving = opened("approving_officer_key", lambda: _second(profile, passphrase))
+    desk_ca = opened("desk_ca", profile.desk_ca.read_bytes)
+    root = opened("root", lambda: read_root(profile.root))
+    _tell(path.name if path else "", faults)
+    if officer is None or leaf is None or desk_ca is None or root is None:
+        raise AssertionError  # a fault was told for each
+    return Access(profile=profile, officer=officer, approving_officer=approving, leaf=leaf, desk_ca=desk_ca, root=root)
+
+
+def root_of(path: Path) -> PublicKey:
+    """Read a root file.
+
+    Raises:
+        Ended: when it is none.
+    """
+    try:
+        return read_root(path)
+    except _BAD_FILE as error:
+        raise Ended("profile.bad_root", file=path.name) from error
+
+
+def _second(profile: Profile, passphrase: bytes) -> Signer:
+    own = profile.approving_passphrase_file
+    held = passphrase if own is None else custody.read_passphrase(own)
+    return _officer(profile.approving_officer_key or Path(), held, profile.approving_officer)
+
+
+def _officer(path: Path, passphrase: bytes, officer: str) -> Signer:
+    signer = custody.load_signer(path, passphrase)
+    if signer.id.rpartition("/")[0] != officer:
+        raise _OtherOfficerError(session().words.say("profile.other_officer"))
+    return signer
+
+
+class _OtherOfficerError(KeysError):
+    """The key file belongs to another officer."""
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, KeysError) else type(error).__name__
+
+
+def _tell(name: str, faults: list[tuple[str, str]]) -> None:
+    if faults:
+        lines = tuple(f"{field}: {why}" for field, why in faults)
+        raise Ended("profile.faults", lines=lines, file=name, count=len(faults))
+
+
+_FIELDS: Mapping[str, tuple[bool, bool]] = {
+    each.name: ("Path" in str(each.type), each.default is MISSING) for each in fields(Profile)
+}
+"""Field to (whether it is a path, whether it must stand)."""

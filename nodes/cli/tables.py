@@ -1,0 +1,240 @@
+"""An answer as an officer reads it. A silent region never looks clean, and nothing that may not be applied here
+looks applicable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gateway.model.answer import Answer
+from gateway.model.codes import CoverageState, ItemState, ResultState
+from gateway.model.combined import Case, SubjectResult
+from gateway.verification import Content, Heard, Verdict
+from nodes.cli import kind_tables
+from nodes.cli.names import Names, moment
+from nodes.cli.sheets import BAD, GOOD, WARNING, row, table
+from nodes.cli.words import Words, plain
+
+FEW = 6
+_STYLES = {
+    ResultState.FOUND: "bold",
+    ResultState.NOT_FOUND: GOOD,
+    ResultState.NAME_MISMATCH: BAD,
+}
+
+
+def show_verdict(console: Console, verdict: Verdict, words: Words) -> None:
+    """Show whether the file is genuine, in time, and what is known of its status, apart."""
+    if verdict.content is None:
+        console.print(Text(words.say("verdict.not_genuine"), style=BAD))
+        failed = table(words, "", "part", "check", "detail")
+        for each in verdict.parts:
+            if each.failed:
+                name = f"{words.code('part', each.name)} {each.of}".strip()
+                row(failed, name, words.code("check", each.failed.value), f"{each.failed.value}: {each.detail}")
+        console.print(failed)
+        return
+    console.print(Text(words.say("verdict.genuine"), style=GOOD))
+    until = moment(verdict.valid_until)
+    if verdict.valid_until is None:
+        console.print(Text(words.say("verdict.no_answer"), style=BAD))
+    elif verdict.in_time:
+        console.print(Text(words.say("verdict.in_time", until=until), style=GOOD))
+    else:
+        members = Names(verdict.content.charter, words).members(verdict.expired)
+        console.print(Text(words.say("verdict.late", until=until, members=members), style=BAD))
+    console.print(Text(words.code("status", verdict.status.value)))
+    if verdict.directory_expired:
+        expired = moment(verdict.content.charter.directory.expire_time)
+        console.print(Text(words.say("verdict.directory_expired", time=expired), style=WARNING))
+
+
+def show_content(console: Console, content: Content, words: Words) -> None:
+    """Show what a genuine file says."""
+    names = Names(content.charter, words)
+    console.print()
+    console.print(_head(content, names, words))
+    console.print()
+    console.print(_members(content.exchanges, names, words))
+    console.print()
+    console.print(_coverage(content.exchanges, names, words))
+    console.print()
+    console.print(_fields(content.exchanges, names, words))
+    for subject in content.result.subjects:
+        console.print()
+        _show_subject(console, subject, content, names, words)
+
+
+def show_case(console: Console, case: Case, words: Words) -> None:
+    """Show a case as it was opened."""
+    found = Table(show_header=False, box=None, pad_edge=False)
+    lines = {
+        "case": case.case_reference,
+        "agency": case.agency,
+        "purpose": case.purpose,
+        "application_item": case.application_item,
+        "subject_count": str(case.subject_count or words.say("case.ordinary")),
+        "open_time": moment(case.open_time),
+        "officer": case.officer,
+        "approving_officer": case.approving_officer or "-",
+        "result_count": str(case.result_count),
+    }
+    for key, value in lines.items():
+        row(found, words.say(f"column.{key}"), value)
+    console.print(found)
+
+
+def _head(content: Content, names: Names, words: Words) -> Table:
+    result, found = content.result, Table(show_header=False, box=None, pad_edge=False)
+    directory = content.charter.directory
+    lines = {
+        "kind": words.code("kind", result.kind),
+        "purpose": names.named("purposes", result.purpose),
+        "application_item": names.named("applications", result.application_item),
+        "case": result.case_reference or "-",
+        "agency": names.agency(result.agency),
+        "agreement": names.named("agreements", result.agreement_id),
+        "combine_time": moment(result.combine_time),
+        "directory": words.say("head.directory", version=directory.version, time=moment(directory.issued_time)),
+    }
+    for key, value in lines.items():
+        row(found, words.say(f"column.{key}"), value)
+    return found
+
+
+def _members(exchanges: Sequence[Heard], names: Names, words: Words) -> Table:
+    found = table(words, "title.members", "member", "outcome", "reason", "attempts", "window", "as_of", "valid_until")
+    for each in exchanges:
+        answer, outcome = (each.accepted.answer if each.accepted else None), each.outcome
+        row(
+            found,
+            names.member(outcome.member),
+            words.code("outcome", outcome.state.value),
+            words.code("refusal", outcome.reason.value) if outcome.reason else "",
+            _attempts(each, words),
+            _window(answer),
+            moment(answer.as_of_time) if answer else "",
+            moment(answer.valid_until_time) if answer else "",
+            style="" if answer else WARNING,
+        )
+    return found
+
+
+def _attempts(heard: Heard, words: Words) -> str:
+    return "\n".join(
+        f"{moment(each.send_time)} {words.code('attempt', each.outcome)}" for each in heard.outcome.attempts
+    )
+
+
+def _window(answer: Answer | None) -> str:
+    if answer is None or not answer.window_to_date:
+        return ""
+    return f"{answer.window_from_date} - {answer.window_to_date}"
+
+
+def _coverage(exchanges: Sequence[Heard], names: Names, words: Words) -> Table:
+    found = table(words, "title.coverage", "member", "domain", "coverage", "data_through", "history_from")
+    for each in exchanges:
+        if each.accepted is None:
+            row(found, names.member(each.outcome.member), "", words.say("coverage.SILENT"), style=WARNING)
+            continue
+        for (state, through, since), domains in _alike(each.accepted.answer).items():
+            row(
+                found,
+                names.member(each.outcome.member),
+                _domains(state, domains, names, words),
+                words.code("coverage", state.value),
+                through or "-",
+                since or "-",
+                style="" if state is CoverageState.COMPLETE else WARNING,
+            )
+    return found
+
+
+def _domains(state: CoverageState, domains: list[str], names: Names, words: Words) -> str:
+    """Count many domains that are covered in full; name every one that is not."""
+    if state is CoverageState.COMPLETE and len(domains) > FEW:
+        return words.say("coverage.many", count=len(domains))
+    return words.say("mark.comma").join(names.domain(domain) for domain in domains)
+
+
+def _alike(answer: Answer) -> dict[tuple[CoverageState, str, str], list[str]]:
+    """Group the domains that are covered alike."""
+    groups: dict[tuple[CoverageState, str, str], list[str]] = {}
+    for each in answer.coverage:
+        key = (each.state, each.data_through_date, each.history_from_date)
+        groups.setdefault(key, []).append(each.domain)
+    return groups
+
+
+def _fields(exchanges: Sequence[Heard], names: Names, words: Words) -> Table:
+    """Say what was granted and withheld, and what the answers leave out by rule; once for members that agree."""
+    found = table(words, "title.fields", "member", "granted", "withheld", "left_out")
+    comma = words.say("mark.comma")
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for each in exchanges:
+        if each.accepted is not None:
+            answer = each.accepted.answer
+            withheld = (f"{it.field} ({words.code('withheld', it.reason.value)})" for it in answer.fields_withheld)
+            left_out = (words.code("left_out", it) for it in answer.classes_left_out)
+            said = (comma.join(answer.fields_granted), comma.join(withheld), comma.join(left_out))
+            groups.setdefault(said, []).append(each.outcome.member)
+    for said, members in groups.items():
+        row(found, names.members(tuple(members)), *said)
+    return found
+
+
+def _show_subject(console: Console, subject: SubjectResult, content: Content, names: Names, words: Words) -> None:
+    console.rule(Text(plain(subject.uscc or words.say("subject.none"))), align="left")
+    style = _STYLES.get(subject.state, WARNING)
+    console.print(Text(words.say("subject.conclusion", state=words.code("state", subject.state.value)), style=style))
+    for line in _remarks(subject, names, words):
+        console.print(Text(line, style=WARNING))
+    home = names.member(subject.home_member) if subject.home_member else words.say("subject.nobody")
+    console.print(Text(words.say("subject.home", member=home)))
+    console.print(Padding(_states(subject, content.exchanges, names, words), (0, 0, 0, 2)))
+    for each in kind_tables.of(subject, content, names, words):
+        console.print(Padding(each, (1, 0, 0, 2)))
+
+
+def _remarks(subject: SubjectResult, names: Names, words: Words) -> Iterable[str]:
+    """Say every mark, and who is missing: what they did not say proves nothing."""
+    for mark in subject.marks:
+        yield words.say("subject.mark", state=words.code("state", mark.value))
+    if subject.incomplete_members:
+        yield words.say("subject.incomplete", members=names.members(subject.incomplete_members))
+
+
+def _states(subject: SubjectResult, exchanges: Sequence[Heard], names: Names, words: Words) -> Table:
+    found = table(words, "", "member", "state", "registered", "lifecycle", "linked", "disputed", "name_match")
+    items = {
+        each.outcome.member: item
+        for each in exchanges
+        if each.accepted
+        for item in each.accepted.items
+        if item.uscc == subject.uscc
+    }
+    for each in subject.members:
+        item = items.get(each.member)
+        if item is None:
+            row(found, names.member(each.member), words.code("state", each.state.value), style=WARNING)
+            continue
+        partial = each.member in subject.incomplete_members
+        state = words.code("state", each.state.value)
+        row(
+            found,
+            names.member(each.member),
+            words.say("subject.partial", state=state) if partial else state,
+            words.code("yes_no", str(item.registered_here)),
+            words.code("lifecycle", item.lifecycle.value) if item.lifecycle else "",
+            "\n".join(f"{words.code('link', it.kind.value)} {it.uscc}" for it in item.linked_codes),
+            words.code("yes_no", str(item.disputed)) if item.disputed else "",
+            "" if item.name_match is None else words.code("yes_no", str(item.name_match)),
+            style=WARNING if partial or item.state is ItemState.NOT_COVERED else "",
+        )
+    return found

@@ -1,0 +1,61 @@
+"""`yrdx verify`: an answer file against the root of trust, offline; genuine, in time and status apart (U24)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gateway.verification import Status, Unreadable, Verdict
+from gateway.verification import verify as verified
+from nodes.cli.ask import show
+from nodes.cli.profile import read_profile, root_of
+from nodes.cli.session import (
+    LATE,
+    NOT_GENUINE,
+    RECALLED,
+    STATUS_UNKNOWN,
+    SUPERSEDED,
+    Ended,
+    SpeakingCommand,
+    option,
+    session,
+)
+
+FILE_BYTES = 64 << 20
+_BY_STATUS = {Status.SUPERSEDED: SUPERSEDED, Status.RECALLED: RECALLED}
+
+
+@click.command("verify", cls=SpeakingCommand, help="help.verify")
+@click.argument("file", type=click.Path(path_type=Path))
+@option("--root", say="help.root", type=click.Path(path_type=Path))
+@option("--profile", say="help.profile", type=click.Path(path_type=Path), envvar="YRDX_PROFILE", show_envvar=True)
+@option("--json", "as_json", say="help.json", is_flag=True)
+def verify(*, file: Path, root: Path | None, profile: Path | None, as_json: bool) -> None:
+    """Verify a file; the exit codes stand in the help."""
+    if root is None and profile is None:
+        raise Ended("verify.no_root")
+    key = root_of(root or read_profile(profile).root)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(FILE_BYTES + 1)
+        if len(content) > FILE_BYTES:
+            raise Ended("verify.too_large", file=file.name)
+        verdict = verified(content, root=key, now=session().now())
+    except OSError as error:
+        raise Ended("verify.unreadable_file", file=file.name, why=error.strerror or "") from error
+    except Unreadable as error:
+        raise Ended("verify.unreadable", file=file.name) from error
+    show(verdict, as_json=as_json)
+    raise SystemExit(exit_code(verdict))
+
+
+def exit_code(verdict: Verdict) -> int:
+    """Give the exit code: not genuine, then what happened to it since, then its time, then what is not known."""
+    if not verdict.genuine:
+        return NOT_GENUINE
+    if verdict.status in _BY_STATUS:
+        return _BY_STATUS[verdict.status]
+    if not verdict.in_time:
+        return LATE
+    return 0 if verdict.status is Status.CURRENT else STATUS_UNKNOWN
