@@ -1,0 +1,210 @@
+"""A full disk and a bad or expired directory: nothing leaves that is not durable, health tells it, and both heal."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from callers import Caller, codes, directory_taken, health, outcome, rows, shift, shift_of, small_lab, summary, until
+
+from gateway.server import SERVICE
+from keys import suite
+from keys.directory import DIRECTORY_TYPE
+from keys.envelope import from_json, sign, to_json
+from nodes.lab import Lab
+
+pytestmark = pytest.mark.net
+MEMBER = "320000"
+SUSPENDED = "YRD-4-2026"
+
+
+@pytest.fixture
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One member that may be harmed, whose time the test moves."""
+    lab = small_lab(tmp_path_factory.mktemp("disk"), MEMBER, shifted=True)
+    lab.start(MEMBER)
+    try:
+        yield lab
+    finally:
+        lab.stop()
+
+
+@pytest.fixture
+async def asking(small: Lab) -> AsyncIterator[Caller]:
+    """An asker of that member."""
+    await directory_taken(small, MEMBER)
+    found = Caller(lab=small)
+    yield found
+    await found.close()
+
+
+@contextmanager
+def full_disk(lab: Lab) -> Iterator[None]:
+    """Let no file of the node grow beyond what it holds, as on a full disk; its log neither."""
+    process = int(lab.status(MEMBER)["process_id"])
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    try:
+        yield
+    finally:
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+async def healthy(caller: Caller, wanted: str) -> None:
+    """Wait until the node's health is as wanted."""
+
+    async def found() -> bool:
+        return [await health(caller.channel(MEMBER), each) for each in ("", SERVICE)] == [wanted] * 2
+
+    await until(found, wanted)
+
+
+async def fill_log(caller: Caller, lab: Lab) -> None:
+    """Let the log grow beyond what the full disk allows."""
+    log = lab.home(MEMBER) / "node.log"
+    while log.stat().st_size < 8192:
+        await caller.ask(caller.compose())
+
+
+def counts(lab: Lab) -> list[tuple[Any, ...]]:
+    """Count what exchanges leave behind."""
+    tables = ("journal", "disclosure", "budget")
+    return [rows(lab, MEMBER, f"SELECT count(*) FROM {each}")[0] for each in tables]
+
+
+@pytest.mark.parametrize("log", ["short", "long"])
+async def test_a_full_disk_lets_nothing_out(log: str, small: Lab, asking: Caller) -> None:
+    """Every question is NOT_DURABLE, nothing is kept, health is NOT_SERVING; with room again the same bytes succeed."""
+    if log == "long":
+        await fill_log(asking, small)
+    await healthy(asking, "SERVING")
+    before, signed = counts(small), [asking.compose(summary(*codes(1, start=800_000 + each))) for each in range(3)]
+    with full_disk(small):
+        refused = [await outcome(asking.ask(each)) for each in signed]
+        await healthy(asking, "NOT_SERVING")
+        refused.append(await outcome(asking.ask(signed[0])))
+    kept = counts(small)
+    await healthy(asking, "SERVING")
+    answered = [await outcome(asking.ask(each)) for each in signed]
+    assert (refused, kept, answered) == (["NOT_DURABLE"] * 4, before, ["ANSWERED"] * 3)
+    assert rows(small, MEMBER, "PRAGMA integrity_check") == [("ok",)]
+
+
+async def test_a_directory_that_cannot_be_kept_is_taken_later(small: Lab, asking: Caller) -> None:
+    """A newer directory that finds no room in the data folder takes effect once there is room."""
+    process, data = small.status(MEMBER)["process_id"], small.config(MEMBER).data
+    obstacle = data / f"directory-{small.version + 1}.{process}"
+    obstacle.mkdir()
+    small.edits.append(suspend)
+    small.publish()
+    await until(lambda: logged(small, "directory_rejected", 0), "rejected")
+    before = await outcome(asking.ask(asking.compose()))
+    obstacle.rmdir()
+    await directory_taken(small, MEMBER)
+    assert (before, await outcome(asking.ask(asking.compose()))) == ("ANSWERED", "SUSPENDED")
+
+
+async def logged(lab: Lab, event: str, above: int) -> bool:
+    """Say whether the node has logged an event more often than that."""
+    return seen(lab, event) > above
+
+
+def seen(lab: Lab, event: str) -> int:
+    """Count an event in the node's log."""
+    lines = (lab.home(MEMBER) / "node.log").read_text(encoding="utf-8").splitlines()
+    return sum(json.loads(line).get("event") == event for line in lines if line.startswith("{"))
+
+
+async def test_an_expired_directory_stops_new_exchanges(small: Lab, asking: Caller) -> None:
+    """From its end on questions are STALE_BUNDLE and health NOT_SERVING; a newer directory heals without a restart."""
+    small.publish(life=timedelta(minutes=5))
+    await directory_taken(small, MEMBER)
+    await healthy(asking, "SERVING")
+    process, heard = small.status(MEMBER)["process_id"], [await outcome(asking.ask(asking.compose()))]
+    shift(small, shift_of(small) + 300)
+    heard.append(await outcome(asking.ask(asking.compose())))
+    await healthy(asking, "NOT_SERVING")
+    small.publish()
+    await directory_taken(small, MEMBER)
+    heard.append(await outcome(asking.ask(asking.compose())))
+    await healthy(asking, "SERVING")
+    assert heard == ["ANSWERED", "STALE_BUNDLE", "ANSWERED"]
+    assert (small.status(MEMBER)["process_id"], small.processes[MEMBER].poll()) == (process, None)
+
+
+def suspend(document: dict[str, Any]) -> None:
+    """Suspend the agreement that questions name."""
+    next(each for each in document["agreements"] if each["id"] == SUSPENDED)["suspended"] = True
+
+
+def rolled_back(_: Lab, old: bytes) -> bytes:
+    """Give the directory of before."""
+    return old
+
+
+def of_another_root(lab: Lab, old: bytes) -> bytes:
+    """Sign a newer version of the old content by a key that is no root."""
+    return signed(suite.signer(suite.generate_seed(), owner="root"), old, version=lab.version + 1)
+
+
+def senseless(lab: Lab, old: bytes) -> bytes:
+    """Sign, by the root, a newer version whose tables make no sense."""
+    return signed(lab.root, old, version=lab.version + 1, purposes=[{"code": 5}], limits=[])
+
+
+def without_members(lab: Lab, old: bytes) -> bytes:
+    """Sign, by the root, a newer version that does not know this member."""
+    return signed(lab.root, old, version=lab.version + 1, members=[])
+
+
+def torn(_: Lab, old: bytes) -> bytes:
+    """Give half of a file."""
+    return old[: len(old) // 2]
+
+
+def empty(_: Lab, __: bytes) -> bytes:
+    """Give an empty file."""
+    return b""
+
+
+def octets(_: Lab, __: bytes) -> bytes:
+    """Give what is no text."""
+    return bytes(range(256)) * 64
+
+
+def signed(signer: suite.Signer, old: bytes, **changes: object) -> bytes:
+    """Change members of a directory's content and sign it, whatever it is."""
+    content = json.loads(from_json(old).payload) | changes
+    return to_json(sign(DIRECTORY_TYPE, json.dumps(content, ensure_ascii=False).encode(), signer))
+
+
+FALSE = [rolled_back, of_another_root, senseless, without_members, torn, empty, octets]
+
+
+async def test_a_false_directory_is_not_taken(small: Lab, asking: Caller) -> None:
+    """What is older, not signed by the root, torn or senseless changes nothing; the next genuine one is taken."""
+    path, file = small.folder / "directory.json", small.folder / "directory.false"
+    old = path.read_bytes()
+    small.edits.append(suspend)
+    small.publish()
+    await directory_taken(small, MEMBER)
+    heard = {}
+    for make in FALSE:
+        question, rejected = asking.compose(), seen(small, "directory_rejected")
+        genuine = path.read_bytes()
+        file.write_bytes(make(small, old))
+        file.replace(path)
+        await until(partial(logged, small, "directory_rejected", rejected), "rejected")
+        heard[make.__name__] = await outcome(asking.ask(question))
+        path.write_bytes(genuine)
+    small.edits.clear()
+    small.version += 1
+    small.publish()
+    await directory_taken(small, MEMBER)
+    assert heard == {each.__name__: "SUSPENDED" for each in FALSE}
+    assert await outcome(asking.ask(asking.compose())) == "ANSWERED"
