@@ -44,7 +44,6 @@ class Office:
     charter: Callable[[], Charter]
     signer: Callable[[], Signer]
     clock: Callable[[], datetime]
-    ticks: Callable[[], float]
     entropy: Callable[[int], bytes]
     member: Callable[[str], Member | None]
     log: AskerLog

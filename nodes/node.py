@@ -138,7 +138,6 @@ class RunningNode:
             charter=self._charter,
             signer=self._sign,
             clock=self._clock.now,
-            ticks=time.monotonic,
             entropy=os.urandom,
             member=lambda each: local if each == self._config.member else self._members.member(each),
             log=self.store.asker,

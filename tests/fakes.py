@@ -209,7 +209,6 @@ class FakeNode:
                 charter=lambda: self.charter,
                 signer=lambda: SIGNERS[self.charter.me],
                 clock=lambda: self.now,
-                ticks=lambda: 0.0,
                 entropy=entropy,
                 member=self.member,
                 log=self.log,

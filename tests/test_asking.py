@@ -300,3 +300,11 @@ async def test_a_member_that_nobody_knows_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         await ask(federation(), intent(members=("999999",), agreement_id=""))
     assert refused.value.reason is RefusalReason.UNKNOWN_MEMBER
+
+
+async def test_a_purpose_that_nobody_knows_is_refused() -> None:
+    """Without case or agreement an unknown purpose is still refused as what it is."""
+    asked = intent(purpose="NONE", agreement_id="", case_reference="")
+    with pytest.raises(Refused) as refused:
+        await federation()[SHANGHAI].asking.ask(signed(asked), AGENCY)
+    assert refused.value.reason is RefusalReason.PURPOSE_NOT_ALLOWED
