@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.answering import Event
+from nodes import run
 from nodes.metrics import OTHER, Metrics
 
 
@@ -86,3 +87,17 @@ def test_metrics_are_not_served_to_others() -> None:
     """An address that other machines reach is refused."""
     with pytest.raises(ValueError, match="loopback"):
         Metrics().serve("0.0.0.0:0")
+
+
+@pytest.mark.parametrize(
+    ("listen", "number", "expected"),
+    [
+        (None, 1, None),
+        ("127.0.0.1:0", 1, "127.0.0.1:0"),
+        ("127.0.0.1:9100", 0, "127.0.0.1:9100"),
+        ("[::1]:9100", 3, "[::1]:9103"),
+    ],
+)
+def test_each_worker_has_a_port_of_its_own(listen: str | None, number: int, expected: str | None) -> None:
+    """Workers serve their metrics on the configured port and those after it, so that none hides another's."""
+    assert run._nth(listen, number) == expected
