@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,6 +15,7 @@ from stores import DAY, FEED, NOW, PENALTY, code, declared, digest, load, opened
 
 from gateway.ports import Facts
 from nodes.store import Loading, Mode, Store
+from nodes.store.schema import prepare_facts
 from nodes.store.tables import COMMON, FACTS
 
 
@@ -141,3 +144,22 @@ def test_a_feed_that_is_no_longer_declared_is_gone(store: Store, loading: Loadin
     both = store.source.feeds()
     loading.declare_feeds([other])
     assert (both, store.source.feeds()) == ((FEED, other), (other,))
+
+
+def test_a_file_of_the_first_version_gains_tables_and_columns(tmp_path: Path) -> None:
+    """A file that an older program made keeps its facts and takes the columns that came later."""
+    path = tmp_path / "facts.db"
+    prepare_facts(path)
+    with closing(sqlite3.connect(path)) as connection:
+        for table in ("repair", "held", "load_count", "inbox"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.execute("ALTER TABLE penalty DROP COLUMN escalated")
+        for name in ("rows", "unchanged", "out_of_scope", "held", "late", "directory_version"):
+            connection.execute(f"ALTER TABLE load DROP COLUMN {name}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    prepare_facts(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM repair").fetchone() == (0,)
+        assert connection.execute("SELECT count(escalated) FROM penalty").fetchone() == (0,)
+        assert connection.execute("SELECT sum(held) FROM load").fetchone() == (None,)

@@ -111,6 +111,53 @@ def _facts_1(database: "Database") -> None:
     database.table("load").create_index(["feed", "id"])
 
 
+def _facts_2(database: "Database") -> None:
+    """Further record classes, what a load is measured by, records that wait, and the inbox of a one-way gap."""
+    known = set(database.table_names())
+    for table in tables.FACTS:
+        if table not in known:
+            database.execute(tables.definition(table))
+            database.execute(f"CREATE UNIQUE INDEX {table}_record ON {table} (record_id, version)")
+            continue
+        held = database.table(table).columns_dict
+        for name in tables.columns_of(table):
+            if name not in held:
+                database.execute(tables.addition(table, name))
+    for name in ("rows", "unchanged", "out_of_scope", "held", "late", "directory_version"):
+        database.execute(f"ALTER TABLE load ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
+    for statement in _LOADING_TABLES:
+        database.execute(statement)
+
+
+_LOADING_TABLES = (
+    # What became of a load's rows, by deciding agency ('' where the row names none that is known).
+    """CREATE TABLE load_count (
+        load_id INTEGER NOT NULL,
+        agency TEXT NOT NULL,
+        name TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (load_id, agency, name)
+    ) WITHOUT ROWID, STRICT""",
+    # Records that may not be said yet: a gap of their feed. The body is what a reader of the row needs, sealed;
+    # NULL where only a better row helps.
+    """CREATE TABLE held (
+        feed TEXT NOT NULL,
+        record_id BLOB NOT NULL CHECK (length(record_id) = 16),
+        reason TEXT NOT NULL,
+        load_id INTEGER NOT NULL,
+        recorded_time TEXT NOT NULL,
+        body BLOB,
+        PRIMARY KEY (feed, record_id)
+    ) WITHOUT ROWID, STRICT""",
+    """CREATE TABLE inbox (
+        sender TEXT PRIMARY KEY,
+        sequence INTEGER NOT NULL,
+        manifest_digest BLOB NOT NULL CHECK (length(manifest_digest) = 32),
+        taken_time TEXT NOT NULL
+    ) WITHOUT ROWID, STRICT""",
+)
+
+
 def _exchange_1(database: "Database") -> None:
     for statement in _EXCHANGE_TABLES:
         database.execute(statement)
@@ -205,5 +252,5 @@ _EXCHANGE_TABLES = (
 )
 
 # A step that was released is never edited: a change is a further step.
-_FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1,)
+_FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2)
 _EXCHANGE: "tuple[Callable[[Database], None], ...]" = (_exchange_1,)

@@ -23,6 +23,9 @@ def _columns(words: str, days: str = "", flags: str = "", **others: Form) -> Map
     return {name: form for form, names in named.items() for name in names.split()} | others
 
 
+_DECISION = _columns("domain kind result agency origin", "decided_on valid_until annulled_on rectify_until", "disputed")
+"""What the five further administrative classes share: decisions with a kind, a result and an end."""
+
 FACTS: Mapping[str, Mapping[str, Form]] = {
     "register": _columns(
         "kind lifecycle division predecessor successor branch_of",
@@ -31,14 +34,16 @@ FACTS: Mapping[str, Mapping[str, Form]] = {
     ),
     "penalty": _columns(
         "domain behaviour severity agency procedure review_status origin",
-        "decided_on final_on publish_not_before repaired_on annulled_on",
-        "exempt disputed",
+        "decided_on final_on publish_not_before publish_until rectify_until repaired_on annulled_on",
+        "exempt disputed escalated attributed responsible_person",
+        reference=Form.DIGEST,
     ),
     "permit": _columns("domain permit_type agency", "valid_from valid_until revoked_on"),
     "listing": _columns(
         "list_type domain exit_reason basis_class agency origin",
         "listed_on publish_not_before exit_on",
         "disputed",
+        reference=Form.DIGEST,
     ),
     "rating": _columns("scheme_id scheme_version scheme_kind grade", "rated_on valid_until", "disputed"),
     "measure": _columns(
@@ -47,6 +52,25 @@ FACTS: Mapping[str, Mapping[str, Form]] = {
         "disputed",
         legal_basis=Form.CITED,
     ),
+    "judicial": _columns("domain kind agency", "decided_on ended_on", "disputed"),
+    "coercion": _DECISION,
+    "confirmation": _DECISION,
+    "adjudication": _DECISION,
+    "inspection": _DECISION,
+    "reward": _DECISION,
+    "contract": _columns("domain kind state agency", "signed_on due_on closed_on", "disputed"),
+    "commitment": _columns(
+        "domain commitment_type matter_code state agency", "made_on due_on closed_on", "escalated disputed"
+    ),
+    "honour": _columns("domain kind agency", "awarded_on valid_until withdrawn_on"),
+    "intellectual_property": _columns("domain kind agency", "registered_on valid_until cancelled_on"),
+    "self_declared": _columns("kind", "declared_on valid_until"),
+    "repair": _columns(
+        "target_class severity outcome agency",
+        "applied_on accepted_on decided_on effective_on",
+        reference=Form.DIGEST,
+    ),
+    "objection": _columns("target_class state agency", "opened_on decided_on", reference=Form.DIGEST),
 }
 
 COMMON = ("uscc", "record_id", "version", "status", "recorded_time", "load_id", "salt", "digest")
@@ -73,6 +97,11 @@ def readable(table: str) -> frozenset[str]:
         ValueError: as `columns_of`.
     """
     return READABLE.union(columns_of(table))
+
+
+def addition(table: str, name: str) -> str:
+    """Write the statement that adds a column to a table that an older program made."""
+    return f"ALTER TABLE {table} ADD COLUMN {_defined(table, name, FACTS[table][name])}"
 
 
 def definition(table: str) -> str:
