@@ -15,7 +15,6 @@ from stores import DAY, FEED, NOW, PENALTY, code, declared, digest, load, opened
 
 from gateway.ports import Facts
 from nodes.store import Loading, Mode, Store
-from nodes.store.schema import prepare_facts
 from nodes.store.tables import COMMON, FACTS
 
 
@@ -146,20 +145,37 @@ def test_a_feed_that_is_no_longer_declared_is_gone(store: Store, loading: Loadin
     assert (both, store.source.feeds()) == ((FEED, other), (other,))
 
 
-def test_a_file_of_the_first_version_gains_tables_and_columns(tmp_path: Path) -> None:
-    """A file that an older program made keeps its facts and takes the columns that came later."""
-    path = tmp_path / "facts.db"
-    prepare_facts(path)
-    with closing(sqlite3.connect(path)) as connection:
-        for table in ("repair", "held", "load_count", "inbox"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("ALTER TABLE penalty DROP COLUMN escalated")
-        for name in ("rows", "unchanged", "out_of_scope", "held", "late", "directory_version"):
-            connection.execute(f"ALTER TABLE load DROP COLUMN {name}")
-        connection.execute("PRAGMA user_version = 1")
-        connection.commit()
-    prepare_facts(path)
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM repair").fetchone() == (0,)
-        assert connection.execute("SELECT count(escalated) FROM penalty").fetchone() == (0,)
-        assert connection.execute("SELECT sum(held) FROM load").fetchone() == (None,)
+def test_a_file_of_the_first_version_gains_tables_and_columns(path: Path) -> None:
+    """A file that an older program made keeps its facts and takes the tables and columns that came later."""
+    with declared(path) as loading:
+        load(loading, penalty(1))
+    file = path.with_name("node-facts.db")
+    with closing(sqlite3.connect(file)) as connection:
+        _make_old(connection)
+    store = opened(path)
+    found = store.source.read([code(1)], {"penalty": ("decided_on", "escalated")}).rows[code(1)]["penalty"]
+    assert [(row["decided_on"] is not None, row["escalated"]) for row in found] == [(True, None)]
+    assert store.source.read([code(1)], {"repair": ("outcome",)}).rows == {}
+    store.close()
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("SELECT sum(held) FROM load").fetchone() == (0,)
+
+
+def _make_old(connection: sqlite3.Connection) -> None:
+    """Give the file the form of the first version: clustered tables, fewer columns, fewer tables."""
+    for table in ("repair", "held", "load_count", "inbox"):
+        connection.execute(f"DROP TABLE {table}")
+    old = [name for name in (*COMMON, *FACTS["penalty"]) if name not in {"escalated", "reference"}]
+    names = ", ".join(old)
+    connection.execute(
+        f"CREATE TABLE clustered ({names.replace('version', 'version INTEGER')},"
+        " PRIMARY KEY (uscc, record_id, version)) WITHOUT ROWID"
+    )
+    connection.execute(f"INSERT INTO clustered ({names}) SELECT {names} FROM penalty")
+    connection.execute("DROP TABLE penalty")
+    connection.execute("ALTER TABLE clustered RENAME TO penalty")
+    connection.execute("CREATE UNIQUE INDEX penalty_record ON penalty (record_id, version)")
+    for name in ("rows", "unchanged", "out_of_scope", "held", "late", "directory_version"):
+        connection.execute(f"ALTER TABLE load DROP COLUMN {name}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()

@@ -95,7 +95,7 @@ def _statement(shape: _Shape, single: bool) -> tuple[tuple[tuple[str, tuple[str,
 def _select(number: int, table: str, names: tuple[str, ...], width: int, single: bool) -> str:  # noqa: FBT001 - as above
     chosen = ", ".join([*(f"f.{name}" for name in names), *["NULL"] * (width - len(names))])
     source = f"{table} AS f" if single else f"json_each(:subjects) AS s CROSS JOIN {table} AS f ON f.uscc = s.value"
-    newer = "n.uscc = f.uscc AND n.record_id = f.record_id AND n.version > f.version"
+    newer = "n.record_id = f.record_id AND n.version > f.version"
     only = "f.uscc = :subjects AND " if single else ""
     return (
         f"SELECT {number}, f.uscc, {chosen} FROM {source} WHERE {only}f.status = 'CURRENT' "  # noqa: S608 - see above

@@ -91,10 +91,8 @@ def _migrate(connection: sqlite3.Connection, path: Path, steps: "tuple[Callable[
 
 def _facts_1(database: "Database") -> None:
     for table in tables.FACTS:
-        database.execute(tables.definition(table))
-        # Subjects are found by the primary key, a record that moved to another code by its id; a record has
-        # one line of versions, whatever codes it bore.
-        database.execute(f"CREATE UNIQUE INDEX {table}_record ON {table} (record_id, version)")
+        for statement in tables.definition(table):
+            database.execute(statement)
     feed = dict.fromkeys(("id", "agency", "domain", "division", "record_class", "history_from"), str)
     database.create_table(
         "feed", feed | {"frequency_days": int}, pk="id", not_null={*feed, "frequency_days"}, strict=True
@@ -112,17 +110,24 @@ def _facts_1(database: "Database") -> None:
 
 
 def _facts_2(database: "Database") -> None:
-    """Further record classes, what a load is measured by, records that wait, and the inbox of a one-way gap."""
+    """Further record classes, what a load is measured by, records that wait, and the inbox of a one-way gap.
+
+    Tables of an older program are copied: their columns were fewer, and their rows lay in the order of subjects.
+    """
     known = set(database.table_names())
     for table in tables.FACTS:
-        if table not in known:
-            database.execute(tables.definition(table))
-            database.execute(f"CREATE UNIQUE INDEX {table}_record ON {table} (record_id, version)")
+        if table in known and "WITHOUT ROWID" not in database.table(table).schema:
             continue
-        held = database.table(table).columns_dict
-        for name in tables.columns_of(table):
-            if name not in held:
-                database.execute(tables.addition(table, name))
+        kept = list(database.table(table).columns_dict) if table in known else []
+        if kept:
+            database.execute(f"DROP INDEX {table}_record")
+            database.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+        for statement in tables.definition(table):
+            database.execute(statement)
+        if kept:
+            names = ", ".join(kept)
+            database.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM old_{table} ORDER BY load_id")  # noqa: S608 - listed names
+            database.execute(f"DROP TABLE old_{table}")
     for name in ("rows", "unchanged", "out_of_scope", "held", "late", "directory_version"):
         database.execute(f"ALTER TABLE load ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
     for statement in _LOADING_TABLES:

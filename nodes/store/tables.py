@@ -99,15 +99,15 @@ def readable(table: str) -> frozenset[str]:
     return READABLE.union(columns_of(table))
 
 
-def addition(table: str, name: str) -> str:
-    """Write the statement that adds a column to a table that an older program made."""
-    return f"ALTER TABLE {table} ADD COLUMN {_defined(table, name, FACTS[table][name])}"
+def definition(table: str) -> tuple[str, ...]:
+    """Write the statements that create a fact table and its indexes.
 
-
-def definition(table: str) -> str:
-    """Write the statement that creates a fact table, clustered by subject."""
+    Rows lie in the order in which they came: a load of many millions appends them, and only the two narrow indexes
+    are touched at random places.
+    """
     own = ",\n    ".join(_defined(table, name, form) for name, form in FACTS[table].items())
-    return f"""CREATE TABLE {table} (
+    return (
+        f"""CREATE TABLE {table} (
     uscc TEXT NOT NULL CONSTRAINT {table}_uscc CHECK (length(uscc) = 18),
     record_id BLOB NOT NULL CONSTRAINT {table}_record_id CHECK (length(record_id) = 16),
     version INTEGER NOT NULL CONSTRAINT {table}_version CHECK (version > 0),
@@ -116,9 +116,13 @@ def definition(table: str) -> str:
     load_id INTEGER NOT NULL,
     salt BLOB NOT NULL CONSTRAINT {table}_salt CHECK (length(salt) = 16),
     digest BLOB NOT NULL CONSTRAINT {table}_digest CHECK (length(digest) = 32),
-    {own},
-    PRIMARY KEY (uscc, record_id, version)
-) WITHOUT ROWID, STRICT"""
+    {own}
+) STRICT""",
+        # Subjects are found by the first, a record that moved to another code by the second; a record has one line
+        # of versions, whatever codes it bore.
+        f"CREATE INDEX {table}_subject ON {table} (uscc)",
+        f"CREATE UNIQUE INDEX {table}_record ON {table} (record_id, version)",
+    )
 
 
 def _defined(table: str, name: str, form: Form) -> str:
