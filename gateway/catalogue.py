@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum
-from typing import Any, TypeVar
+from enum import Enum, StrEnum
+from typing import Any
 
+from gateway.calendar import Calendar, WorkingYear, calendar_of
+from gateway.classification import ClassRule, ClassTable, class_table
 from gateway.clocks import ClockRule
+from gateway.deciding import Deciding, DecidingAgency, deciding_of
+from gateway.divisions import Division, Divisions, divisions_of
 from gateway.errors import CatalogueMalformed
 from gateway.limits import Limits
 from gateway.model.codes import Severity, Window
-from gateway.recognition import CeilingRule, MappingTable, Scheme, check_ceilings, check_table
-from gateway.tables import Dated, read_all
-
-ALL = "*"
-T = TypeVar("T")
+from gateway.recognition import CeilingRule, MappingTable, Scheme
+from gateway.references import check_references
+from gateway.tables import Dated, by, read_all
 
 
 class Consent(Enum):
@@ -32,6 +34,21 @@ class Label(Enum):
     OPEN = "open"
     CONDITIONAL = "conditional"
     CLOSED = "closed"
+
+
+class CheckForm(Enum):
+    """What a batch says a row for a purpose: a verdict, GREEN or RED (A10), or an inspection tier (A27)."""
+
+    VERDICT = "VERDICT"
+    LIGHT = "LIGHT"
+    TIER = "TIER"
+
+
+class ListClass(StrEnum):
+    """The record class of the files that fill a list."""
+
+    LISTING = "listing"
+    ABNORMAL = "abnormal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +80,12 @@ class Purpose(Dated):
     domain_bound: bool
     severities: tuple[Severity, ...]
     kinds: Mapping[str, PurposeKind]
+    check: CheckForm = CheckForm.VERDICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataItem(Dated):
-    """A releasable data item and its read rule; field names start with its id and a dot."""
+    """A data item and its read rule: of one field, or of all whose names start with its id and a dot."""
 
     id: str
     label: Label
@@ -122,6 +140,7 @@ class ListType:
     name: Mapping[str, str]
     domain: str
     severe: bool
+    record_class: ListClass = ListClass.LISTING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +181,17 @@ class MeasureList(Dated):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadingRule(Dated):
+    """How loads are judged: working days from decision to report 双公示, and the share that needs a second person.
+
+    A snapshot that withdraws more than `withdrawal_percent` of its feed is held (duty U15).
+    """
+
+    reporting_days: int
+    withdrawal_percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
     """All tables of policy of one signed directory."""
 
@@ -174,11 +204,16 @@ class Catalogue:
     agreements: Mapping[str, Agreement]
     measure_lists: tuple[MeasureList, ...]
     behaviours: Mapping[str, Behaviour]
+    class_table: ClassTable
     classification_version: str
     clocks: tuple[ClockRule, ...]
     ceilings: tuple[CeilingRule, ...]
     schemes: tuple[Scheme, ...]
     mappings: tuple[MappingTable, ...]
+    calendar: Calendar
+    loading_rules: tuple[LoadingRule, ...]
+    deciding: Deciding
+    divisions: Divisions
     limits: Limits
     grants: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Grants worked out before, by `gateway.policy`; it saves work, no more."""
@@ -194,6 +229,10 @@ class Catalogue:
     def ceiling(self, on: date) -> CeilingRule | None:
         """Give the ceiling rule in force on a day."""
         return next((each for each in self.ceilings if each.in_force(on)), None)
+
+    def loading(self, on: date) -> LoadingRule | None:
+        """Give the rule of loads in force on a day."""
+        return next((each for each in self.loading_rules if each.in_force(on)), None)
 
     def agreements_for(self, *, purpose: str, kind: str, member: str, on: date) -> tuple[Agreement, ...]:
         """Give the agreements a member may ask under, first in precedence first."""
@@ -213,34 +252,36 @@ def read_catalogue(sections: Mapping[str, object]) -> Catalogue:
     """Read the tables of policy from a verified directory's sections.
 
     Raises:
-        CatalogueMalformed: for a fault in a row, a row that stands twice, or a reference to no row.
+        CatalogueMalformed: for a fault in a row, a row that stands twice, two rows of one thing in force on the
+            same day, or a reference to no row.
     """
+    behaviours = by(read_all(Behaviour, sections.get("behaviours", ()), "behaviours"), "code")
     found = Catalogue(
-        domains=_by(read_all(Domain, sections.get("domains", ()), "domains"), "code"),
-        list_types=_by(read_all(ListType, sections.get("list_types", ()), "list_types"), "code"),
-        measures=_by(read_all(Measure, sections.get("measures", ()), "measures"), "code"),
-        data_items=_by(read_all(DataItem, sections.get("data_items", ()), "data_items"), "id"),
-        purposes=_by(read_all(Purpose, sections.get("purposes", ()), "purposes"), "code"),
-        applications=_by(read_all(ApplicationItem, sections.get("applications", ()), "applications"), "id"),
-        agreements=_by(read_all(Agreement, sections.get("agreements", ()), "agreements"), "id"),
+        domains=by(read_all(Domain, sections.get("domains", ()), "domains"), "code"),
+        list_types=by(read_all(ListType, sections.get("list_types", ()), "list_types"), "code"),
+        measures=by(read_all(Measure, sections.get("measures", ()), "measures"), "code"),
+        data_items=by(read_all(DataItem, sections.get("data_items", ()), "data_items"), "id"),
+        purposes=by(read_all(Purpose, sections.get("purposes", ()), "purposes"), "code"),
+        applications=by(read_all(ApplicationItem, sections.get("applications", ()), "applications"), "id"),
+        agreements=by(read_all(Agreement, sections.get("agreements", ()), "agreements"), "id"),
         measure_lists=read_all(MeasureList, sections.get("measure_lists", ()), "measure_lists"),
-        behaviours=_by(read_all(Behaviour, sections.get("behaviours", ()), "behaviours"), "code"),
+        behaviours=behaviours,
+        class_table=class_table(
+            [(each.code, each.name.get("zh", ""), each.domain, each.severity) for each in behaviours.values()],
+            read_all(ClassRule, sections.get("class_rules", ()), "class_rules"),
+        ),
         classification_version=str(sections.get("classification_version", "")),
         clocks=read_all(ClockRule, sections.get("clocks", ()), "clocks"),
         ceilings=read_all(CeilingRule, sections.get("ceilings", ()), "ceilings"),
         schemes=read_all(Scheme, sections.get("schemes", ()), "schemes"),
         mappings=read_all(MappingTable, sections.get("mappings", ()), "mappings"),
+        calendar=calendar_of(read_all(WorkingYear, sections.get("working_days", ()), "working_days")),
+        loading_rules=read_all(LoadingRule, sections.get("loading_rules", ()), "loading_rules"),
+        deciding=deciding_of(read_all(DecidingAgency, sections.get("agency_codes", ()), "agency_codes")),
+        divisions=divisions_of(read_all(Division, sections.get("division_codes", ()), "division_codes")),
         limits=Limits.from_section(_object(sections.get("limits", {}))),
     )
-    _check_references(found)
-    for rule in found.ceilings:
-        check_ceilings(rule)
-    schemes = {(each.id, each.version): each for each in found.schemes}
-    for table in found.mappings:
-        scheme = schemes.get((table.scheme_id, table.scheme_version))
-        if scheme is None:
-            raise CatalogueMalformed(f"directory mappings {table.id}: its scheme has no row; add the row")
-        check_table(table, scheme)
+    check_references(found)
     return found
 
 
@@ -249,47 +290,3 @@ def _object(value: object) -> Mapping[str, Any]:
         msg = "directory limits: expected an object"
         raise CatalogueMalformed(msg)
     return value
-
-
-def _by(rows: tuple[T, ...], key: str) -> Mapping[str, T]:
-    found: dict[str, T] = {}
-    for row in rows:
-        name = getattr(row, key)
-        if name in found:
-            msg = f"directory: {type(row).__name__} {name} stands twice; keep one row"
-            raise CatalogueMalformed(msg)
-        found[name] = row
-    return found
-
-
-def _check_references(found: Catalogue) -> None:
-    domains, purposes = {*found.domains, ALL}, set(found.purposes)
-    for item in found.applications.values():
-        _known(f"applications {item.id} purpose", (item.purpose,), purposes)
-        _known(f"applications {item.id} domains", item.domains, domains)
-    for agreement in found.agreements.values():
-        _known(f"agreements {agreement.id} purposes", agreement.purposes, purposes)
-        _known(f"agreements {agreement.id} domains", agreement.domains, domains)
-    for data_item in found.data_items.values():
-        _known(f"data_items {data_item.id} purposes", data_item.purposes, purposes)
-    for listing in found.measure_lists:
-        codes = tuple(each.code for each in listing.measures)
-        _known(f"measure_lists {listing.member} {listing.edition}", codes, set(found.measures))
-    for listed in found.list_types.values():
-        _known(f"list_types {listed.code} domain", (listed.domain,), domains)
-    for behaviour in found.behaviours.values():
-        _known(f"behaviours {behaviour.code} domain", (behaviour.domain,), set(found.domains))
-    for rule in found.ceilings:  # a case of a list that is none never holds, and would raise grades
-        for case in rule.cases:
-            _known(f"ceilings {rule.version} list_types", case.list_types, set(found.list_types))
-    for purpose in found.purposes.values():
-        for kind in purpose.kinds.values():
-            stems = tuple(name.split(".")[0] for name in kind.fields)
-            _known(f"purposes {purpose.code} fields", stems, set(found.data_items))
-
-
-def _known(place: str, names: tuple[str, ...], rows: set[str]) -> None:
-    for name in names:
-        if name not in rows:
-            msg = f"directory {place}: {name} has no row; add the row or take the reference out"
-            raise CatalogueMalformed(msg)

@@ -16,6 +16,10 @@ class CatalogueMalformed(GatewayError):
     """The directory's tables of policy contradict themselves or miss a row; the text names the place."""
 
 
+class CalendarMissing(GatewayError):
+    """A legal day cannot be computed: the working days of a year are not in the directory; the text names it."""
+
+
 class Refused(GatewayError):
     """A question is refused for one machine reason (protocol section 3); nothing about the subject is said."""
 

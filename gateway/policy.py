@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gateway.catalogue import ALL, Label
+from gateway.catalogue import Label
 from gateway.errors import Refused
 from gateway.model.answer import WithheldField
 from gateway.model.codes import RefusalReason, WithheldReason
 from gateway.model.question import ProbeQuestion
+from gateway.tables import ALL
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from gateway.catalogue import Agreement, ApplicationItem, Catalogue, Purpose
+    from gateway.catalogue import Agreement, ApplicationItem, Catalogue, DataItem, Purpose
     from gateway.kinds.row import Kind
     from gateway.model.codes import Severity, Window
     from gateway.model.question import Body
@@ -91,7 +92,7 @@ def _grant(
     withheld: dict[str, WithheldReason] = {}
     items = {}
     for name in kind.requested(body):
-        data_item = catalogue.data_items.get(name.split(".")[0])
+        data_item = _data_item(catalogue, name)
         if name not in row.fields:
             withheld[name] = WithheldReason.PURPOSE
         elif (
@@ -117,6 +118,11 @@ def _grant(
         severities=frozenset(purpose.severities),
         four_eyes=purpose.second_officer or any(each.four_eyes for each in items.values()),
     )
+
+
+def _data_item(catalogue: Catalogue, field: str) -> DataItem | None:
+    """Give the read rule of a field: its own row, or its data item's when it has none."""
+    return catalogue.data_items.get(field) or catalogue.data_items.get(field.split(".", maxsplit=1)[0])
 
 
 def _domains(

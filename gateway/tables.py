@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -11,6 +11,9 @@ from types import MappingProxyType, NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from gateway.errors import CatalogueMalformed
+
+ALL = "*"
+"""Stands for every domain or matter in a list of them."""
 
 T = TypeVar("T")
 
@@ -53,6 +56,39 @@ def read_all(kind: type[T], section: object, place: str) -> tuple[T, ...]:
         CatalogueMalformed: as `read`.
     """
     return tuple(read(kind, row, f"{place}[{index}]") for index, row in enumerate(_list(section, place)))
+
+
+def by(rows: Iterable[T], key: str) -> Mapping[str, T]:
+    """Give rows by their name.
+
+    Raises:
+        CatalogueMalformed: for a name that stands twice.
+    """
+    found: dict[str, T] = {}
+    for row in rows:
+        name = getattr(row, key)
+        if name in found:
+            msg = f"directory: {type(row).__name__} {name} stands twice; keep one row"
+            raise CatalogueMalformed(msg)
+        found[name] = row
+    return found
+
+
+def check_apart(rows: Iterable[Dated], place: str, *key: str) -> None:
+    """Check that no two rows of one key are in force on the same day: which of them held would be chance.
+
+    Raises:
+        CatalogueMalformed: otherwise; the text names the table and the key.
+    """
+    ends: dict[tuple[str, ...], date | None] = {}
+    for row in sorted(rows, key=lambda each: each.valid_from):
+        names = tuple(getattr(row, each) for each in key)
+        end = ends.get(names, row.valid_from)
+        if end is None or row.valid_from < end:
+            where = " ".join((place, *names))
+            msg = f"directory {where}: two rows are in force on {row.valid_from}; end the first or take one out"
+            raise CatalogueMalformed(msg)
+        ends[names] = row.valid_until
 
 
 @cache

@@ -69,6 +69,11 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "gateway.uscc",
         "gateway.catalogue",
+        "gateway.calendar",
+        "gateway.classification",
+        "gateway.deciding",
+        "gateway.divisions",
+        "gateway.references",
         "gateway.policy",
         "gateway.authorisation",
         "gateway.charter",

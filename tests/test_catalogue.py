@@ -11,7 +11,7 @@ import worlds
 from bundles import charter_of, signed_directory
 from worlds_tables import AGREEMENT, ANHUI, JIANGSU, MATTER, MEMBERS, PURPOSE, REPORT, SHANGHAI, TODAY, sections
 
-from gateway.catalogue import Agreement, Catalogue, read_catalogue
+from gateway.catalogue import Agreement, Catalogue, CheckForm, read_catalogue
 from gateway.errors import CatalogueMalformed
 from gateway.limits import Limits
 from nodes.federation import REFERENCE
@@ -33,6 +33,7 @@ TABLES = (
     "ceilings",
     "schemes",
     "mappings",
+    "loading_rules",
 )
 KEYED = {
     "domains": ("Domain", "code"),
@@ -131,6 +132,11 @@ CELLS: list[tuple[str, dict[str, Any], str]] = [
     ("mappings", {"levels": {"优": "E"}}, "mappings[0].levels.优: expected a Grade"),
     ("schemes", {"kind": "LOCAL"}, "schemes[0].kind: expected a SchemeKind"),
     ("behaviours", {"severity": "minor"}, "behaviours[0].severity: expected a Severity"),
+    ("purposes", {"check": "FULL"}, "purposes[0].check: expected a CheckForm"),
+    ("list_types", {"record_class": "penalty"}, "list_types[0].record_class: expected a ListClass"),
+    ("class_rules", {"procedures": ["QUICK"]}, "class_rules[0].procedures[0]: expected a Procedure"),
+    ("working_days", {"year": "2026"}, "working_days[0].year: expected a int"),
+    ("division_codes", {"code": 310108}, "division_codes[0].code: expected a str"),
 ]
 
 
@@ -162,6 +168,7 @@ REFERENCES: list[tuple[str, dict[str, Any], str]] = [
     ("list_types", {"domain": "NONE"}, "list_types TAX_SEVERE domain: NONE"),
     ("behaviours", {"domain": "NONE"}, "behaviours B01 domain: NONE"),
     ("behaviours", {"domain": "*"}, "behaviours B01 domain: *"),
+    ("class_rules", {"domains": ["TAX", "NONE"]}, "class_rules SIMPLE domains: NONE"),
     ("ceilings", {"cases": case(list_types=["TAX_SEVERE", "NONE"])}, "ceilings caps-1 list_types: NONE"),
     ("purposes", {"kinds": {"summary": {"fields": ["penalty.band", "none.x"]}}}, f"purposes {PURPOSE} fields: none"),
 ]
@@ -222,6 +229,73 @@ def test_a_ceiling_rests_on_penalties_and_lists_alone() -> None:
     assert text == "directory ceilings caps-1: no ceiling rests on table permit; name another"
 
 
+# Rows of one thing, of which one alone may be in force
+
+APART: dict[str, str] = {
+    "measure_lists": f"measure_lists {SHANGHAI}",
+    "clocks": f"clocks {SHANGHAI}",
+    "ceilings": "ceilings",
+    "schemes": "schemes CN-COMPREHENSIVE 2025",
+    "loading_rules": "loading_rules",
+    "class_rules": "class_rules SIMPLE",
+    "division_codes": "division_codes 310108",
+}
+
+
+@pytest.mark.parametrize("section", APART)
+@pytest.mark.parametrize(
+    ("until", "since", "refused"),
+    [
+        (None, "2026-03-10", True),
+        ("2026-03-11", "2026-03-10", True),
+        ("2026-03-10", "2026-03-10", False),
+        ("2026-03-10", "2026-04-01", False),
+    ],
+)
+def test_two_rows_of_one_thing_are_never_in_force_together(
+    section: str,
+    until: str | None,
+    since: str,
+    refused: bool,  # noqa: FBT001
+) -> None:
+    """Which of two held would be chance: the later begins when the earlier has ended, wherever the rows stand."""
+    found = full()
+    first = {**found[section][0], "valid_until": until}
+    found[section] = [{**first, "valid_from": since, "valid_until": None}, first]
+    if refused:
+        what = "two rows are in force on 2026-03-10; end the first or take one out"
+        assert fault(found) == f"directory {APART[section]}: {what}"
+    else:
+        read_catalogue(found)
+
+
+def test_rows_of_other_things_may_be_in_force_together() -> None:
+    """Two members' clocks, and two versions of a scheme, do not contradict each other."""
+    found = full()
+    found["schemes"] = [*found["schemes"], {**found["schemes"][0], "version": "2024"}]
+    tables = read_catalogue(found)
+    assert (len(tables.schemes), len(tables.clocks)) == (2, len(MEMBERS))
+
+
+# Loads
+
+
+@pytest.mark.parametrize(
+    "changes", [{"reporting_days": 0}, {"withdrawal_percent": -1}, {"withdrawal_percent": 101}], ids=str
+)
+def test_a_loading_rule_has_its_bounds(changes: dict[str, Any]) -> None:
+    """A deadline of no day and a share beyond everything are refused."""
+    text = fault(with_row("loading_rules", **changes))
+    assert text == "directory loading_rules 2020-01-01: at least one day, and 0 to 100 per cent; correct the row"
+
+
+def test_a_purpose_is_checked_by_verdict_unless_told() -> None:
+    """A row without a form of check gives verdicts, a list without a class is filled by lists' files."""
+    found = read_catalogue(full())
+    assert found.purposes[PURPOSE].check is CheckForm.VERDICT
+    assert found.list_types["TAX_SEVERE"].record_class == "listing"
+
+
 # Limits
 
 
@@ -252,6 +326,7 @@ LOOKS: dict[str, tuple[str, Look]] = {
     "published": ("measure_lists", lambda found, on: found.published(SHANGHAI, on)),
     "clock": ("clocks", lambda found, on: found.clock(SHANGHAI, on)),
     "ceiling": ("ceilings", lambda found, on: found.ceiling(on)),
+    "loading": ("loading_rules", lambda found, on: found.loading(on)),
     "agreement": (
         "agreements",
         lambda found, on: next(

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
-from gateway.catalogue import Catalogue, Label, Purpose, read_catalogue
+from gateway.catalogue import Catalogue, CheckForm, Label, Purpose, read_catalogue
+from gateway.classification import classify
+from gateway.deciding import deciding
+from gateway.divisions import is_defunct
 from gateway.errors import CatalogueMalformed
 from gateway.kinds import KINDS
 from gateway.model.codes import Grade, SchemeKind, Severity
 from gateway.uscc import defect, is_sample
 from keys import jsontext, suite
 from keys.directory import Directory, open_directory, sign_directory
-from nodes.federation import REFERENCE, Standing, directory_payload, feeds, officers, sections
+from nodes.federation import REFERENCE, Standing, directory_payload, feeds, officers, read_folder, sections
 
 ISSUED = datetime(2026, 11, 20, tzinfo=UTC)
 TODAY = date(2026, 11, 20)
@@ -96,7 +99,9 @@ def test_no_field_is_granted_that_its_read_rule_withholds() -> None:
     for item in tables.data_items.values():
         if item.label is Label.CONDITIONAL and item.id in used:
             assert used[item.id] == set(item.purposes), item.id
-    assert set(used) == set(tables.data_items) - {"restructuring"}
+    closed = {each.id for each in tables.data_items.values() if each.label is Label.CLOSED}
+    assert set(used) == set(tables.data_items) - closed - {"restructuring"}
+    assert {"coercion", "judicial", "self_declared", "penalty.escalated", "penalty.responsible_person"} <= closed
 
 
 def test_the_rows_that_policy_rests_on() -> None:
@@ -244,10 +249,82 @@ def test_the_directory_opens_with_agencies_and_officers() -> None:
 
 def test_agency_codes_are_samples_and_lead_to_agencies() -> None:
     """The codes that stand in decisions are well formed, made up, and name listed agencies."""
-    codes = sections(REFERENCE)["agency_codes"]
+    rows = sections(REFERENCE)["agency_codes"]
     listed = {agency.id for member in directory().members for agency in member.agencies}
-    assert set(codes.values()) == listed
-    assert [code for code in codes if defect(code) is not None or not is_sample(code)] == []
+    assert {row["agency"] for row in rows} == listed
+    assert [row for row in rows if defect(row["code"]) is not None or not is_sample(row["code"])] == []
+    ended = [row["code"] for row in rows if "valid_until" in row]
+    assert [deciding(catalogue().deciding, code, TODAY) for code in ended] == ["310000-market"]
+
+
+def test_the_calendar_reaches_from_the_first_year_to_this_one() -> None:
+    """Legal periods over festivals end on the days of the notices; a year that was not published has none."""
+    found = catalogue().calendar
+    assert list(found.years) == list(range(2019, 2027))
+    points = [("2026-02-12", 3), ("2026-02-12", 10), ("2026-09-29", 3), ("2026-04-30", 5)]
+    ends = [found.after(date.fromisoformat(day), count).isoformat() for day, count in points]
+    assert ends == ["2026-02-24", "2026-03-04", "2026-10-09", "2026-05-11"]
+    rule = catalogue().loading(TODAY)
+    assert rule is not None
+    assert (rule.reporting_days, rule.withdrawal_percent) == (7, 2)
+
+
+def test_penalties_fall_into_the_classes_of_repair() -> None:
+    """Simple procedure or warning alone is minor, revocation or a very large fine serious, else the act's own."""
+    table = catalogue().class_table
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({}, "GENERAL"),
+        ({"kinds": "罚款"}, "GENERAL"),
+        ({"kinds": "警告"}, "MINOR"),
+        ({"kinds": "警告、通报批评"}, "MINOR"),
+        ({"kinds": "警告、罚款"}, "GENERAL"),
+        ({"kinds": "罚款", "procedure": "SIMPLE"}, "MINOR"),
+        ({"kinds": "罚款+吊销许可证件"}, "SERIOUS"),
+        ({"kinds": "责令停产停业"}, "SERIOUS"),
+        ({"kinds": "罚款", "fine_yuan": 1_000_000}, "SERIOUS"),
+    ]
+    for facts, severity in cases:
+        found = classify(
+            table, act="货车超限超载运输", domain="TRANSPORT", agency="310000-transport", on=TODAY, **facts
+        )
+        assert found is not None
+        assert (found.behaviour, found.severity.value) == ("TRANSPORT-G-001", severity), facts
+    other = classify(table, act="超载运输", domain="TRANSPORT", agency="310000-transport", on=TODAY)
+    court = classify(table, act="样例", domain="COURT", agency="320000-court", on=TODAY)
+    assert [each and each.behaviour for each in (other, court)] == ["TRANSPORT-G-001", "COURT-S-001"]
+
+
+def test_counties_are_current_and_former_ones_lead_to_them() -> None:
+    """Made-up subjects sit in counties of today; a former county's successors are rows that begin no later than it."""
+    divisions = catalogue().divisions
+    living = [code for codes in read_folder(REFERENCE).table("counties").values() for code in codes]
+    assert [code for code in living if code not in divisions or is_defunct(divisions, code, TODAY)] == []
+    for code in ("310108", "310230", "330183", "310119", "310103", "320584", "341400"):
+        assert is_defunct(divisions, code, TODAY), code
+    for rows in divisions.values():
+        for row in rows:
+            if row.successor is not None:
+                assert row.valid_until is not None
+                assert divisions[row.successor][0].valid_from <= row.valid_until, row.code
+
+
+def test_batches_of_two_purposes_have_a_form_of_their_own() -> None:
+    """Science projects get a light, supervision a tier; the abnormal directory has files of its own class."""
+    tables = catalogue()
+    forms = {code: row.check for code, row in tables.purposes.items() if row.check is not CheckForm.VERDICT}
+    assert forms == {"SCI_TECH_PROJECT": CheckForm.LIGHT, "DAILY_SUPERVISION": CheckForm.TIER}
+    assert [code for code, row in tables.list_types.items() if row.record_class == "abnormal"] == ["MARKET_ABNORMAL"]
+
+
+def test_every_member_has_the_external_schemes() -> None:
+    """Customs, tax and environment are answered in their own levels, and no table maps them."""
+    tables = catalogue()
+    external = {each.id: each for each in tables.schemes if each.kind is SchemeKind.EXTERNAL}
+    names = ("CUSTOMS", "TAX", "ENVIRONMENT")
+    assert set(external) == {f"{member}-{name}" for member in MEMBERS for name in names}
+    assert not {each.scheme_id for each in tables.mappings} & set(external)
+    assert external["330000-CUSTOMS"].levels == ("高级认证", "认证", "常规", "失信", "严重失信")
+    assert external["330000-TAX"].levels == ("A", "B", "M", "C", "D")
 
 
 SUB_MEMBER = """
@@ -290,6 +367,7 @@ def test_a_sub_member_is_a_change_of_data_alone(tmp_path: Path) -> None:
     ("text", "place"),
     [
         ("[[domains]\n", "broken.toml"),
+        ('[dates]\ndecides_from = "2000-01-01"', "dates"),
         ('classification_version = "x"', "classification_version"),
         ('[fields]\npenalty = ["x"]', "fields"),
         ('[[measure_lists]]\nmember = "350000"\nedition = "2026"\nvalid_from = 2026-01-01', "350000"),

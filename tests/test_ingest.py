@@ -34,7 +34,7 @@ SECRET = b"s" * 32
 FIRM = sample_code("91", "310118", 1)
 OTHER = sample_code("91", "310118", 2)
 TRADER = sample_code("92", "310118", 3)
-CODES = {agency: code for code, agency in sections(REFERENCE)["agency_codes"].items()}
+CODES = {row["agency"]: row["code"] for row in sections(REFERENCE)["agency_codes"] if "valid_until" not in row}
 Rows = Iterable[Mapping[str, str]]
 
 GOOD: Mapping[str, Mapping[str, str]] = {

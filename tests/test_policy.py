@@ -286,6 +286,44 @@ def test_no_more_than_so_many_grants_are_kept() -> None:
     assert 0 < len(catalogue.grants) < policy.KEPT
 
 
+# Class labels (A21)
+
+
+@pytest.mark.parametrize(
+    ("stem", "own", "granted_band"),
+    [
+        ("open", None, True),
+        ("closed", None, False),
+        ("open", {"label": "closed"}, False),
+        ("closed", {"label": "open"}, True),
+        ("open", {"label": "conditional"}, False),
+        ("closed", {"label": "conditional", "purposes": [PURPOSE]}, True),
+        ("open", {"label": "open", "valid_until": "2026-03-10"}, False),
+        (None, {"label": "open"}, True),
+        (None, {"label": "closed"}, False),
+    ],
+)
+def test_a_fields_own_row_goes_before_its_items(
+    stem: str | None,
+    own: dict[str, Any] | None,
+    granted_band: bool,  # noqa: FBT001
+) -> None:
+    """A row of the full field name decides alone, also when it has ended; the other fields keep the item's label."""
+    found = sections()
+    found["purposes"] = [purpose(PURPOSE)]
+    found["purposes"][0]["kinds"]["summary"]["fields"] = ["penalty.band", "permit.valid"]
+    found["purposes"][0]["kinds"] = {"summary": found["purposes"][0]["kinds"]["summary"]}
+    found["agreements"][0]["purposes"] = [PURPOSE]
+    rows = [each for each in found["data_items"] if each["id"] != "penalty"]
+    rows += [] if stem is None else [{"id": "penalty", "label": stem, "valid_from": "2020-01-01"}]
+    rows += [] if own is None else [{"id": "penalty.band", "valid_from": "2020-01-01", **own}]
+    found["data_items"] = rows
+    grant = granted(read_catalogue(found))
+    assert ("penalty.band" in grant.fields) is granted_band
+    assert "permit.valid" in grant.fields
+    assert ("penalty.band" in withheld(grant)) is not granted_band
+
+
 # Laws
 
 LABELS = st.sampled_from(

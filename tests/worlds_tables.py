@@ -103,6 +103,7 @@ def sections() -> dict[str, Any]:
             }
         ],
         "behaviours": [],
+        "class_rules": [{"id": "SIMPLE", "procedures": ["SIMPLE"], "severity": "MINOR", **_SINCE}],
         "classification_version": "2026-01",
         "clocks": [
             {
@@ -159,6 +160,12 @@ def sections() -> dict[str, Any]:
                 **_SINCE,
             }
         ],
+        "working_days": [
+            {"year": 2026, "holidays": ["2026-03-11"], "workdays": ["2026-03-14"]},
+        ],
+        "loading_rules": [{"reporting_days": 7, "withdrawal_percent": 2, **_SINCE}],
+        "agency_codes": [],
+        "division_codes": [{"code": "310108", "name": "闸北区", "valid_until": "2024-01-01", **_SINCE}],
         "limits": {},
     }
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from gateway.catalogue import ALL
 from gateway.clocks import Clock, Saying, clock_on, say_measure
 from gateway.kinds.plans import covered, granted, once, planned, say
 from gateway.kinds.row import Combining, Kind, Said, Scene
 from gateway.model.answer import Item, MeasureLine, MeasuresItem
 from gateway.model.combined import MeasureConclusion
 from gateway.model.question import MeasuresQuestion
+from gateway.tables import ALL
 
 if TYPE_CHECKING:
     from gateway.catalogue import Catalogue

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gateway.catalogue import ALL
 from gateway.kinds.row import Said
 from gateway.model.codes import CountBand, CoverageState
+from gateway.tables import ALL
 
 if TYPE_CHECKING:
     from gateway.catalogue import Catalogue

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gateway.catalogue import ALL, read_catalogue
+from gateway.catalogue import read_catalogue
 from gateway.errors import CatalogueMalformed
+from gateway.tables import ALL
 from gateway.uscc import sample_code
 from keys import moments
 from keys.suite import INT_1
@@ -25,10 +26,14 @@ _AS_THEY_STAND = (
     "data_items",
     "agreements",
     "behaviours",
+    "class_rules",
     "clocks",
     "ceilings",
     "schemes",
     "mappings",
+    "working_days",
+    "loading_rules",
+    "division_codes",
 )
 
 
@@ -109,7 +114,7 @@ def _sections(folder: Folder) -> dict[str, Any]:
         "measure_lists": [_measure_list(folder, row) for row in folder.rows("measure_lists")],
         "classification_version": folder.tables.get("classification_version", ""),
         "limits": dict(folder.table("limits")),
-        "agency_codes": dict(_agency_codes(folder)),
+        "agency_codes": [*folder.rows("agency_codes"), *_agency_codes(folder)],
     }
 
 
@@ -154,12 +159,14 @@ def _measure_list(folder: Folder, row: Row) -> Row:
     return {key: value for key, value in row.items() if key != "without"} | {"measures": published}
 
 
-def _agency_codes(folder: Folder) -> Iterator[tuple[str, str]]:
-    """Give the code 机关代码 that stands in an agency's decisions, and the agency's id."""
+def _agency_codes(folder: Folder) -> Iterator[Row]:
+    """Give the code 机关代码 that stands in each agency's decisions now."""
+    since = _day(folder, "decides_from")
     for member in folder.members:
         for division, sort in folder.agencies(member):
             serial = folder.table("agency_kinds")[sort]["serial"]
-            yield sample_code("11", division, serial), f"{division}-{sort}"
+            code = sample_code("11", division, serial)
+            yield {"code": code, "agency": f"{division}-{sort}", "valid_from": since}
 
 
 def _member(folder: Folder, row: Row, standing: Standing) -> Row:
@@ -180,7 +187,7 @@ def _member(folder: Folder, row: Row, standing: Standing) -> Row:
                 "id": officer,
                 "agency": agency,
                 "public": standing.officers[officer],
-                "roles": [{"role": role, "from": _active_from(folder), "until": None} for role in held],
+                "roles": [{"role": role, "from": _day(folder, "active_from"), "until": None} for role in held],
             }
             for officer, agency, held in _officers(folder, member)
             if officer in standing.officers
@@ -195,7 +202,7 @@ def _agency(folder: Folder, division: str, sort: str) -> Row:
         "name": {"zh": place["zh"] + kind["zh"], "en": f"{place['en']}, {kind['en']}"},
         "division": division,
         "purposes": _purposes(folder, sort),
-        "active_from": _active_from(folder),
+        "active_from": _day(folder, "active_from"),
         "active_until": None,
         "suspended": False,
     }
@@ -222,8 +229,8 @@ def _officers(folder: Folder, member: str) -> Iterator[tuple[str, str, list[str]
                 yield f"{division}-{sort}/{name}", f"{division}-{sort}", roles
 
 
-def _active_from(folder: Folder) -> str:
-    found = entry(folder.table("dates"), "active_from", "dates")
+def _day(folder: Folder, name: str) -> str:
+    found = entry(folder.table("dates"), name, "dates")
     if not isinstance(found, str):
-        raise CatalogueMalformed("federation dates: active_from is no day; write it as 2026-01-31")
+        raise CatalogueMalformed(f"federation dates: {name} is no day; write it as 2026-01-31")
     return found

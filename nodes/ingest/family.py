@@ -82,9 +82,9 @@ def scene_of(charter: Charter, feed: Feed, *, secret: bytes, now: datetime) -> S
     """Gather what the rows of a feed's file are read against."""
     directory, catalogue = charter.directory, charter.catalogue
     agencies = {agency.id: agency for member in directory.members for agency in member.agencies}
-    for code, name in directory.sections.get("agency_codes", {}).items():
-        if name in agencies:
-            agencies[code] = agencies[name]
+    for text, (row, *_) in catalogue.deciding.items():
+        if row.agency in agencies:
+            agencies[text] = agencies[row.agency]
     own = [each for each in catalogue.behaviours.values() if each.domain == feed.domain]
     named = {folded(each.name["zh"]): each for each in own if "zh" in each.name}
     return Scene(

@@ -62,7 +62,7 @@ def world(folder: Path, member: str) -> World:
     return World(
         catalogue=read_catalogue(tables),
         counties={each: tuple(counties.get(each, [each])) for each in found.members},
-        codes={agency: code for code, agency in tables["agency_codes"].items()},
+        codes={row["agency"]: row["code"] for row in tables["agency_codes"] if "valid_until" not in row},
         feeds={(each.record_class, each.domain): each for each in feeds(folder, member)},
     )
 
