@@ -53,6 +53,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "grpc_status": GRPC_HOMES,
     "google.rpc": GRPC_HOMES,
     "google.protobuf": (*GRPC_HOMES, "gateway.wire"),
+    "openpyxl": ("nodes.files",),
+    "defusedxml": ("nodes.files",),
     "sqlite3": ("nodes.store",),
     "sqlite_utils": ("nodes.store",),
     "structlog": (*DOORS, "nodes"),

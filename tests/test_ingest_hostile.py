@@ -9,6 +9,7 @@ import pytest
 from test_ingest import CODES, FIRM, GOOD, OTHER, Yard, write
 
 from nodes.cli import words
+from nodes.files import open_writer
 from nodes.ingest import Fault, FileRefused, Reason
 from nodes.ingest.loads import FAMILIES
 from nodes.store import tables
@@ -36,7 +37,7 @@ def yard(tmp_path: Path) -> Yard:
         ("penalty", {"CF_XDR_SHXYM": FIRM[:-2] + OTHER[-2:]}, "CF_XDR_SHXYM", Reason.CODE_CHECK),
         ("penalty", {"CF_XDR_SHXYM": "913100001322602511"}, "CF_XDR_SHXYM", Reason.CODE_INNER_CHECK),
         ("penalty", {"CF_WSH": ""}, "", Reason.NO_KEY),
-        ("penalty", {"CF_WFXW": "a\x00b"}, "CF_WFXW", Reason.CONTROL_CHARACTER),
+        ("penalty", {"CF_WFXW": "a\x01b"}, "CF_WFXW", Reason.CONTROL_CHARACTER),
         ("penalty", {"CF_JDRQ": "2026-06-01\n"}, "CF_JDRQ", Reason.CONTROL_CHARACTER),
         ("penalty", {"CF_XDR_LB": "法人\u200b"}, "CF_XDR_LB", Reason.CONTROL_CHARACTER),
         ("penalty", {"repaired_on": "\ufeff"}, "repaired_on", Reason.CONTROL_CHARACTER),
@@ -77,7 +78,7 @@ def test_a_hostile_row_is_rejected_and_the_rest_is_kept(
     ("record_class", "change"),
     [
         ("penalty", {"BZ": "备\u200b注"}),
-        ("penalty", {"CF_SY": "line\nbreak", "CF_NR": "a\x00b"}),
+        ("penalty", {"CF_SY": "line\nbreak", "CF_NR": "a\x01b"}),
         ("permit", {"XK_NR": "\u202e"}),
         ("listing", {"basis_text": "\u200b"}),
         ("rating", {"indicators": "\x1e\x1f"}),
@@ -141,15 +142,16 @@ ROW = ",".join(GOOD["listing"].values())
         (b"", Fault.NO_HEADER, {}),
         (f"{ROW}\n".encode(), Fault.UNKNOWN_COLUMN, {"position": 1}),
         (f"{HEADER},{PERSON}\n".encode(), Fault.UNKNOWN_COLUMN, {"position": 7}),
-        (f"{HEADER},uscc\n".encode(), Fault.DUPLICATE_COLUMN, {"column": "uscc", "position": 7}),
+        (f"{HEADER},uscc\n".encode(), Fault.DUPLICATE_COLUMN, {"position": 7}),
         (HEADER.replace("uscc,", "").encode(), Fault.MISSING_COLUMN, {"column": "uscc"}),
         (f"{HEADER}\n{ROW},more\n".encode(), Fault.WRONG_WIDTH, {"row": 2, "cells": 7, "columns": 6}),
         (f"{HEADER}\n{ROW}\n\nshort\n".encode(), Fault.WRONG_WIDTH, {"row": 4, "cells": 1, "columns": 6}),
-        (f"{HEADER}\n{ROW}\n".encode("utf-16"), Fault.NOT_UTF8, {"row": 1}),
-        (f"{HEADER}\n样例\n".encode("gb18030"), Fault.NOT_UTF8, {"row": 1}),
+        (f"{HEADER}\n{ROW}\n".encode("utf-16"), Fault.NOT_TEXT, {"line": 1}),
+        (f"{HEADER}\n样例\n".encode()[:-2], Fault.NOT_TEXT, {"line": 2}),
+        (f"{HEADER},uscc \n".encode(), Fault.UNCLEAN_COLUMN, {"position": 7}),
         (f'{HEADER}\n"{PERSON}'.encode(), Fault.NOT_CSV, {"row": 2}),
         (f'{HEADER}\n"{PERSON}"x,,,,,\n'.encode(), Fault.NOT_CSV, {"row": 2}),
-        (f'{HEADER}\n"{"x" * 200_000}",,,,,\n'.encode(), Fault.NOT_CSV, {"row": 2}),
+        (f'{HEADER}\n"{"x" * 200_000}",,,,,\n'.encode(), Fault.CELL_TOO_LONG, {"row": 2, "characters": 131_072}),
     ],
 )
 def test_a_file_that_cannot_be_trusted_is_refused_whole(
@@ -178,6 +180,17 @@ def test_a_byte_order_mark_and_empty_lines_are_accepted(yard: Yard) -> None:
     path = yard.folder / "file.csv"
     path.write_bytes(f"\ufeff{HEADER}\r\n{ROW}\r\n\r\n".encode())
     assert yard.load_file(path, "listing").accepted == 1
+
+
+@pytest.mark.parametrize(("name", "encoding"), [("t.csv", "gb18030"), ("t.csv", "utf-8-sig"), ("t.xlsx", "")])
+def test_the_same_rows_are_the_same_records_in_any_file(yard: Yard, name: str, encoding: str) -> None:
+    """What a spreadsheet saves in another encoding or as a workbook corrects nothing."""
+    good = {**GOOD["penalty"], "BZ": "备注"}
+    yard.load("penalty", [good])
+    with open_writer(yard.folder / name, tuple(good), encoding=encoding, defuse=False) as writer:
+        writer.write(tuple(good.values()))
+    report = yard.load_file(yard.folder / name, "penalty")
+    assert (report.unchanged, report.rows) == (1, 1)
 
 
 def test_a_file_that_breaks_at_its_end_loads_nothing(yard: Yard) -> None:

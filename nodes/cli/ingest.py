@@ -86,7 +86,7 @@ def _reached(data_through: datetime | None, now: datetime) -> date | None:
 def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(path.glob("*.csv"))
+            yield from sorted(each for each in path.iterdir() if each.suffix.lower() in {".csv", ".xlsx"})
         else:
             yield path
 

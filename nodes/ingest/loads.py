@@ -19,10 +19,11 @@ from gateway.limits import ID_BYTES, SALT_BYTES
 from gateway.ports import Feed
 from gateway.uscc import defect, looks_like_person
 from keys.bodies import keyed_digest
+from nodes.files import Table
 from nodes.ingest import lists, measures, penalties, permits, ratings, register
 from nodes.ingest.cells import Cells, NotOursError, OutOfScopeError, RowRejectedError, RowUnplacedError
 from nodes.ingest.family import DELETED, Family, Kept, Scene, scene_of
-from nodes.ingest.files import Fault, FileRefused, Sheet, open_file
+from nodes.ingest.files import Fault, FileRefused, open_sheet
 from nodes.ingest.report import OF_CODE, Reason, Report, Tally
 from nodes.store.loading import Loading, Mode
 
@@ -70,15 +71,13 @@ def ingest(
     day = data_through or today
     if day > today:
         raise FileRefused(Fault.FUTURE_DATA_THROUGH, feed=feed.id)
-    with open_file(path) as file:
-        sheet = Sheet(file, family.columns)
-        with _begun(loading, feed, sheet.digest, mode, now):
-            scene = scene_of(charter, feed, secret=secret, now=now)
-            load = _Load(family=family, scene=scene, sheet=sheet, loading=loading, mode=mode, progress=progress)
-            load.read()
-            if mode is Mode.SNAPSHOT:
-                _withdraw_absent(loading, family.table, allowed=allow_withdrawals)
-            return _finish(load, feed, day)
+    with open_sheet(path, family.columns) as sheet, _begun(loading, feed, sheet.digest, mode, now):
+        scene = scene_of(charter, feed, secret=secret, now=now)
+        load = _Load(family=family, scene=scene, sheet=sheet, loading=loading, mode=mode, progress=progress)
+        load.read()
+        if mode is Mode.SNAPSHOT:
+            _withdraw_absent(loading, family.table, allowed=allow_withdrawals)
+        return _finish(load, feed, day)
 
 
 @contextmanager
@@ -135,7 +134,7 @@ class _Load:
         *,
         family: Family,
         scene: Scene,
-        sheet: Sheet,
+        sheet: Table,
         loading: Loading,
         mode: Mode,
         progress: Callable[[int], None] | None,
