@@ -1,4 +1,4 @@
-"""Unified social credit codes (GB 32100-2015 with the inner GB 11714 check), and the shape of a resident ID.
+"""Unified social credit codes (GB 32100-2015 with the inner GB 11714 check), and the shapes of persons' numbers.
 
 It decides from characters alone: nothing is repaired, folded or stripped, because a signature covers what was
 written. Whether a code is registered anywhere, and where its subject sits today, the register knows.
@@ -37,12 +37,18 @@ _ANY = "[0-9A-HJ-NPQRTUWXY]"
 _CODE = re.compile(rf"{_ANY}{{18}}")
 _AUTHORITIES = frozenset("123456789ANY")
 _SEPARATORS = re.compile(r"[\s\-_.·‐-―]")
+_GROUPING = re.compile(r"[\s\-_./·‐-―]")  # what stands between the groups of a typed number
 _LEGACY = re.compile(r"[0-9]{15}")
 _ORGANISATION = re.compile(r"[0-9A-Z]{8}-?[0-9X]")
 
 # Overlapping matches: a digit put before the number must not hide it.
 _PERSON = re.compile(r"(?=([1-9][0-9]{5}((?:18|19|20)[0-9]{2})([01][0-9])([0-3][0-9])[0-9]{3}[0-9Xx]))")
-_MANY_DIGITS = re.compile(r"\d(?:[ \-]?\d){16}")  # any script's digits, so that it never passes over one
+_OLD_PERSON = re.compile(r"(?<!\d)[1-9]\d{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}(?!\d)")
+# Passports and travel permits, one or two letters and digits; identity cards of Hong Kong and of Macao.
+_TRAVEL = re.compile(
+    r"(?<![0-9A-Z])(?:[A-Z]{1,2}(?:\d{7,10}(?![0-9A-Z])|\d{6}\([0-9A]\))|[157]\d{6}\(\d\))", re.IGNORECASE
+)
+_NAMED = re.compile(r"(?:证件|身份证|护照|通行证|台胞证|回乡证|居住证|居留证)[^0-9A-Z]{0,8}[0-9A-Z]{7}", re.IGNORECASE)
 
 
 class CodeDefect(Enum):
@@ -137,10 +143,29 @@ def looks_like_person(text: str) -> bool:
 
     Meant for free text. A code has its own type: some agencies' codes pass as a resident ID by chance.
     """
-    if _MANY_DIGITS.search(text) is None:
-        return False
-    folded = unicodedata.normalize("NFKC", text).replace(" ", "").replace("-", "")
-    return any(_is_person(found.groups()) for found in _PERSON.finditer(folded))
+    return _holds_resident(_plain(text))
+
+
+def holds_person_number(text: str) -> bool:
+    """Say whether a text holds the number of a person's document of any kind (duty U11).
+
+    Besides resident IDs: those of 15 digits, passports, permits of and to Hong Kong, Macao and Taiwan, and whatever
+    follows the name of such a document. For texts that are kept: it rather refuses a text too many.
+    """
+    plain = _plain(text)
+    return _holds_resident(plain) or any(each.search(plain) for each in (_OLD_PERSON, _TRAVEL, _NAMED))
+
+
+def _plain(text: str) -> str:
+    """Fold full-width forms, and the digits of any script."""
+    if text.isascii():
+        return text
+    folded = unicodedata.normalize("NFKC", text)
+    return "".join([str(unicodedata.decimal(each)) if each.isdecimal() else each for each in folded])
+
+
+def _holds_resident(plain: str) -> bool:
+    return any(_is_person(found.groups()) for found in _PERSON.finditer(_GROUPING.sub("", plain)))
 
 
 def _is_person(groups: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ import pytest
 from callers import Caller, codes, measures, summary
 from officers import Denied, Officer, named, no_violation, rating, start
 from populations import load, populate
-from test_ingest import FIRM, GOOD
+from test_ingest import DOMAIN, FIRM, GOOD
 
 from gateway.client import ASK
 from gateway.clocks import civil_day
@@ -42,7 +42,6 @@ PAIR = ("310000", "320000")
 MISSING = sample_code("91", "310118", 990_001)
 TRADER = sample_code("92", "310118", 990_002)
 SUBJECTS = (FIRM, MISSING, TRADER, *(each.uscc for each in codes(3)))
-FEEDS = {"register": "REGISTER", "rating": "RATING"}
 SHOWN = frozenset({"legal_basis"})
 """Kept and shown as it stands: the citation of a published law."""
 
@@ -87,7 +86,7 @@ def rows(record_class: str, lab: Lab) -> list[dict[str, str]]:
     family, base = FAMILIES[record_class], good(record_class, lab)
     kept = {*tables.columns_of(family.table), *base, family.code, "deleted", "subject_kind", *SHOWN}
     key = {"penalty": "CF_WSH", "permit": "XK_WSH"}.get(record_class, "record_key")
-    typed = {"XK_YXQZ", "XK_ZT"}
+    typed = {"XK_YXQZ", "XK_ZT", "CF_GSJZQ", "reported_on"}
     dropped = sorted(family.columns.known - kept - typed)
     found = [base | {name: f"{MARKER}{number}号" for number, name in enumerate(dropped)}]
     for number, name in enumerate(sorted(family.columns.known - SHOWN)):
@@ -102,7 +101,7 @@ def rows(record_class: str, lab: Lab) -> list[dict[str, str]]:
 
 def feed(record_class: str) -> str:
     """Name the feed of Shanghai's market regulator for a class of records."""
-    return f"310000-{FEEDS.get(record_class, 'MARKET_REG')}-{record_class}"
+    return f"310000-{DOMAIN.get(record_class, 'MARKET_REG')}-{record_class}"
 
 
 def write(folder: Path, record_class: str, found: list[dict[str, str]]) -> Path:

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+from gateway.catalogue import ListClass
 from gateway.ports import Feed
 from nodes.federation.folder import Folder, Row, entry, read_folder
 
-LISTED = "listed"
+EVERYWHERE = "all"
+LISTS = {"listed": ListClass.LISTING, "abnormal": ListClass.ABNORMAL}
+"""Words for the domains that have a list of a class."""
 
 
 def feeds(folder: Path, member: str) -> tuple[Feed, ...]:
@@ -50,6 +53,15 @@ def _declared(folder: Folder, member: str) -> Iterator[tuple[str, str, str, int]
 
 
 def _domains(folder: Folder, rule: Row) -> list[str]:
-    listed = {row["domain"] for row in folder.rows("list_types")}
-    domains = [row["code"] for row in folder.rows("domains")]
-    return [code for code in domains if code in listed] if rule["domains"] == LISTED else domains
+    """Give the domains of a rule, in the order of the federation's."""
+    every = {row["code"]: row for row in folder.rows("domains")}
+    named = rule["domains"]
+    if named == EVERYWHERE:
+        return list(every)
+    if isinstance(named, str):
+        sort = entry(LISTS, named, "feeds")
+        types = folder.rows("list_types")
+        named = {row["domain"] for row in types if row.get("record_class", ListClass.LISTING) == sort}
+    for each in named:
+        entry(every, each, "domains")
+    return [each for each in every if each in named]

@@ -7,11 +7,11 @@ here ever quotes a cell.
 
 import re
 import unicodedata
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from datetime import date
 from functools import lru_cache
 
-from gateway.uscc import looks_like_person
+from gateway.uscc import holds_person_number
 from nodes.ingest.report import Reason
 
 # Controls, and characters that hide or reorder what a person reads.
@@ -55,7 +55,7 @@ class Cells:
 
     __slots__ = ("_at", "_row", "gaps", "hidden")
 
-    def __init__(self, at: Mapping[str, int], row: Sequence[str]) -> None:
+    def __init__(self, at: Mapping[str, int], row: list[str]) -> None:
         """Look at a row whose columns stand at these places."""
         self._at = at
         self._row = row
@@ -79,6 +79,12 @@ class Cells:
     def text(self, column: str) -> str:
         """Give a cell without blanks at its ends; raises as `raw` does."""
         return self.raw(column).strip()
+
+    def put(self, column: str, text: str) -> None:
+        """Write over a cell, for all that reads the row from now on, its digest included."""
+        place = self._at.get(column)
+        if place is not None:
+            self._row[place] = text
 
     def first(self, *columns: str) -> str:
         """Give the first of these cells that is not empty."""
@@ -171,7 +177,7 @@ class Cells:
             raise RowRejectedError(column, Reason.TOO_LONG)
         if text.startswith(_FORMULA):
             raise RowRejectedError(column, Reason.FORMULA)
-        if looks_like_person(text):
+        if holds_person_number(text):
             raise RowRejectedError(column, Reason.PERSON_NUMBER)
         return text
 

@@ -10,7 +10,7 @@ from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.ports import Feed
 from keys.directory import Agency, Directory
-from nodes.ingest.cells import Cells, NotOursError, RowUnplacedError, folded
+from nodes.ingest.cells import Cells, NotOursError, OutOfScopeError, RowUnplacedError, folded
 from nodes.ingest.files import Columns
 from nodes.ingest.report import Reason
 
@@ -19,6 +19,15 @@ Kept = dict[str, Any]
 
 DELETED = "deleted"
 """Column of every family: the row withdraws the record of its key."""
+
+_OF_PERSONS = ("XDR_ZJLX", "XDR_ZJHM", "FRDB", "FR_ZJLX", "FR_ZJHM", "FR_SFZH")
+PERSONAL = frozenset(
+    {"person_name", "person_id_number", "legal_representative", "phone", "contact", "handler", "evaluator"}
+    | {f"{prefix}_{name}" for prefix in ("CF", "XK") for name in _OF_PERSONS}
+)
+"""Columns that speak of a person: nothing of them is kept, not even in the digest of the row (duty U11)."""
+
+_PERSONS = frozenset({"NATURAL_PERSON", "自然人"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +77,8 @@ class Family:
     key: Callable[[Cells], tuple[str, ...]]
     """The source's own key of a row; empty when the row has none."""
 
-    is_person: Callable[[Cells], bool]
-    """Whether the row says that it is about a natural person."""
+    subject: Callable[[Cells], str]
+    """The subject's code as it stands; raises OutOfScopeError when it is a natural person, for whom nobody answers."""
 
     read: Callable[[Cells, Scene], Kept]
     """The columns that are kept; raises and leaves gaps as `cells` does."""
@@ -111,6 +120,12 @@ def own_columns(needed: str, kept: str, dropped: str) -> Columns:
     return Columns(needed=wanted, known=wanted.union(kept.split(), dropped.split(), [DELETED]))
 
 
-def names_person(cells: Cells) -> bool:
-    """Say whether our own families' `subject_kind` names a natural person."""
-    return cells.text("subject_kind") in {"NATURAL_PERSON", "自然人"}
+def by_uscc(cells: Cells) -> str:
+    """Give the subject of our own families.
+
+    Raises:
+        OutOfScopeError: when `subject_kind` names a natural person.
+    """
+    if cells.text("subject_kind") in _PERSONS:
+        raise OutOfScopeError
+    return cells.raw("uscc")

@@ -1,15 +1,12 @@
 """Entries in lists 名单: our own columns. Case numbers, court texts, amounts and persons are dropped."""
 
-import re
-
 from gateway.clocks import OFFICIAL
 from nodes.ingest.cells import Cells, RowUnplacedError
-from nodes.ingest.family import Family, Kept, Scene, by_record_key, names_person, own_columns
+from nodes.ingest.family import Family, Kept, Scene, by_record_key, by_uscc, own_columns
 from nodes.ingest.penalties import ORIGINS
+from nodes.ingest.references import reference
 from nodes.ingest.report import Reason
-
-_EXITS = frozenset({"REPAIRED", "EXPIRED", "ANNULLED", "MISTAKE"})
-_CLASS = re.compile(r"[A-Z][A-Z0-9_]{0,39}")
+from nodes.ingest.words import EXITS, code
 
 
 def _read(cells: Cells, scene: Scene) -> Kept:
@@ -21,11 +18,12 @@ def _read(cells: Cells, scene: Scene) -> Kept:
         "listed_on": listed_on,
         "publish_not_before": cells.day("publish_not_before"),
         "exit_on": cells.day_from("exit_on", listed_on),
-        "exit_reason": cells.word("exit_reason", _EXITS),
-        "basis_class": cells.shaped("basis_class", _CLASS),
+        "exit_reason": cells.word("exit_reason", EXITS),
+        "basis_class": code(cells, "basis_class"),
         "agency": agency,
         "origin": cells.word("origin", ORIGINS, OFFICIAL),
         "disputed": cells.flag("disputed"),
+        "reference": reference(scene.secret, "listing", agency, cells.text("record_key"), cells.raw("uscc")),
     }
 
 
@@ -48,7 +46,7 @@ FAMILY = Family(
     ),
     code="uscc",
     key=by_record_key,
-    is_person=names_person,
+    subject=by_uscc,
     read=_read,
     silence={"listed_on": None},
 )

@@ -20,17 +20,41 @@ from gateway.ports import Feed
 from gateway.uscc import defect, looks_like_person
 from keys.bodies import keyed_digest
 from nodes.files import Table
-from nodes.ingest import lists, measures, penalties, permits, ratings, register
+from nodes.ingest import (
+    abnormal,
+    administrative,
+    commitments,
+    contracts,
+    honours,
+    intellectual_property,
+    judicial,
+    lists,
+    measures,
+    objections,
+    penalties,
+    permits,
+    ratings,
+    register,
+    repairs,
+    self_declared,
+)
 from nodes.ingest.cells import Cells, NotOursError, OutOfScopeError, RowRejectedError, RowUnplacedError
-from nodes.ingest.family import DELETED, Family, Kept, Scene, scene_of
+from nodes.ingest.family import DELETED, PERSONAL, Family, Kept, Scene, scene_of
 from nodes.ingest.files import Fault, FileRefused, open_sheet
 from nodes.ingest.report import OF_CODE, Reason, Report, Tally
 from nodes.store.loading import Loading, Mode
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
-    {each.FAMILY.record_class: each.FAMILY for each in (register, penalties, permits, lists, ratings, measures)}
+    {
+        each.record_class: each
+        for each in (
+            *(register.FAMILY, judicial.FAMILY, permits.FAMILY, penalties.FAMILY, *administrative.FAMILIES),
+            *(abnormal.FAMILY, lists.FAMILY, contracts.FAMILY, commitments.FAMILY, ratings.FAMILY, honours.FAMILY),
+            *(intellectual_property.FAMILY, self_declared.FAMILY, measures.FAMILY, repairs.FAMILY, objections.FAMILY),
+        )
+    }
 )
-"""The family of files of each record class."""
+"""The family of files of each record class; that of persons' titles (RC17) is closed and has none."""
 
 WITHDRAWAL_PERCENT = 2
 """Share of a feed that a snapshot may withdraw without a second person's leave (duty U15)."""
@@ -144,7 +168,7 @@ class _Load:
         self.tally = Tally()
         self._feed = scene.feed.id.encode()
         self._at = {name: place for place, name in enumerate(sheet.header)}
-        self._sorted = [(f"{name}\x1f", place) for name, place in sorted(self._at.items())]
+        self._sorted = [(f"{name}\x1f", place) for name, place in sorted(self._at.items()) if name not in PERSONAL]
         self._batch: list[Kept] = []
 
     def read(self) -> None:
@@ -201,9 +225,7 @@ class _Load:
             self._batch.append(kept)
 
     def _subject(self, cells: Cells) -> str:
-        if self.family.is_person(cells):
-            raise OutOfScopeError
-        code = cells.raw(self.family.code)
+        code = self.family.subject(cells)
         found = defect(code)
         if found is not None:
             if looks_like_person(code):

@@ -3,7 +3,7 @@
 import re
 
 from nodes.ingest.cells import Cells, RowUnplacedError
-from nodes.ingest.family import Family, Kept, Scene, by_record_key, names_person, own_columns
+from nodes.ingest.family import Family, Kept, Scene, by_record_key, by_uscc, own_columns
 from nodes.ingest.report import Reason
 
 _TERRITORY = re.compile(r"NATIONAL|[0-9]{6}")
@@ -53,7 +53,7 @@ FAMILY = Family(
     ),
     code="uscc",
     key=by_record_key,
-    is_person=names_person,
+    subject=by_uscc,
     read=_read,
     silence={"term_from": None},
 )

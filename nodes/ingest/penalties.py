@@ -1,13 +1,14 @@
 """Penalties 行政处罚: `CF_*` columns of the double-publicity standard, with our own for what it lacks.
 
 The standard has neither domain nor severity: both come from the classification of the act (duty U16). Facts,
-grounds, amounts, document numbers and names are dropped.
+grounds, amounts, document numbers and names are dropped; of a responsible person it is kept that there is one (A40).
 """
 
 from gateway.clocks import OFFICIAL
 from nodes.ingest import publicity
 from nodes.ingest.cells import Cells, folded
 from nodes.ingest.family import Family, Kept, Scene
+from nodes.ingest.references import reference
 from nodes.ingest.report import Reason
 
 ORIGINS = frozenset({OFFICIAL, "MARKET", "SELF_DECLARED"})
@@ -33,10 +34,16 @@ def _read(cells: Cells, scene: Scene) -> Kept:
         "decided_on": decided_on,
         "final_on": cells.day_from("final_on", decided_on),
         "publish_not_before": cells.day("publish_not_before"),
+        "publish_until": cells.end_after("CF_GSJZQ", decided_on, same=True),
+        "rectify_until": cells.day_from("rectify_until", decided_on),
         "repaired_on": cells.day_from("repaired_on", decided_on),
         "annulled_on": cells.day_from("annulled_on", decided_on),
         "exempt": int(cells.text("CF_CFLB") in _EXEMPT) or cells.flag("exempt"),
         "disputed": cells.flag("disputed"),
+        "escalated": cells.flag("escalated"),
+        "attributed": int(publicity.is_person(cells, "CF_XDR_LB")),
+        "responsible_person": cells.flag("responsible_person"),
+        "reference": reference(scene.secret, "penalty", agency, cells.text("CF_WSH"), cells.raw("CF_XDR_SHXYM")),
     }
 
 
@@ -47,11 +54,12 @@ FAMILY = Family(
         "CF",
         needed="XDR_LB XDR_SHXYM WSH WFXW JDRQ CFJGDM",
         others="SY YJ CFLB NR NR_FK NR_WFFF NR_ZKDX YXQ GSJZQ CFJG",
-        ours="procedure review_status origin final_on publish_not_before repaired_on annulled_on exempt disputed",
+        ours="procedure review_status origin final_on publish_not_before rectify_until repaired_on annulled_on exempt"
+        f" disputed escalated responsible_person {publicity.ATTRIBUTED}",
     ),
     code="CF_XDR_SHXYM",
     key=publicity.key("CF_CFJGDM", ("CF_WSH",), "CF_XDR_SHXYM"),
-    is_person=publicity.is_person("CF"),
+    subject=publicity.subject("CF"),
     read=_read,
     silence={"behaviour": None, "severity": None},
 )

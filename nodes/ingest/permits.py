@@ -59,7 +59,7 @@ FAMILY = Family(
     ),
     code="XK_XDR_SHXYM",
     key=publicity.key("XK_XKJGDM", ("XK_WSH", "XK_XKBH"), "XK_XDR_SHXYM"),
-    is_person=publicity.is_person("XK"),
+    subject=publicity.subject("XK"),
     read=_read,
     silence={"valid_from": None},
 )

@@ -2,38 +2,78 @@
 
 from collections.abc import Callable
 
-from nodes.ingest.cells import Cells
+from gateway.uscc import defect, looks_like_person
+from nodes.ingest.cells import Cells, OutOfScopeError, RowRejectedError
 from nodes.ingest.family import DELETED
 from nodes.ingest.files import Columns
+from nodes.ingest.report import OF_CODE
 
 OWN_KEY = "record_key"
 """Our column for sources whose rows have a number of their own."""
 
+ATTRIBUTED = "attributed_uscc"
+"""Our column for the company that answers for the conduct of the person whom the row is about."""
+
+REPORTED = "reported_on"
+"""Our column for the day on which the source reported the row: it tells lateness and is never kept."""
+
 _PERSON = "自然人"
 
 
-def is_person(prefix: str) -> Callable[[Cells], bool]:
-    """Say how a row tells that it is about a natural person: by its class, or by an ID where a code should be."""
-    sort, code, number = f"{prefix}_XDR_LB", f"{prefix}_XDR_SHXYM", f"{prefix}_XDR_ZJHM"
+def subject(prefix: str) -> Callable[[Cells], str]:
+    """Say how a row tells whose it is.
 
-    def found(cells: Cells) -> bool:
-        return cells.text(sort) == _PERSON or (not cells.text(code) and bool(cells.text(number)))
+    A natural person is told by the class, or by an ID where a code should be. A person's row whose conduct is
+    attributed to a company becomes that company's, and what stood in it about the person is written over (A67).
+    """
+    sort, code, number = f"{prefix}_XDR_LB", f"{prefix}_XDR_SHXYM", f"{prefix}_XDR_ZJHM"
+    persons = tuple(f"{prefix}_{name}" for name in _IDENTIFIERS.split())
+
+    def found(cells: Cells) -> str:
+        if is_person(cells, sort):
+            company = _answering(cells)
+            for each in persons:
+                cells.put(each, "")
+            cells.put(code, company)
+        elif not cells.text(code) and cells.text(number):
+            raise OutOfScopeError
+        return cells.raw(code)
 
     return found
 
 
-def key(agency: str, numbers: tuple[str, ...], code: str) -> Callable[[Cells], tuple[str, ...]]:
-    """Say how a row is keyed: by agency, document number and code.
+def is_person(cells: Cells, sort: str) -> bool:
+    """Say whether the class of a row is that of natural persons."""
+    return cells.text(sort) == _PERSON
 
-    One document may name several subjects: a key without the code would let the second replace the first.
+
+def _answering(cells: Cells) -> str:
+    company = cells.raw(ATTRIBUTED)
+    found = defect(company)
+    if found is None:
+        return company
+    if not company.strip() or looks_like_person(company):
+        raise OutOfScopeError
+    raise RowRejectedError(ATTRIBUTED, OF_CODE[found])
+
+
+def key(agency: str, numbers: tuple[str, ...], code: str) -> Callable[[Cells], tuple[str, ...]]:
+    """Say how a row is keyed: by agency, document number and code, and whether it is attributed.
+
+    One document may name several subjects: a key without the code would let the second replace the first. What it
+    attributes to a company is one record beside the company's own, whoever acted.
     """
+    sort = code.replace("SHXYM", "LB")
 
     def found(cells: Cells) -> tuple[str, ...]:
         own = cells.text(OWN_KEY)
         if own:
             return (own,)
         number = cells.first(*numbers)
-        return (cells.text(agency), number, cells.raw(code)) if number else ()
+        if not number:
+            return ()
+        attributed = (ATTRIBUTED,) if is_person(cells, sort) else ()
+        return (cells.text(agency), number, cells.raw(code), *attributed)
 
     return found
 
@@ -42,7 +82,7 @@ def columns(prefix: str, needed: str, others: str, ours: str) -> Columns:
     """Give the columns: those of the standard with their prefix, `BZ`, and our additions in lower case."""
     wanted = frozenset(f"{prefix}_{name}" for name in needed.split())
     more = frozenset(f"{prefix}_{name}" for name in (others + _IDENTIFIERS).split())
-    return Columns(needed=wanted, known=wanted | more | {"BZ", OWN_KEY, DELETED, *ours.split()})
+    return Columns(needed=wanted, known=wanted | more | {"BZ", OWN_KEY, REPORTED, DELETED, *ours.split()})
 
 
 _IDENTIFIERS = (

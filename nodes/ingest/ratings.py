@@ -2,7 +2,7 @@
 
 from gateway.recognition import Scheme
 from nodes.ingest.cells import Cells, NotOursError, RowUnplacedError
-from nodes.ingest.family import Family, Kept, Scene, by_record_key, names_person, own_columns
+from nodes.ingest.family import Family, Kept, Scene, by_record_key, by_uscc, own_columns
 from nodes.ingest.report import Reason
 
 
@@ -48,7 +48,7 @@ FAMILY = Family(
     ),
     code="uscc",
     key=by_record_key,
-    is_person=names_person,
+    subject=by_uscc,
     read=_read,
     silence={"rated_on": None},
 )

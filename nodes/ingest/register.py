@@ -5,7 +5,7 @@ import re
 from gateway.model.codes import Lifecycle
 from gateway.uscc import defect
 from nodes.ingest.cells import Cells, NotOursError
-from nodes.ingest.family import Family, Kept, Scene, names_person, own_columns
+from nodes.ingest.family import Family, Kept, Scene, by_uscc, own_columns
 from nodes.ingest.names import name_digest
 from nodes.ingest.report import Reason
 
@@ -62,7 +62,7 @@ FAMILY = Family(
     ),
     code="uscc",
     key=_key,
-    is_person=names_person,
+    subject=by_uscc,
     read=_read,
     silence=None,
 )

@@ -28,6 +28,19 @@ HEADERS = {
     "rating": "record_key uscc name scheme_id scheme_version grade rated_on valid_until score disputed",
     "measure": "record_key uscc name measure_code domain territory list_edition legal_basis agency term_from"
     " term_until lifted_on content",
+    **dict.fromkeys(
+        ("coercion", "confirmation", "adjudication", "inspection", "reward"),
+        "record_key uscc name kind agency decided_on",
+    ),
+    "judicial": "record_key uscc name kind agency decided_on",
+    "abnormal": "record_key uscc name reason_class listed_on agency",
+    "contract": "record_key uscc name kind status agency signed_on",
+    "commitment": "record_key uscc name commitment_type matter_code status agency made_on",
+    "honour": "record_key uscc name kind agency awarded_on",
+    "intellectual_property": "record_key uscc name kind agency registered_on",
+    "self_declared": "record_key uscc name kind declared_on",
+    "repair": "record_key uscc name target_class target_agency target_number outcome agency decided_on",
+    "objection": "record_key uscc name target_class target_agency target_number status agency opened_on",
 }
 
 
