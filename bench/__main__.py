@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.checks import CHECKS, checks
 from bench.exchanges import EXCHANGES, Scale, exchanges
 from bench.measures import Row, percentile
 from bench.populations import code, fill
@@ -34,11 +35,11 @@ COLUMNS = {
 def main() -> int:
     """Run the benches that were named, or all."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*EXCHANGES, *READS, []])
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*EXCHANGES, *CHECKS, *READS, []])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the size; shows only that it runs")
     given = parser.parse_args()
-    names = given.names or [*EXCHANGES, *READS]
+    names = given.names or [*EXCHANGES, *CHECKS, *READS]
     scale = Scale(divisor=100 if given.quick else 1)
     with tempfile.TemporaryDirectory(prefix="yrdx-bench-") as folder:
         rows = list(_rows(Path(folder), names, scale))
@@ -55,6 +56,8 @@ def _rows(folder: Path, names: list[str], scale: Scale) -> list[Row]:
     if set(names) & set(EXCHANGES):
         found = asyncio.run(exchanges(folder / "exchanges", names, scale, _say))
         rows += [each for each in found if each.name in names or each.name == "bare_echo"]
+    if set(names) & set(CHECKS):
+        rows += asyncio.run(checks(folder / "checks", scale, _say))
     if "read_100k" in names:
         rows.append(_read("read_100k", folder / "100k", 100_000 // scale.divisor))
     if {"read_5m", "memory_mb"} & set(names):

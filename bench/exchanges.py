@@ -76,7 +76,7 @@ async def exchanges(folder: Path, names: list[str], scale: Scale, say: Callable[
     lab.edits.append(open_budget)
     for member in lab.members:
         say(f"{member}: loading {subjects} subjects")
-        store = Store.open(lab.config(member).data / DATABASE, _storage_key(lab, member))
+        store = Store.open(lab.config(member).data / DATABASE, storage_key(lab, member))
         with store.loading() as loading:
             fill(loading, feeds(REFERENCE, member), subjects if member == ORIGIN else BATCH, datetime.now(UTC))
         store.close()
@@ -133,7 +133,7 @@ class Client:
         self._lab, self._subjects = lab, subjects
         self._charter = _charter(lab)
         self._signer = lab.signer(ASKER)
-        self._member = RemoteMember(_channel(lab, ORIGIN, _leaf(lab.home(ASKER) / "keys", "node.pem")))
+        self._member = RemoteMember(channel(lab, ORIGIN, leaf(lab.home(ASKER) / "keys", "node.pem")))
         home = lab.desk_of(OFFICER)
         self._officer: Signer = custody.load_signer(home / "officer.key", custody.read_passphrase(home / "passphrase"))
         self._desk: grpc.aio.Channel | None = None
@@ -173,8 +173,8 @@ class Client:
 
     def _open_desk(self) -> grpc.aio.Channel:
         endpoint = f"127.0.0.1:{self._lab.status(ASKER)['desk_port']}"
-        identity = _leaf(self._lab.desk_of(OFFICER), "leaf.pem")
-        return _channel(self._lab, ASKER, identity, endpoint)
+        identity = leaf(self._lab.desk_of(OFFICER), "leaf.pem")
+        return channel(self._lab, ASKER, identity, endpoint)
 
     def _codes(self, count: int) -> tuple[NamedSubject, ...]:
         start, self._next = self._next, (self._next + count) % max(1, self._subjects - count)
@@ -233,8 +233,8 @@ class Echo:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220  our own
         assert process.stdout is not None
         port = await asyncio.to_thread(process.stdout.readline)
-        channel = _channel(lab, ORIGIN, _leaf(lab.home(ASKER) / "keys", "node.pem"), f"127.0.0.1:{port.strip()}")
-        return cls(process, channel, request)
+        opened = channel(lab, ORIGIN, leaf(lab.home(ASKER) / "keys", "node.pem"), f"127.0.0.1:{port.strip()}")
+        return cls(process, opened, request)
 
     async def call(self, _number: int) -> None:
         """Send and receive as many bytes as an exchange does."""
@@ -257,17 +257,17 @@ async def ask_some(lab: Lab, subjects: int, calls: int) -> None:
     await client.close()
 
 
-def _channel(lab: Lab, member: str, identity: Identity, endpoint: str = "") -> grpc.aio.Channel:
+def channel(lab: Lab, member: str, identity: Identity, endpoint: str = "") -> grpc.aio.Channel:
     roots = (lab.home(member) / "keys" / "ca.crt").read_bytes()
     return open_channel(member, endpoint or str(lab.standings[member].endpoint), roots, identity, DESK_BYTES)
 
 
-def _leaf(folder: Path, name: str) -> Identity:
+def leaf(folder: Path, name: str) -> Identity:
     held = custody.load_leaf(folder / name, custody.read_passphrase(folder / "passphrase"))
     return Identity(certificate=held.certificate_pem, key=held.key_pem)
 
 
-def _storage_key(lab: Lab, member: str) -> bytes:
+def storage_key(lab: Lab, member: str) -> bytes:
     keys = lab.home(member) / "keys"
     return custody.load_secret(keys / "storage.key", custody.read_passphrase(keys / "passphrase"))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from gateway import carriers, wire
 from gateway.answering import Event, Member
@@ -17,19 +17,37 @@ from gateway.clocks import civil_day
 from gateway.combination import combine
 from gateway.errors import AnswerRejected, NotDurable, Refused, Replayed
 from gateway.exchange.accept import accept, accept_refusal
-from gateway.exchange.compose import Inquiry, compose
+from gateway.exchange.compose import Inquiry, compose, header
 from gateway.exchange.conclude import Recognised, conclude, recognise_all
-from gateway.exchange.intend import check_case, choose_agreement, choose_members, open_signed_request
+from gateway.exchange.intend import (
+    allowance,
+    check_case,
+    check_reader,
+    choose_agreement,
+    choose_members,
+    open_signed_request,
+)
 from gateway.exchange.permit import Permit, permit
 from gateway.federation import Return, fan_out
 from gateway.kinds import kind_of
 from gateway.kinds.row import Combining
 from gateway.limits import ID_BYTES
 from gateway.model.codes import OutcomeState, RefusalReason
-from gateway.model.combined import Case, CaseOpening, CaseReading, Intent, MemberOutcome, SubjectResult
+from gateway.model.combined import (
+    Allowance,
+    AllowanceReading,
+    Case,
+    CaseOpening,
+    CaseReading,
+    Intent,
+    MemberOutcome,
+    SubjectResult,
+)
+from gateway.model.question import Question
 from gateway.model.signed import Accepted, Reply, Signed
-from gateway.ports import AskerLog, CaseBook, Closing, Issued
+from gateway.ports import AskerLog, CaseBook, Closing, Issued, Journal
 from keys.envelope import Envelope
+from keys.errors import EnvelopeMalformed
 from keys.suite import Signer
 
 PAGE = 100
@@ -48,6 +66,7 @@ class Office:
     member: Callable[[str], Member | None]
     log: AskerLog
     cases: CaseBook
+    journal: Journal
     observe: Callable[[Event], None]
 
 
@@ -78,6 +97,7 @@ class Asking:
         inquiry = self._inquiry(intent, digest, charter, now)
         members = choose_members(intent, inquiry, charter)
         permits: dict[str, Permit] = {}
+        before: Permit | None = None
 
         def composed(member: str, number: int) -> Signed:
             return compose(
@@ -90,9 +110,14 @@ class Asking:
                 now=now,
             )
 
+        suite = office.signer().suite
         for member in members:  # both ends check: what this node would refuse it does not ask
-            permits[member] = permit(composed(member, 1).question, charter=charter, now=now)
-            if permits[member].grant.four_eyes and not intent.approving_officer:
+            question = Question(
+                header=header(inquiry, member, 1, question_id=bytes(ID_BYTES), suite=suite, charter=charter, now=now),
+                body=intent.body,
+            )
+            before = permits[member] = permit(question, charter=charter, now=now, before=before)
+            if before.grant.four_eyes and not intent.approving_officer:
                 raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
         try:
             questions = await office.log.open(members, composed)
@@ -105,6 +130,8 @@ class Asking:
             return await self._conclude(inquiry, returns, permits, charter)
         except NotDurable as error:
             raise Refused(RefusalReason.NOT_DURABLE) from error
+        except EnvelopeMalformed as error:  # so much was found that no envelope holds it: ask about fewer at once
+            raise Refused(RefusalReason.TOO_LARGE) from error
 
     def _inquiry(self, intent: Intent, digest: bytes, charter: Charter, now: datetime) -> Inquiry:
         case = self._office.cases.case(intent.agency, intent.case_reference) if intent.case_reference else None
@@ -276,14 +303,28 @@ class Asking:
         case = self._office.cases.case(agency, reading.case_reference)
         if case is None:
             raise Refused(RefusalReason.CASE_MISSING)
-        officer = charter.directory.officer(reading.officer)
-        if officer is None or not any(officer.holds(role, civil_day(now)) for role in ("ask", "audit")):
-            raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+        check_reader(reading, charter, now)
         token, size = reading.page_token or "0", reading.page_size or PAGE
         if not _TOKEN.fullmatch(token) or not 1 <= size <= PAGE:
             raise Refused(RefusalReason.MALFORMED)
         found = self._office.cases.results(agency, case.case_reference, after=int(token), limit=size + 1)
         return case, found[:size], len(found) > size
+
+    def allowance(self, envelope: Envelope, agency: str) -> Allowance:
+        """Say how many subjects an agency may still ask about today; nobody is asked.
+
+        Raises:
+            Refused: as for reading a case; PURPOSE_NOT_ALLOWED for a purpose that is not in force.
+        """
+        office, charter, now = self._office, self._office.charter(), self._office.clock()
+        reading, _ = open_signed_request(envelope, AllowanceReading, agency, charter, now)
+        check_reader(reading, charter, now)
+        case = office.cases.case(agency, reading.case_reference) if reading.case_reference else None
+
+        def spent(day: date) -> int:
+            return office.journal.spent(agency=agency, purpose=reading.purpose, day=day, subjects=())
+
+        return allowance(reading, case, spent, charter, now)
 
 
 def _shown(reply: Reply | None, heard: _Heard) -> Reply | None:

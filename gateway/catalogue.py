@@ -14,6 +14,7 @@ from gateway.clocks import ClockRule
 from gateway.deciding import Deciding, DecidingAgency, deciding_of
 from gateway.divisions import Division, Divisions, divisions_of
 from gateway.errors import CatalogueMalformed
+from gateway.inspection import InspectionRule
 from gateway.limits import Limits
 from gateway.model.codes import Severity, Window
 from gateway.recognition import CeilingRule, MappingTable, Scheme
@@ -215,6 +216,7 @@ class Catalogue:
     deciding: Deciding
     divisions: Divisions
     limits: Limits
+    inspection_rules: tuple[InspectionRule, ...] = ()
     grants: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Grants worked out before, by `gateway.policy`; it saves work, no more."""
 
@@ -280,6 +282,7 @@ def read_catalogue(sections: Mapping[str, object]) -> Catalogue:
         deciding=deciding_of(read_all(DecidingAgency, sections.get("agency_codes", ()), "agency_codes")),
         divisions=divisions_of(read_all(Division, sections.get("division_codes", ()), "division_codes")),
         limits=Limits.from_section(_object(sections.get("limits", {}))),
+        inspection_rules=read_all(InspectionRule, sections.get("inspection_rules", ()), "inspection_rules"),
     )
     check_references(found)
     return found

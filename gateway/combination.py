@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gateway import alike
 from gateway.model.codes import ItemState, OutcomeState, RecognitionState, ResultState
 from gateway.model.combined import MemberState, SubjectResult
 from gateway.recognition import home_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from gateway.kinds.row import Combining, Kind
     from gateway.model.answer import Item
@@ -48,16 +49,16 @@ def combine(
         for member in combining.asked
         if member in combining.accepted
     }
-    return tuple(
-        _subject(
-            kind,
-            code,
-            {member: held[code] for member, held in items.items() if code in held},
-            combining,
-            outcomes,
-        )
-        for code in codes
-    )
+    kept: dict[Hashable, Callable[[str], SubjectResult]] = {}
+    found = []
+    for code in codes:
+        said = {member: held[code] for member, held in items.items() if code in held}
+        # Subjects of whom the same is said, registered in one province, share one conclusion.
+        key = (bool(code), code[_REGISTERED_AT], *((member, alike.shape(item)) for member, item in said.items()))
+        if key not in kept:
+            kept[key] = alike.coded(_subject(kind, code, said, combining, outcomes))
+        found.append(kept[key](code))
+    return tuple(found)
 
 
 def _subject(

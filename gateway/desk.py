@@ -49,7 +49,12 @@ class DeskDoor:
 
     def handler(self) -> Any:  # noqa: ANN401  the stubs give it no useful type
         """Give the generic handler; bytes in, so that a torn message is refused with a reason."""
-        calls = {"AskMembers": self._ask_members, "OpenCase": self._open_case, "GetCase": self._get_case}
+        calls = {
+            "AskMembers": self._ask_members,
+            "OpenCase": self._open_case,
+            "GetCase": self._get_case,
+            "GetAllowance": self._get_allowance,
+        }
         handlers: dict[str, Any] = {
             name: grpc.unary_unary_rpc_method_handler(self._call(name, call)) for name, call in calls.items()
         }
@@ -105,6 +110,12 @@ class DeskDoor:
                 self._enclose(held)
         response.next_page_token = str(page[-1][0]) if more else ""
         return bytes(response.SerializeToString())
+
+    async def _get_allowance(self, request: bytes, agency: str) -> bytes:
+        message = _parsed(desk_pb2.GetAllowanceRequest(), request)
+        found = self._asking.allowance(_envelope(message.reading), agency)
+        allowance = cast("desk_pb2.Allowance", wire.to_message(found))
+        return bytes(desk_pb2.GetAllowanceResponse(allowance=allowance).SerializeToString())
 
 
 def _case(case: object) -> desk_pb2.Case:

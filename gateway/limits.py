@@ -30,7 +30,7 @@ class Limits:
     intent_age: int = 300
     authorisations: int = 100
     recognition_months: int = 12
-    case_subjects: int = 100_000
+    case_subjects: int = 1_000_000
 
     @classmethod
     def from_section(cls, section: Mapping[str, Any]) -> Limits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gateway.errors import CatalogueMalformed
+from gateway.inspection import check_rule
 from gateway.recognition import check_ceilings, check_table
 from gateway.tables import ALL, check_apart
 
@@ -29,6 +30,8 @@ def check_references(found: Catalogue) -> None:
     _check_lists(found)
     _check_classes(found)
     _check_grades(found)
+    for inspection in found.inspection_rules:
+        check_rule(inspection)
     for rule in found.loading_rules:
         if rule.reporting_days < 1 or not 0 <= rule.withdrawal_percent <= PERCENT:
             msg = f"directory loading_rules {rule.valid_from}: at least one day, and 0 to 100 per cent; correct the row"
@@ -41,6 +44,7 @@ def _check_apart(found: Catalogue) -> None:
     check_apart(found.ceilings, "ceilings")
     check_apart(found.schemes, "schemes", "id", "version")
     check_apart(found.loading_rules, "loading_rules")
+    check_apart(found.inspection_rules, "inspection_rules", "member")
 
 
 def _check_questions(found: Catalogue) -> None:

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.errors import GatewayError
 from gateway.model.answer import Answer, Refusal
-from gateway.model.combined import CaseOpening, CaseReading, CombinedResult, Intent, Recognition
+from gateway.model.combined import AllowanceReading, CaseOpening, CaseReading, CombinedResult, Intent, Recognition
 from gateway.model.question import Authorisation, Question
 from keys.errors import KeysError
 from yrdx.exchange.v1 import (
@@ -48,6 +48,7 @@ PAYLOAD_TYPES: dict[type[Any], str] = {
     CombinedResult: "application/vnd.yrdx.case.v1+proto",
     CaseOpening: "application/vnd.yrdx.case-opening.v1+proto",
     CaseReading: "application/vnd.yrdx.case-reading.v1+proto",
+    AllowanceReading: "application/vnd.yrdx.allowance-reading.v1+proto",
     Intent: "application/vnd.yrdx.intent.v1+proto",
 }
 """Every signature has its own payload type; a new meaning is a new type."""

@@ -142,6 +142,7 @@ class RunningNode:
             member=lambda each: local if each == self._config.member else self._members.member(each),
             log=self.store.asker,
             cases=self.store.cases,
+            journal=self.store.journal,
             observe=self._observe,
         )
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from hashlib import sha256, shake_256
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 def entropy(size: int) -> bytes:
     """Give bytes that never come twice."""
-    return sha256(b"bundles %d" % next(_numbers)).digest()[:size]
+    return shake_256(b"bundles %d" % next(_numbers)).digest(size)
 
 
 def document(edit: Edit | None = None) -> dict[str, Any]:

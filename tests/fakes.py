@@ -213,6 +213,7 @@ class FakeNode:
                 member=self.member,
                 log=self.log,
                 cases=self.cases,
+                journal=self.journal,
                 observe=self.events.append,
             )
         )

@@ -70,6 +70,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("gateway.model", "gateway.errors", "gateway.limits", "gateway.ports", "gateway.tables"),
     (
         "gateway.uscc",
+        "gateway.alike",
         "gateway.catalogue",
         "gateway.calendar",
         "gateway.classification",
@@ -83,7 +84,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "gateway.combination",
         "gateway.coverage",
         "gateway.kinds",
+        "gateway.inspection",
+        "gateway.lights",
         "gateway.recognition",
+        "gateway.verdicts",
         "gateway.ledger",
         "gateway.wire",
         "gateway.carriers",

@@ -36,6 +36,7 @@ from gateway.model.signed import Reply
 from gateway.ports import Feed
 from keys import suite
 from keys.envelope import Envelope, sign
+from keys.errors import EnvelopeMalformed
 from yrdx.exchange.v1 import desk_pb2
 
 DIRECTORY = signed_directory()
@@ -308,3 +309,17 @@ async def test_a_purpose_that_nobody_knows_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         await federation()[SHANGHAI].asking.ask(signed(asked), AGENCY)
     assert refused.value.reason is RefusalReason.PURPOSE_NOT_ALLOWED
+
+
+async def test_a_result_that_no_envelope_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When more is found than a signed result can hold, the officer is told to ask about fewer, and sees nothing."""
+    nodes = federation()
+
+    def too_large(*_arguments: object, **_named: object) -> Envelope:
+        raise EnvelopeMalformed("too large")
+
+    monkeypatch.setattr("gateway.asking.conclude", too_large)
+    with pytest.raises(Refused) as refused:
+        await ask(nodes, intent())
+    assert refused.value.reason is RefusalReason.TOO_LARGE
+    assert nodes[SHANGHAI].log.results == []

@@ -15,7 +15,9 @@ import pytest
 from gateway.kinds import KINDS
 from gateway.kinds.measures import NO_TERRITORY, NOT_IN_LIST, OTHER_TERRITORY
 from gateway.model import answer, codes, combined, question
+from gateway.verdicts import RowVerdict
 from gateway.verification import Check, Status
+from nodes.batch.audit import BatchCheck
 from nodes.cli import main, words
 from nodes.cli.profile import Profile
 
@@ -102,6 +104,8 @@ def test_every_key_in_the_code_has_its_text() -> None:
         ("no_violation", codes.Verdict),
         ("check", Check),
         ("status", Status),
+        ("row_verdict", RowVerdict),
+        ("batch_check", BatchCheck),
     ],
 )
 def test_every_code_has_a_word(group: str, names: type[Enum]) -> None:
@@ -140,14 +144,14 @@ def test_a_members_text_cannot_steer_the_terminal() -> None:
 def test_every_command_and_option_is_documented() -> None:
     """docs/cli.md names each command and each option, and its exit codes are those of the help."""
     page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
-    for command in ("ask", "verify", "case open", "case show"):
+    for command in ("ask", "check", "verify", "case open", "case show"):
         assert f"`yrdx {command} " in page
         found: Any = main
         for name in command.split():
             found = found.commands[name]
         options = [each for each in found.params if isinstance(each, click.Option)]
         assert [each.opts[0] for each in options if each.opts[0] not in page] == []
-    for command, text in (("ask", "help.ask"), ("verify", "help.verify")):
+    for command, text in (("ask", "help.ask"), ("check", "help.check"), ("verify", "help.verify")):
         listed = re.findall(r"^  (\d+) ", words.Words(language="en").say(text), re.MULTILINE)
         rows = page.partition(f"<!-- table: exit codes of {command} -->")[2].split("\n\n")[0]
         assert re.findall(r"^\| (\d+) \|", rows, re.MULTILINE) == listed

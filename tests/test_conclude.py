@@ -56,6 +56,8 @@ from gateway.model.codes import (
     ResultState,
 )
 from gateway.model.combined import (
+    Allowance,
+    AllowanceReading,
     Attempt,
     CaseOpening,
     CaseReading,
@@ -523,3 +525,74 @@ def test_an_item_without_lines_is_no_rating() -> None:
         CHARTER.catalogue.agreements[AGREEMENT], CHARTER, NOW,
     )  # fmt: skip
     assert found == datetime(2027, 3, 10, tzinfo=CHINA)
+
+
+READS: list[tuple[dict[str, Any], RefusalReason | None]] = [
+    ({}, None),
+    ({"case_reference": ""}, None),
+    ({"case_reference": "C-2"}, RefusalReason.CASE_MISSING),
+    ({"purpose": REPORT}, RefusalReason.CASE_MISSING),
+    ({"purpose": "NOPE"}, RefusalReason.PURPOSE_NOT_ALLOWED),
+    ({"officer": SECOND}, RefusalReason.BAD_SIGNATURE),
+    ({"agency": "320000-market"}, RefusalReason.AGENCY_NOT_ALLOWED),
+    ({"read_time": datetime(2020, 1, 1, tzinfo=UTC)}, RefusalReason.EXPIRED),
+]
+
+
+def reading(**changes: Any) -> AllowanceReading:
+    """Ask what is left under the case of these tests."""
+    return replace(
+        AllowanceReading(agency=AGENCY, officer=OFFICER, purpose=PURPOSE, case_reference="C-1", read_time=NOW),
+        **changes,
+    )
+
+
+@pytest.mark.parametrize(("changes", "reason"), READS)
+async def test_an_allowance_is_read_as_a_case_is(changes: dict[str, Any], reason: RefusalReason | None) -> None:
+    """The same officers may read it; a case that is none of this agency and purpose gives nothing away."""
+    node = federation()[SHANGHAI]
+    both: dict[str, Any] = {"purposes": [PURPOSE, REPORT]}
+    node.charter = charter_of(SHANGHAI, signed_directory(lambda found: found["members"][0]["agencies"][0].update(both)))
+    await node.asking.open_case(signed(opening()), AGENCY)
+    try:
+        node.asking.allowance(signed(reading(**changes)), AGENCY)
+        found = None
+    except Refused as refused:
+        found = refused.reason
+    assert found is reason
+
+
+async def test_an_allowance_is_the_rule_that_is_charged_by() -> None:
+    """The purpose's number or the case's larger one, what the own journal spent, and the sizes of a question (U14)."""
+    node = federation()[SHANGHAI]
+    limits = CHARTER.catalogue.limits
+    daily = CHARTER.catalogue.purposes[PURPOSE].daily_subjects
+    await node.asking.open_case(
+        signed(opening(subject_count=daily + 5, approving_officer=SECOND), OFFICER, SECOND), AGENCY
+    )
+    node.journal.spent_on[AGENCY, PURPOSE, NOW.astimezone(CHINA).date()] = {USCC, FOREIGN_USCC}
+    found = node.asking.allowance(signed(reading()), AGENCY)
+    assert found == Allowance(
+        date="2026-03-10", subject_limit=daily + 5, subjects_spent=2,
+        subjects_per_question=limits.subjects, question_bytes=limits.question_bytes,
+    )  # fmt: skip
+    ordinary = node.asking.allowance(signed(reading(case_reference="")), AGENCY)
+    assert ordinary == replace(found, subject_limit=daily)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda found: found["members"][0]["agencies"][0].update(purposes=[REPORT]), RefusalReason.AGENCY_NOT_ALLOWED),
+        (lambda found: found["members"][0]["officers"][0].update(roles=[]), RefusalReason.AGENCY_NOT_ALLOWED),
+    ],
+)
+async def test_an_allowance_is_for_those_entitled(
+    change: Callable[[dict[str, Any]], None], reason: RefusalReason
+) -> None:
+    """Neither an agency without the purpose nor an officer without a role learns what was spent."""
+    node = federation()[SHANGHAI]
+    node.charter = charter_of(SHANGHAI, signed_directory(change))
+    with pytest.raises(Refused) as refused:
+        node.asking.allowance(signed(reading(case_reference="")), AGENCY)
+    assert refused.value.reason is reason

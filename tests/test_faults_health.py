@@ -45,7 +45,10 @@ async def test_each_door_tells_its_services(port: str, lab: Lab) -> None:
     service = DOORS[port]
     found = await asyncio.to_thread(reflect, lab, port, agency_leaf(lab, OFFICER), service)
     module: Any = {server.SERVICE: "ExchangeService", desk.SERVICE: "DeskService"}[service]
-    methods = {"ExchangeService": ["Ask", "AskMany"], "DeskService": ["AskMembers", "OpenCase", "GetCase"]}[module]
+    methods = {
+        "ExchangeService": ["Ask", "AskMany"],
+        "DeskService": ["AskMembers", "OpenCase", "GetCase", "GetAllowance"],
+    }[module]
     assert found == (sorted([*ALWAYS, service]), methods)
 
 

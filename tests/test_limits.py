@@ -17,7 +17,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     """A directory without limits leaves every default."""
     assert Limits.from_section({}) == Limits(
         question_bytes=65_536, subjects=1_000, question_life=60, clock_skew=30, deadline=5,
-        attempts=3, in_flight=256, intent_age=300, authorisations=100, recognition_months=12, case_subjects=100_000,
+        attempts=3, in_flight=256, intent_age=300, authorisations=100, recognition_months=12, case_subjects=1_000_000,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, cast
 
-from gateway import carriers, wire
+from gateway import alike, carriers, wire
 from gateway.charter import Charter
 from gateway.errors import AnswerRejected
 from gateway.kinds import kind_of
@@ -35,14 +35,25 @@ def accept(payload: bytes, signed: Signed, grant: Grant, charter: Charter, now: 
         AnswerRejected: naming the first check that fails; the answer then counts as silence.
     """
     envelope, salted = unpack(payload)
+    opened, answer = accept_head(envelope, signed, grant, charter, now)
+    items = open_items(answer, salted)
+    check_items(items, kind_of(signed.question.body, charter.kinds), signed, answer)
+    return Accepted(member=signed.question.header.answerer_member, answer=answer, items=items, digest=opened.digest)
+
+
+def accept_head(
+    envelope: Envelope, signed: Signed, grant: Grant, charter: Charter, now: datetime
+) -> tuple[Opened, Answer]:
+    """Verify all of an answer but its items: `open_items` and `check_items` are the other half.
+
+    Raises:
+        AnswerRejected: naming the first check that fails.
+    """
     opened = _open(envelope, TYPE, signed, charter, now)
     answer = _decode(Answer, opened.payload)
     _check_head(answer, signed, charter, now)
     _check(set(answer.fields_granted) <= grant.fields, "fields beyond the grant")
-    items = open_items(answer, salted)
-    kind = kind_of(signed.question.body, charter.kinds)
-    check_items(items, kind, signed, answer)
-    return Accepted(member=signed.question.header.answerer_member, answer=answer, items=items, digest=opened.digest)
+    return opened, answer
 
 
 def accept_refusal(payload: bytes, signed: Signed, charter: Charter, now: datetime) -> Refusal:
@@ -82,7 +93,10 @@ def open_items(answer: Answer, salted: tuple[bytes, ...]) -> tuple[Item, ...]:
     _check(answer.item_count == len(salted), "another number of items")
     _check(all(len(each) > SALT_BYTES for each in salted), "an item without salt")
     _check(tree.root([tree.leaf_hash(each) for each in salted]) == answer.items_root, "items root differs")
-    return tuple(_decode(Item, each[SALT_BYTES:]) for each in salted)
+    try:
+        return alike.decode_all(Item, [each[SALT_BYTES:] for each in salted])
+    except wire.WireMalformed as error:
+        raise AnswerRejected("Item is malformed") from error
 
 
 def check_items(items: tuple[Item, ...], kind: Kind, signed: Signed, answer: Answer) -> None:
@@ -94,13 +108,15 @@ def check_items(items: tuple[Item, ...], kind: Kind, signed: Signed, answer: Ans
     asked = tuple(each.uscc for each in kind.subjects(signed.question.body)) or ("",)
     _check(tuple(each.uscc for each in items) == asked, "items for other subjects")
     granted = frozenset(answer.fields_granted)
+    checked: set[int] = set()
     for item in items:
         if item.body is None:
             _check(item.state is not ItemState.FOUND, "an item found without a body")
-        else:
+        elif id(item.body) not in checked:  # subjects of whom nothing is said share one body
             _check(type(item.body) is kind.item, "an item of another kind")
             _check(said_fields(kind, item.body) <= granted, "an item says more than was granted")
             _check_days(item.body)
+            checked.add(id(item.body))
 
 
 def _check_days(body: ItemBody) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gateway import wire
+from gateway import alike, wire
 from gateway.charter import Charter
 from gateway.model.combined import Intent
 from gateway.model.question import Question, QuestionHeader
@@ -25,6 +25,8 @@ class Inquiry:
     agreement_id: str
     case_subject_count: int
     approving_officer: str = ""
+    kept: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The body as it was serialised for the first member; it saves work, no more."""
 
 
 def compose(
@@ -38,10 +40,28 @@ def compose(
     now: datetime,
 ) -> Signed:
     """Compose and sign the question to one member; it expires when the limits say."""
+    head = header(inquiry, member, pair_sequence, question_id=question_id, suite=signer.suite, charter=charter, now=now)
+    question = Question(header=head, body=inquiry.intent.body)
+    if "body" not in inquiry.kept:
+        inquiry.kept["body"] = alike.encode_body(question)
+    return _signed(question, alike.encode_question(head, inquiry.kept["body"]), signer)
+
+
+def header(
+    inquiry: Inquiry,
+    member: str,
+    pair_sequence: int,
+    *,
+    question_id: bytes,
+    suite: str,
+    charter: Charter,
+    now: datetime,
+) -> QuestionHeader:
+    """Write the header of the question to one member."""
     intent = inquiry.intent
-    header = QuestionHeader(
+    return QuestionHeader(
         question_id=question_id,
-        suite=signer.suite,
+        suite=suite,
         asker_member=charter.me,
         asker_agency=intent.agency,
         officer=intent.officer,
@@ -59,10 +79,13 @@ def compose(
         pair_sequence=pair_sequence,
         bundle_version=charter.directory.version,
     )
-    return sign_question(Question(header=header, body=intent.body), signer)
 
 
 def sign_question(question: Question, signer: Signer) -> Signed:
     """Serialise a question once and sign those bytes."""
-    envelope = sign(TYPE, wire.encode(question), signer)
+    return _signed(question, wire.encode(question), signer)
+
+
+def _signed(question: Question, payload: bytes, signer: Signer) -> Signed:
+    envelope = sign(TYPE, payload, signer)
     return Signed(envelope=envelope, question=question, digest=envelope.digest())

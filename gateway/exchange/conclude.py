@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
-from gateway import wire
+from gateway import alike, wire
 from gateway.catalogue import Agreement
 from gateway.charter import Charter
 from gateway.clocks import CHINA, months_before
@@ -55,7 +55,7 @@ def conclude(
         members=outcomes,
         subjects=subjects,
     )
-    return sign(RESULT_TYPE, wire.encode(result), signer)
+    return sign(RESULT_TYPE, alike.encode_result(result), signer)
 
 
 def recognise_all(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from gateway import wire
@@ -12,14 +13,15 @@ from gateway.clocks import civil_day
 from gateway.errors import Refused
 from gateway.exchange.admit import is_stale, reason_for
 from gateway.exchange.compose import Inquiry
+from gateway.exchange.permit import charge_limit
 from gateway.model.codes import RefusalReason
-from gateway.model.combined import CaseOpening, CaseReading, Intent
+from gateway.model.combined import Allowance, AllowanceReading, Case, CaseOpening, CaseReading, Intent
 from keys.directory import Directory
 from keys.envelope import Envelope, open_envelope
 from keys.errors import KeysError, KeyUnknown
 from keys.suite import PublicKey
 
-Signable = TypeVar("Signable", Intent, CaseOpening, CaseReading)
+Signable = TypeVar("Signable", Intent, CaseOpening, CaseReading, AllowanceReading)
 
 
 def check_case(opening: CaseOpening, charter: Charter, now: datetime) -> None:
@@ -48,6 +50,44 @@ def check_case(opening: CaseOpening, charter: Charter, now: datetime) -> None:
     approved = second is not None and second.id != opening.officer and second.holds("approve", today)
     if (opening.subject_count > purpose.daily_subjects or opening.approving_officer) and not approved:
         raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
+
+
+def check_reader(reading: CaseReading | AllowanceReading, charter: Charter, now: datetime) -> None:
+    """Check that an officer may read what the agency asked: with the role to ask or to audit.
+
+    Raises:
+        Refused: AGENCY_NOT_ALLOWED.
+    """
+    officer = charter.directory.officer(reading.officer)
+    if officer is None or not any(officer.holds(role, civil_day(now)) for role in ("ask", "audit")):
+        raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+
+
+def allowance(
+    reading: AllowanceReading, case: Case | None, spent: Callable[[date], int], charter: Charter, now: datetime
+) -> Allowance:
+    """Say what is left of today's subjects, by the rule that the members charge by (U14).
+
+    Raises:
+        Refused: CASE_MISSING when the case named is none of this agency and purpose; PURPOSE_NOT_ALLOWED;
+            AGENCY_NOT_ALLOWED.
+    """
+    today, limits = civil_day(now), charter.catalogue.limits
+    purpose = charter.catalogue.purposes.get(reading.purpose)
+    if purpose is None or not purpose.in_force(today):
+        raise Refused(RefusalReason.PURPOSE_NOT_ALLOWED)
+    agency = charter.directory.agency(reading.agency)
+    if agency is None or purpose.code not in agency.purposes:
+        raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+    if reading.case_reference and (case is None or case.purpose != purpose.code):
+        raise Refused(RefusalReason.CASE_MISSING)
+    return Allowance(
+        date=today.isoformat(),
+        subject_limit=charge_limit(purpose, case.subject_count if case else 0, limits),
+        subjects_spent=spent(today),
+        subjects_per_question=limits.subjects,
+        question_bytes=limits.question_bytes,
+    )
 
 
 def open_signed_request(
@@ -87,7 +127,7 @@ def _officer_key(directory: Directory, key_id: str) -> PublicKey:
     return officer.key()
 
 
-def _signed_time(value: Intent | CaseOpening | CaseReading) -> datetime:
+def _signed_time(value: Intent | CaseOpening | CaseReading | AllowanceReading) -> datetime:
     if isinstance(value, Intent):
         return value.intend_time
     return value.open_time if isinstance(value, CaseOpening) else value.read_time

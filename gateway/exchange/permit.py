@@ -12,6 +12,7 @@ from gateway.clocks import civil_day
 from gateway.errors import Refused
 from gateway.kinds import kind_of
 from gateway.kinds.row import Kind
+from gateway.limits import Limits
 from gateway.model.codes import RefusalReason
 from gateway.model.question import NamedSubject, Question, QuestionHeader
 from gateway.policy import Grant, grant
@@ -28,8 +29,10 @@ class Permit:
     today: date
 
 
-def permit(question: Question, *, charter: Charter, now: datetime) -> Permit:
+def permit(question: Question, *, charter: Charter, now: datetime, before: Permit | None = None) -> Permit:
     """Steps 9 to 14: the kind, the purpose, the agency and its officers, the agreement, consent, the subjects.
+
+    `before` is a permit of the same charter: the very subjects that it holds are not looked at again for its purpose.
 
     Raises:
         Refused: with the reason of the first check that fails.
@@ -43,16 +46,20 @@ def permit(question: Question, *, charter: Charter, now: datetime) -> Permit:
     check_officers(header, granted, charter, today)
     subjects = kind.subjects(question.body)
     _check_consent(header, kind, purpose, subjects, charter, now)
-    _check_subjects(kind, purpose, subjects, charter)
+    if before is None or before.subjects is not subjects or before.grant.purpose is not purpose:
+        _check_subjects(kind, purpose, subjects, charter)
     return Permit(
         kind=kind,
         grant=granted,
         subjects=subjects,
-        charge_limit=max(
-            purpose.daily_subjects, min(header.case_subject_count, charter.catalogue.limits.case_subjects)
-        ),
+        charge_limit=charge_limit(purpose, header.case_subject_count, charter.catalogue.limits),
         today=today,
     )
+
+
+def charge_limit(purpose: Purpose, case_subject_count: int, limits: Limits) -> int:
+    """Give how many distinct subjects an agency may reach on one day: the purpose's number, or a case's larger one."""
+    return max(purpose.daily_subjects, min(case_subject_count, limits.case_subjects))
 
 
 def check_purpose(header: QuestionHeader, kind: Kind, charter: Charter, today: date) -> Purpose:

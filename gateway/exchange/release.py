@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 
-from gateway import carriers, wire
+from gateway import alike, carriers, wire
 from gateway.charter import Charter
 from gateway.clocks import window_from
 from gateway.coverage import coverage
@@ -126,7 +126,11 @@ def release(
     """Release what may be said."""
     basis: list[bytes] = []
     items = _items(admitted, facts, scene, charter, home, basis)
-    salted = [home.entropy(SALT_BYTES) + wire.encode(item) for item in items]
+    salts = home.entropy(SALT_BYTES * len(items))
+    salted = [
+        salts[SALT_BYTES * place : SALT_BYTES * (place + 1)] + item
+        for place, item in enumerate(alike.encode_all(items))
+    ]
     answer = _head(admitted, facts, scene, charter, salted, basis, now)
     envelope = sign(TYPE, wire.encode(answer), signer)
     return Released(answer=answer, payload=carriers.write_response(envelope, salted, size_class))
@@ -141,10 +145,13 @@ def _items(
         said = kind.release(body, {}, grant, scene)
         return [Item(state=_state(said), body=said.body)]
     found = []
+    today = scene.today.isoformat()
+    is_home = cache(partial(_is_home, charter))
+    covers_area = cache(grant.agreement.covers_area)
     for subject in permit.subjects:
         rows = facts.rows.get(subject.uscc, {})
-        register = _registered(rows.get("register", ()), scene, charter)
-        in_scope = None if register is None else grant.agreement.covers_area(register["division"])
+        register = _registered(rows.get("register", ()), today, is_home)
+        in_scope = None if register is None else covers_area(register["division"])
         if in_scope is False:  # U10: the home member says so and says no more
             said = Said(body=None, found=False, covered=False, disputed=False, used=())
         else:
@@ -154,13 +161,16 @@ def _items(
     return found
 
 
-def _registered(rows: Sequence[Fact], scene: Scene, charter: Charter) -> Fact | None:
+def _is_home(charter: Charter, division: str) -> bool:
+    owner = charter.directory.home_of(division)
+    return owner is not None and owner.id == charter.me
+
+
+def _registered(rows: Sequence[Fact], today: str, is_home: Callable[[str], bool]) -> Fact | None:
     """Give the register entry in force, if this member is the subject's home (U1): by division, not by code."""
-    today = scene.today.isoformat()
     for row in sorted(rows, key=lambda each: each["valid_from"] or "", reverse=True):
         if (row["valid_from"] or "") <= today and (row["valid_until"] is None or today < row["valid_until"]):
-            owner = charter.directory.home_of(row["division"])
-            return row if owner is not None and owner.id == charter.me else None
+            return row if is_home(row["division"]) else None
     return None
 
 
@@ -173,7 +183,7 @@ def _item(subject: NamedSubject, register: Fact | None, said: Said, home: Home, 
         state=_state(said),
         registered_here=lifecycle is not Lifecycle.MIGRATED,
         lifecycle=lifecycle,
-        linked_codes=tuple(LinkedCode(uscc=register[name], kind=kind) for name, kind in _LINKS if register[name]),
+        linked_codes=tuple([LinkedCode(uscc=register[name], kind=kind) for name, kind in _LINKS if register[name]]),
         disputed=said.disputed,
         name_match=_name_match(subject, register, home),
         in_scope=in_scope,

@@ -18,6 +18,7 @@ from gateway.tables import ALL
 
 if TYPE_CHECKING:
     from gateway.catalogue import Catalogue
+    from gateway.model.combined import SubjectResult
     from gateway.policy import Grant
     from gateway.ports import Columns, Fact
 
@@ -100,6 +101,16 @@ def adverse(body: MeasuresItem) -> bool:
     return bool(body.measures)
 
 
+def against(subject: SubjectResult, _items: Mapping[str, Item], catalogue: Catalogue) -> Mapping[str, tuple[str, ...]]:
+    """Name the restrictions that may be applied; neither a reward nor what is for information only."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in subject.applicable_measures:
+        row = catalogue.measures.get(each.measure.measure_code)
+        if row is None or not row.reward:
+            found[each.member] = (*found.get(each.member, ()), each.measure.measure_code)
+    return found
+
+
 def _granted(grant: Grant) -> tuple[tuple[str, str], ...]:
     return tuple(each for each in _ATTRIBUTES if f"measure.{each[0]}" in grant.fields)
 
@@ -162,4 +173,5 @@ KIND = Kind(
     release=release,
     combine=combine,
     adverse=adverse,
+    against=against,
 )

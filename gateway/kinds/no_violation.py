@@ -26,6 +26,7 @@ from gateway.recognition import home_of
 
 if TYPE_CHECKING:
     from gateway.catalogue import Catalogue
+    from gateway.model.combined import SubjectResult
     from gateway.policy import Grant
     from gateway.ports import Columns, Fact
 
@@ -93,6 +94,15 @@ def combine(_uscc: str, items: Mapping[str, Item], combining: Combining) -> Mapp
 def adverse(body: NoViolationItem) -> bool:
     """Say whether any domain has something to report."""
     return any(each.verdict in ADVERSE for each in body.verdicts)
+
+
+def against(_subject: SubjectResult, items: Mapping[str, Item], _catalogue: Catalogue) -> Mapping[str, tuple[str, ...]]:
+    """Name the domains in which a member has something to report that is not repaired."""
+    return {
+        member: tuple(each.domain for each in item.body.verdicts if each.verdict is Verdict.HAS)
+        for member, item in items.items()
+        if isinstance(item.body, NoViolationItem)
+    }
 
 
 def _plan(_body: NoViolationQuestion, grant: Grant, scene: Scene) -> _Plan:
@@ -185,4 +195,5 @@ KIND = Kind(
     release=release,
     combine=combine,
     adverse=adverse,
+    against=against,
 )

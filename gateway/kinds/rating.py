@@ -26,6 +26,7 @@ from gateway.recognition import RANKS, CeilingCase, Scales, recognise, scales_on
 
 if TYPE_CHECKING:
     from gateway.catalogue import Catalogue
+    from gateway.model.combined import SubjectResult
     from gateway.policy import Grant
     from gateway.ports import Columns, Fact
 
@@ -123,6 +124,16 @@ def combine(_uscc: str, items: Mapping[str, Item], combining: Combining) -> Mapp
 def adverse(body: RatingItem) -> bool:
     """Say whether there is a rating, or a ceiling that is one."""
     return bool(body.ratings) or (body.ceiling is not None and body.ceiling.grade is not None)
+
+
+def grade(subject: SubjectResult, items: Mapping[str, Item]) -> str:
+    """Give the recognised grade; where none was attempted, the home member's own, if it says one only."""
+    if subject.recognition is not None:
+        recognised = subject.recognition.recognised_grade
+        return recognised.value if recognised else ""
+    body = items[subject.home_member].body if subject.home_member in items else None
+    said = {each.grade for each in body.ratings if each.grade} if isinstance(body, RatingItem) else set()
+    return said.pop() if len(said) == 1 else ""
 
 
 def _scales(combining: Combining) -> Scales:
@@ -224,5 +235,6 @@ KIND = Kind(
     release=release,
     combine=combine,
     adverse=adverse,
+    grade=grade,
     known=lambda body, catalogue: not body.scheme_id or any(each.id == body.scheme_id for each in catalogue.schemes),
 )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gateway.clocks import ClockRule
     from gateway.model.answer import Coverage, Item, ItemBody
     from gateway.model.codes import Window
+    from gateway.model.combined import SubjectResult
     from gateway.model.question import NamedSubject
     from gateway.model.signed import Accepted
     from gateway.policy import Grant
@@ -122,7 +123,10 @@ class Kind:
     """(question body, facts by table, grant, scene) -> what may be said."""
 
     combine: Callable[[str, Mapping[str, Item], Combining], Mapping[str, Any]]
-    """(code, items by member that answered, combining) -> fields of SubjectResult beyond the common ones."""
+    """(code, items by member that answered, combining) -> fields of SubjectResult beyond the common ones.
+
+    The code itself decides nothing: subjects of whom the same is said share one conclusion.
+    """
 
     known: Callable[[Any, Catalogue], bool] = lambda _body, _catalogue: True
     """Whether what a question names beyond its domains stands in the tables: a typing error must not look clean."""
@@ -130,6 +134,14 @@ class Kind:
     question_bytes: int = 64 << 10
     adverse: Callable[[Any], bool]
     """Whether an item body says anything (for the combined state)."""
+
+    against: Callable[[SubjectResult, Mapping[str, Item], Catalogue], Mapping[str, tuple[str, ...]]] = (
+        lambda _subject, _items, _catalogue: {}
+    )
+    """(combined subject, items by member, catalogue) -> member to the codes of what stands against the subject."""
+
+    grade: Callable[[SubjectResult, Mapping[str, Item]], str] | None = None
+    """(combined subject, items by member) -> the grade that holds, or empty; None for a kind without grades."""
 
 
 def said_fields(kind: Kind, body: object) -> frozenset[str]:

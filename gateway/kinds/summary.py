@@ -27,6 +27,7 @@ from gateway.model.question import SummaryQuestion
 
 if TYPE_CHECKING:
     from gateway.catalogue import Catalogue
+    from gateway.model.combined import SubjectResult
     from gateway.policy import Grant
     from gateway.ports import Columns, Fact
 
@@ -106,6 +107,17 @@ def combine(_uscc: str, _items: Mapping[str, Item], _combining: Combining) -> Ma
 def adverse(body: SummaryItem) -> bool:
     """Say whether there is any line."""
     return bool(body.penalties or body.permits or body.listings)
+
+
+def against(_subject: SubjectResult, items: Mapping[str, Item], _catalogue: Catalogue) -> Mapping[str, tuple[str, ...]]:
+    """Name list types, and domains of penalties that are not all repaired; a permit is nothing adverse."""
+    found = {}
+    for member, item in items.items():
+        body = item.body
+        if isinstance(body, SummaryItem) and (body.listings or body.penalties):
+            standing = (each.domain for each in body.penalties if each.unrepaired is not False)
+            found[member] = (*(each.list_type for each in body.listings), *standing)
+    return found
 
 
 def _plan(_body: SummaryQuestion, grant: Grant, scene: Scene) -> _Plan:
@@ -218,4 +230,5 @@ KIND = Kind(
     release=release,
     combine=combine,
     adverse=adverse,
+    against=against,
 )

@@ -199,6 +199,28 @@ class CaseReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllowanceReading:
+    """What an officer signs to learn how many subjects are left."""
+
+    agency: str
+    officer: str
+    purpose: str
+    case_reference: str = ""
+    read_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """How many subjects an agency may reach for a purpose on one civil day (yyyy-mm-dd), and has reached."""
+
+    date: str
+    subject_limit: int
+    subjects_spent: int
+    subjects_per_question: int
+    question_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A case as it was opened."""
 

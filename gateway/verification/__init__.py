@@ -4,7 +4,8 @@ It cannot tell what happened after the file was made: the status is UNKNOWN. Bad
 verdict names the part and the check that failed.
 """
 
+from gateway.verification.binding import bound
 from gateway.verification.files import verify
 from gateway.verification.verdict import Check, Content, Heard, Part, Status, Unreadable, Verdict
 
-__all__ = ["Check", "Content", "Heard", "Part", "Status", "Unreadable", "Verdict", "verify"]
+__all__ = ["Check", "Content", "Heard", "Part", "Status", "Unreadable", "Verdict", "bound", "verify"]

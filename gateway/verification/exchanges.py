@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from gateway import carriers
+from gateway.alike import decode_question
 from gateway.charter import Charter
-from gateway.exchange.accept import accept, accept_refusal, check_items, open_items, unpack
+from gateway.exchange.accept import accept_head, accept_refusal, check_items, open_items, unpack
 from gateway.exchange.admit import is_stale
-from gateway.exchange.permit import permit
+from gateway.exchange.permit import Permit, permit
 from gateway.kinds import kind_of
 from gateway.model.answer import Answer, Refusal
 from gateway.model.codes import OutcomeState
 from gateway.model.combined import CombinedResult, MemberOutcome
-from gateway.model.question import Question
-from gateway.model.signed import Signed
+from gateway.model.question import Body, Question
+from gateway.model.signed import Accepted, Signed
 from gateway.verification.checks import check_key, holds, look, open_signed, step
 from gateway.verification.verdict import Check, Heard, Part
 from yrdx.exchange.v1 import desk_pb2
+
+
+@dataclass(slots=True)
+class Kept:
+    """What the exchanges of one file share: bodies by their bytes, and the last permit; it saves work, no more."""
+
+    bodies: dict[bytes, Body] = field(default_factory=dict)
+    permit: Permit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +38,7 @@ class Scene:
     outcome: MemberOutcome
     result: CombinedResult
     charter: Charter
+    kept: Kept
 
 
 def exchange(parts: list[Part], scene: Scene) -> Heard | None:
@@ -43,7 +53,9 @@ def exchange(parts: list[Part], scene: Scene) -> Heard | None:
 
 def _question(scene: Scene) -> Signed:
     outcome, result, charter = scene.outcome, scene.result, scene.charter
-    opened, question = open_signed(scene.message.question, Question, charter.directory)
+    opened, question = open_signed(
+        scene.message.question, Question, charter.directory, lambda payload: decode_question(payload, scene.kept.bodies)
+    )
     head = question.header
     check_key(opened, charter.directory, result.asker_member, head.asked_time)
     agree = (
@@ -59,25 +71,33 @@ def _question(scene: Scene) -> Signed:
     kind = step(Check.QUESTION, lambda: kind_of(question.body, charter.kinds))
     holds(Check.QUESTION, kind.name == result.kind, "its kind differs from the result")
     holds(Check.PERMIT, not is_stale(charter.directory, head.asked_time), "the directory had expired")
-    step(Check.PERMIT, lambda: permit(question, charter=charter, now=head.asked_time))
+    step(Check.PERMIT, lambda: _permit(scene, question))
     envelope = carriers.envelope_from_message(scene.message.question)
     return Signed(envelope=envelope, question=question, digest=opened.digest)
 
 
+def _permit(scene: Scene, question: Question) -> Permit:
+    kept = scene.kept
+    kept.permit = permit(question, charter=scene.charter, now=question.header.asked_time, before=kept.permit)
+    return kept.permit
+
+
 def _answer(scene: Scene, signed: Signed) -> Heard:
     outcome, charter, head = scene.outcome, scene.charter, signed.question.header
-    payload = scene.message.answer.SerializeToString()
     opened, answer = open_signed(scene.message.answer.answer, Answer, charter.directory)
     check_key(opened, charter.directory, outcome.member, answer.answer_time)
     bound = (answer.answerer_member, answer.agreement_id, answer.pair_sequence, answer.question_digest)
     asked = (head.answerer_member, head.agreement_id, head.pair_sequence, signed.digest)
     holds(Check.BINDING, bound == asked, "it answers another question")
-    items = step(Check.ITEMS, lambda: open_items(answer, unpack(payload)[1]))
-    row = permit(signed.question, charter=charter, now=head.asked_time)
+    envelope, salted = step(Check.ITEMS, lambda: unpack(scene.message.answer.SerializeToString()))
+    items = step(Check.ITEMS, lambda: open_items(answer, salted))
+    row = _permit(scene, signed.question)
     step(Check.CONTENT, lambda: check_items(items, row.kind, signed, answer))
     holds(Check.GRANT, set(answer.fields_granted) <= row.grant.fields, "fields beyond the grant")
-    # The asker's own rule, whole and at its own time, so that no second rule drifts from it.
-    accepted = step(Check.ACCEPTANCE, lambda: accept(payload, signed, row.grant, charter, scene.result.combine_time))
+    # The asker's own rule, both halves and at its own time, so that no second rule drifts from it.
+    at = scene.result.combine_time
+    opened, answer = step(Check.ACCEPTANCE, lambda: accept_head(envelope, signed, row.grant, charter, at))
+    accepted = Accepted(member=head.answerer_member, answer=answer, items=items, digest=opened.digest)
     said = (outcome.state, outcome.reason, outcome.answer_digest)
     holds(Check.OUTCOME, said == (OutcomeState.ANSWERED, None, accepted.digest), "the result names another")
     return Heard(outcome=outcome, signed=signed, accepted=accepted)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 
-from gateway import wire
+from gateway import alike, wire
 from gateway.catalogue import Catalogue, read_catalogue
 from gateway.charter import Charter, divisions
 from gateway.clocks import civil_day
@@ -18,7 +18,7 @@ from gateway.model.codes import RecognitionState, RecognitionStatus
 from gateway.model.combined import CombinedResult, Recognition, SubjectResult
 from gateway.model.signed import Accepted
 from gateway.verification.checks import check_key, holds, look, open_signed, step
-from gateway.verification.exchanges import Scene, exchange
+from gateway.verification.exchanges import Kept, Scene, exchange
 from gateway.verification.verdict import Check, Content, Heard, Part, Unreadable, Verdict, accepted_by_member
 from keys.directory import Directory, open_directory
 from keys.envelope import from_json
@@ -53,8 +53,9 @@ def _content(
     if not ground or not result:
         return None
     charter = Charter(me=result.asker_member, directory=ground[0], catalogue=ground[1], kinds=kinds)
+    kept = Kept()
     found = [
-        exchange(parts, Scene(message=each, outcome=outcome, result=result, charter=charter))
+        exchange(parts, Scene(message=each, outcome=outcome, result=result, charter=charter, kept=kept))
         for outcome, each in zip(result.members, message.exchanges, strict=True)
     ]
     heard = tuple(each for each in found if each is not None)
@@ -72,14 +73,16 @@ def _content(
     return Content(charter=charter, result=result, exchanges=heard, recognitions=recognitions)
 
 
+@lru_cache(maxsize=4)
 def _directory(text: bytes, root: PublicKey) -> tuple[Directory, Catalogue]:
+    """Open a directory and read its tables; the files of a batch share a few, and each is opened once."""
     envelope = from_json(text)
     directory = step(Check.SIGNATURE, lambda: open_directory(envelope, root=root))
     return directory, step(Check.TABLES, lambda: read_catalogue(directory.sections))
 
 
 def _result(message: desk_pb2.AskMembersResponse, directory: Directory) -> CombinedResult:
-    opened, result = open_signed(message.result, CombinedResult, directory)
+    opened, result = open_signed(message.result, CombinedResult, directory, alike.decode_result)
     check_key(opened, directory, result.asker_member, result.combine_time)
     named, sent = [each.member for each in result.members], [each.member for each in message.exchanges]
     holds(Check.MEMBERS, named == sent, "exchanges with other members")

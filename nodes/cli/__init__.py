@@ -7,6 +7,7 @@ import click
 from nodes.cli import quiet  # noqa: F401  before anything imports grpc
 from nodes.cli.ask import ask
 from nodes.cli.case import case
+from nodes.cli.check import check
 from nodes.cli.demo import demo
 from nodes.cli.directory import directory
 from nodes.cli.ingest import ingest
@@ -19,6 +20,7 @@ __all__ = ["main"]
 
 COMMANDS: tuple[click.Command, ...] = (
     ask,
+    check,
     verify,
     case,
     node,

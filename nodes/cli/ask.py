@@ -6,7 +6,6 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from rich.console import Console
 from gateway import carriers, wire
 from gateway.model.codes import OutcomeState, RecognitionState, ResultState, Window
 from gateway.model.combined import Intent, SubjectResult
-from gateway.verification import Check, Content, Part, Unreadable, Verdict, verify
+from gateway.verification import Content, Unreadable, Verdict, bound, verify
 from keys.envelope import Envelope, from_json, sign
 from keys.errors import KeysError
 from nodes.cli import desk_client, documents, tables
@@ -76,7 +75,7 @@ def ask(
 ) -> None:
     """Ask the members; exit 0 complete, 3 a member is missing or partial, 4 refused, 5 no desk, 1 not genuine."""
     body = body_of(kind, Asked(codes=codes, **rest))
-    consents = tuple(_authorisation(each) for each in authorisations)
+    consents = tuple(read_authorisation(each) for each in authorisations)
     access, now = unlock(profile, second=second_officer), session().now
     intent = Intent(
         intent_id=secrets.token_bytes(16),
@@ -148,21 +147,15 @@ def _asked(intent: Intent, access: Access, now: Callable[[], datetime]) -> tuple
         verdict = verify(file, root=access.root, now=now())
     except Unreadable as error:
         raise Ended("ask.unreadable", NOT_GENUINE) from error
-    return file, _bound(verdict, intent, envelope)
+    return file, bound(verdict, body=intent.body, intent_digest=envelope.digest())
 
 
-def _bound(verdict: Verdict, intent: Intent, envelope: Envelope) -> Verdict:
-    """Refuse a genuine answer to something that these officers did not ask."""
-    content = verdict.content
-    if content is None:
-        return verdict
-    bodies = {each.signed.question.body == intent.body for each in content.exchanges}
-    ours = content.result.intent_digest == envelope.digest() and bodies == {True}
-    part = Part(name="intent", failed=None if ours else Check.BINDING, detail="" if ours else "another intent")
-    return replace(verdict, parts=(*verdict.parts, part), content=content if ours else None)
+def read_authorisation(path: Path) -> Envelope:
+    """Read the file of a subject's authorisation.
 
-
-def _authorisation(path: Path) -> Envelope:
+    Raises:
+        Ended: when it is none.
+    """
     try:
         text = path.read_bytes()
         return from_json(text) if text.lstrip()[:1] == b"{" else wire.decode(Envelope, text)

@@ -6,6 +6,8 @@ What goes wrong ends the command with a text that says what happened, where and 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import grpc
 
@@ -19,6 +21,8 @@ from yrdx.exchange.v1 import desk_pb2
 
 SERVICE = desk_pb2.DESCRIPTOR.services_by_name["DeskService"].full_name
 SECONDS = 30.0
+Send = Callable[[str, bytes], Awaitable[bytes]]
+"""Calls a method: (name, request) -> response."""
 _HANDSHAKE = ("handshake", "certificate", "ssl")
 
 
@@ -28,19 +32,30 @@ def call(access: Access, method: str, request: bytes) -> bytes:
     Raises:
         Ended: when the desk refuses (REFUSED) or cannot be reached (UNREACHABLE).
     """
-    try:
-        return asyncio.run(_call(access, method, request))
-    except grpc.aio.AioRpcError as error:
-        raise _ended(error, access.profile.desk) from error
+    return asyncio.run(_call(access, method, request))
 
 
 async def _call(access: Access, method: str, request: bytes) -> bytes:
+    async with connected(access) as send:
+        return await send(method, request)
+
+
+@asynccontextmanager
+async def connected(access: Access) -> AsyncIterator[Send]:
+    """Open one channel for many calls, several at once; each raises what `call` raises."""
     identity = Identity(certificate=access.leaf.certificate_pem, key=access.leaf.key_pem)
     async with open_channel(
         access.profile.member, access.profile.desk, access.desk_ca, identity, DESK_BYTES
     ) as channel:
-        ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{SERVICE}/{method}")
-        return await ask(request, timeout=SECONDS)
+
+        async def send(method: str, request: bytes) -> bytes:
+            ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{SERVICE}/{method}")
+            try:
+                return await ask(request, timeout=SECONDS)
+            except grpc.aio.AioRpcError as error:
+                raise _ended(error, access.profile.desk) from error
+
+        yield send
 
 
 def _ended(error: grpc.aio.AioRpcError, desk: str) -> Ended:
@@ -60,4 +75,13 @@ def _ended(error: grpc.aio.AioRpcError, desk: str) -> Ended:
 def refused(reason: RefusalReason) -> Ended:
     """End the command with the desk's reason and what to do next."""
     advice = session().words.code("refusal", reason.value)
-    return Ended("desk.refused", REFUSED, reason=reason.value, advice=advice)
+    return DeskRefused(reason, advice)
+
+
+class DeskRefused(Ended):
+    """The desk refused, with a reason."""
+
+    def __init__(self, reason: RefusalReason, advice: str) -> None:
+        """Keep the reason."""
+        super().__init__("desk.refused", REFUSED, reason=reason.value, advice=advice)
+        self.reason = reason

@@ -1,4 +1,4 @@
-"""`yrdx verify`: an answer file against the root of trust, offline; genuine, in time and status apart (U24)."""
+"""`yrdx verify`: an answer file or a batch against the root of trust, offline; genuine, in time, status apart (U24)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from gateway.verification import Status, Unreadable, Verdict
 from gateway.verification import verify as verified
+from nodes.cli import batch_audit
 from nodes.cli.ask import show
 from nodes.cli.profile import read_profile, root_of
 from nodes.cli.session import (
@@ -30,8 +31,9 @@ _BY_STATUS = {Status.SUPERSEDED: SUPERSEDED, Status.RECALLED: RECALLED}
 @click.argument("file", type=click.Path(path_type=Path))
 @option("--root", say="help.root", type=click.Path(path_type=Path))
 @option("--profile", say="help.profile", type=click.Path(path_type=Path), envvar="YRDX_PROFILE", show_envvar=True)
+@option("--work", say="help.audit_work", type=click.Path(path_type=Path))
 @option("--json", "as_json", say="help.json", is_flag=True)
-def verify(*, file: Path, root: Path | None, profile: Path | None, as_json: bool) -> None:
+def verify(*, file: Path, root: Path | None, profile: Path | None, work: Path | None, as_json: bool) -> None:
     """Verify a file; the exit codes stand in the help."""
     if root is None and profile is None:
         raise Ended("verify.no_root")
@@ -41,6 +43,9 @@ def verify(*, file: Path, root: Path | None, profile: Path | None, as_json: bool
             content = opened.read(FILE_BYTES + 1)
         if len(content) > FILE_BYTES:
             raise Ended("verify.too_large", file=file.name)
+        batch = batch_audit.manifest_of(content)
+        if batch is not None:
+            raise SystemExit(batch_audit.audited(batch, file, work, key, as_json=as_json))
         verdict = verified(content, root=key, now=session().now())
     except OSError as error:
         raise Ended("verify.unreadable_file", file=file.name, why=error.strerror or "") from error

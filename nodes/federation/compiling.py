@@ -34,6 +34,7 @@ _AS_THEY_STAND = (
     "working_days",
     "loading_rules",
     "division_codes",
+    "inspection_rules",
 )
 
 

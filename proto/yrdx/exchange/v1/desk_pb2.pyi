@@ -1137,6 +1137,132 @@ class GetCaseResponse(_message.Message):
 Global___GetCaseResponse: _TypeAlias = GetCaseResponse  # noqa: Y015
 
 @_typing.final
+class GetAllowanceRequest(_message.Message):
+    """Asks what is left of today's subjects."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reading(self) -> _envelope_pb2.Envelope:
+        """Signed AllowanceReading; payload type application/vnd.yrdx.allowance-reading.v1+proto."""
+
+    def __init__(
+        self,
+        *,
+        reading: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAllowanceRequest: _TypeAlias = GetAllowanceRequest  # noqa: Y015
+
+@_typing.final
+class AllowanceReading(_message.Message):
+    """What an officer signs to learn what is left."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    CASE_REFERENCE_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Agency."""
+    officer: _builtins.str
+    """Officer."""
+    purpose: _builtins.str
+    """Purpose code."""
+    case_reference: _builtins.str
+    """Case whose declared number counts; empty for the purpose's ordinary limit."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was signed."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        officer: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        case_reference: _builtins.str = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["read_time", b"read_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "case_reference", b"case_reference", "officer", b"officer", "purpose", b"purpose", "read_time", b"read_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AllowanceReading: _TypeAlias = AllowanceReading  # noqa: Y015
+
+@_typing.final
+class GetAllowanceResponse(_message.Message):
+    """What may still be asked today, as far as the own member's journal shows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOWANCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def allowance(self) -> Global___Allowance:
+        """The allowance."""
+
+    def __init__(
+        self,
+        *,
+        allowance: Global___Allowance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["allowance", b"allowance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowance", b"allowance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAllowanceResponse: _TypeAlias = GetAllowanceResponse  # noqa: Y015
+
+@_typing.final
+class Allowance(_message.Message):
+    """How many subjects an agency may reach for a purpose on one day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATE_FIELD_NUMBER: _builtins.int
+    SUBJECT_LIMIT_FIELD_NUMBER: _builtins.int
+    SUBJECTS_SPENT_FIELD_NUMBER: _builtins.int
+    SUBJECTS_PER_QUESTION_FIELD_NUMBER: _builtins.int
+    QUESTION_BYTES_FIELD_NUMBER: _builtins.int
+    date: _builtins.str
+    """Civil day in Asia/Shanghai, yyyy-mm-dd."""
+    subject_limit: _builtins.int
+    """Distinct subjects that the agency may reach on that day for the purpose, under the case if one was named."""
+    subjects_spent: _builtins.int
+    """Distinct subjects reached so far on that day."""
+    subjects_per_question: _builtins.int
+    """Most subjects in one question."""
+    question_bytes: _builtins.int
+    """Most bytes in the payload of one question."""
+    def __init__(
+        self,
+        *,
+        date: _builtins.str = ...,
+        subject_limit: _builtins.int = ...,
+        subjects_spent: _builtins.int = ...,
+        subjects_per_question: _builtins.int = ...,
+        question_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "question_bytes", b"question_bytes", "subject_limit", b"subject_limit", "subjects_per_question", b"subjects_per_question", "subjects_spent", b"subjects_spent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Allowance: _TypeAlias = Allowance  # noqa: Y015
+
+@_typing.final
 class Case(_message.Message):
     """A case."""
 

@@ -50,6 +50,11 @@ class DeskServiceStub:
                 request_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetCaseRequest.SerializeToString,
                 response_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetCaseResponse.FromString,
                 _registered_method=True)
+        self.GetAllowance = channel.unary_unary(
+                '/yrdx.exchange.v1.DeskService/GetAllowance',
+                request_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceRequest.SerializeToString,
+                response_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceResponse.FromString,
+                _registered_method=True)
 
 
 class DeskServiceServicer:
@@ -77,6 +82,13 @@ class DeskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAllowance(self, request, context):
+        """Says how many subjects may still be asked about today; nobody is asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DeskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_DeskServiceServicer_to_server(servicer, server):
                     servicer.GetCase,
                     request_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetCaseRequest.FromString,
                     response_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetCaseResponse.SerializeToString,
+            ),
+            'GetAllowance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAllowance,
+                    request_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceRequest.FromString,
+                    response_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class DeskService:
             '/yrdx.exchange.v1.DeskService/GetCase',
             yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetCaseRequest.SerializeToString,
             yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetCaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAllowance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrdx.exchange.v1.DeskService/GetAllowance',
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceRequest.SerializeToString,
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceResponse.FromString,
             options,
             channel_credentials,
             insecure,

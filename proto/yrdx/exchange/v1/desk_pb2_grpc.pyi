@@ -39,6 +39,8 @@ class DeskServiceStub:
     """Opens a case."""
     GetCase: _grpc.UnaryUnaryMultiCallable[_desk_pb2.GetCaseRequest, _desk_pb2.GetCaseResponse]
     """Shows a case of one's own agency with its results."""
+    GetAllowance: _grpc.UnaryUnaryMultiCallable[_desk_pb2.GetAllowanceRequest, _desk_pb2.GetAllowanceResponse]
+    """Says how many subjects may still be asked about today; nobody is asked."""
 
 @_typing.type_check_only
 class DeskServiceAsyncStub(DeskServiceStub):
@@ -51,6 +53,8 @@ class DeskServiceAsyncStub(DeskServiceStub):
     """Opens a case."""
     GetCase: _aio.UnaryUnaryMultiCallable[_desk_pb2.GetCaseRequest, _desk_pb2.GetCaseResponse]  # type: ignore[assignment]
     """Shows a case of one's own agency with its results."""
+    GetAllowance: _aio.UnaryUnaryMultiCallable[_desk_pb2.GetAllowanceRequest, _desk_pb2.GetAllowanceResponse]  # type: ignore[assignment]
+    """Says how many subjects may still be asked about today; nobody is asked."""
 
 class DeskServiceServicer(metaclass=_abc_1.ABCMeta):
     """Spoken by a member's agencies to their own node."""
@@ -78,5 +82,13 @@ class DeskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_desk_pb2.GetCaseResponse, _abc.Awaitable[_desk_pb2.GetCaseResponse]]:
         """Shows a case of one's own agency with its results."""
+
+    @_abc_1.abstractmethod
+    def GetAllowance(
+        self,
+        request: _desk_pb2.GetAllowanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.GetAllowanceResponse, _abc.Awaitable[_desk_pb2.GetAllowanceResponse]]:
+        """Says how many subjects may still be asked about today; nobody is asked."""
 
 def add_DeskServiceServicer_to_server(servicer: DeskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
