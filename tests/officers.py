@@ -28,6 +28,8 @@ from gateway.desk import SERVICE
 from gateway.model.answer import Answer, Item
 from gateway.model.codes import RefusalReason, Window
 from gateway.model.combined import (
+    Allowance,
+    AllowanceReading,
     Case,
     CaseOpening,
     CaseReading,
@@ -238,6 +240,18 @@ class Officer:
         response = desk_pb2.GetCaseResponse.FromString(await self.call("GetCase", request.SerializeToString()))
         results = [self._told(each.SerializeToString()) for each in response.results]
         return wire.from_message(Case, response.case), results, response.next_page_token
+
+    async def allowance(self, purpose: str, case: str = "") -> Allowance:
+        """Read what is left of today's subjects."""
+        reading = AllowanceReading(
+            agency=self.agency, officer=self.name, purpose=purpose, case_reference=case, read_time=self.lab.clock()
+        )
+        signed = sign(wire.PAYLOAD_TYPES[AllowanceReading], wire.encode(reading), self.signer())
+        request = desk_pb2.GetAllowanceRequest(reading=carriers.envelope_to_message(signed))
+        response = desk_pb2.GetAllowanceResponse.FromString(
+            await self.call("GetAllowance", request.SerializeToString())
+        )
+        return wire.from_message(Allowance, response.allowance)
 
     def consent(self, uscc: str, *, purpose: str, kind: str, home: str = "330000") -> Envelope:
         """Have a subject's home member vouch for its consent to this agency."""

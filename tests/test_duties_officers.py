@@ -402,6 +402,8 @@ async def test_a_budget_counts_distinct_subjects_of_a_purpose_and_agency(office:
     assert await spend(officer, subjects[:2]) == {None}
     for _ in range(3):
         assert await spend(officer, subjects[:2]) == {None}
+    left = await officer.allowance(purpose, "budget")
+    assert (left.subject_limit, left.subjects_spent, left.subjects_per_question) == (DAILY, 2, 1_000)
     assert await spend(officer, subjects[1:DAILY]) == {None}
     assert await spend(officer, subjects[DAILY:]) == {RefusalReason.BUDGET_EXHAUSTED}
     assert await spend(officer, subjects[:2] + subjects[DAILY:]) == {RefusalReason.BUDGET_EXHAUSTED}
