@@ -7,11 +7,11 @@ A fact without a day that its clock needs is silent.
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from gateway.model.codes import Severity, Window
@@ -107,7 +107,7 @@ def clock_on(
 
 
 def say_penalty(fact: Fact, clock: Clock) -> Saying:
-    """Decide on a penalty: official, in force, past its grace, and inside its months; a repair ends it."""
+    """Decide on a penalty: official, in force, while it is published, inside its months; a repair ends it."""
     decided, begins = fact["decided_on"], clock.said_from.get(fact["severity"])
     if (
         begins is None
@@ -117,11 +117,38 @@ def say_penalty(fact: Fact, clock: Clock) -> Saying:
         or fact["exempt"]
         or fact["annulled_on"] is not None
         or not _begun(fact["publish_not_before"], clock.today)
+        or ((until := fact["publish_until"]) is not None and until <= clock.today)
     ):
         return Saying.SILENT
     if not _ended(fact["repaired_on"], clock.today):
         return Saying.SAY
     return Saying.SAY_REPAIRED if clock.shows_repaired else Saying.SILENT
+
+
+def counted(said: Sequence[tuple[Fact, Saying]]) -> Sequence[tuple[Fact, Saying]]:
+    """Leave out what was decided again within the days to rectify the same act (requirement A67).
+
+    Of the penalties that may be said, one decided from the day of an earlier one up to its `rectify_until` is not
+    counted again: by the same agency, for the same behaviour, of the same domain and severity. One that is not
+    repaired is never left out for one that is, so that nothing sounds better than it stands. What may not be
+    said leaves out nothing, since that would be a trace of it (duty U3).
+    """
+    for fact, _ in said:
+        if fact.get("rectify_until"):
+            return _counted(said)
+    return said
+
+
+def _counted(said: Sequence[tuple[Fact, Saying]]) -> Sequence[tuple[Fact, Saying]]:
+    until: dict[tuple[Any, Saying], str] = {}
+    kept = []
+    for fact, saying in sorted(sorted(said, key=_longest, reverse=True), key=_decided):
+        act = (fact["domain"], fact["severity"], fact["behaviour"], fact["agency"])
+        known = None not in act
+        if not known or fact["decided_on"] > max(until.get((act, each), "") for each in (Saying.SAY, saying)):
+            kept.append((fact, saying))
+        until[act, saying] = max(until.get((act, saying), ""), fact["rectify_until"] or "")
+    return kept
 
 
 def say_listing(fact: Fact, clock: Clock) -> Saying:
@@ -154,6 +181,15 @@ def say_rating(fact: Fact, clock: Clock) -> Saying:
 def _say_term(begins: str | None, until: str | None, ended: str | None, today: str) -> Saying:
     says = begins is not None and begins <= today and not _ended(until, today) and not _ended(ended, today)
     return Saying.SAY if says else Saying.SILENT
+
+
+def _decided(pair: tuple[Fact, Saying]) -> str:
+    decided: str = pair[0]["decided_on"]
+    return decided
+
+
+def _longest(pair: tuple[Fact, Saying]) -> tuple[str, bytes]:
+    return (pair[0]["rectify_until"] or "", pair[0]["digest"])
 
 
 def _begun(day: str | None, today: str) -> bool:

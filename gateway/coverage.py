@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from gateway.ports import Feed
 
 REGISTER, RATING = "REGISTER", "RATING"
-UNDIVIDED = frozenset({REGISTER, RATING})
+REPAIR, OBJECTION, SELF_DECLARED = "REPAIR", "OBJECTION", "SELF_DECLARED"
+UNDIVIDED = frozenset({REGISTER, RATING, REPAIR, OBJECTION, SELF_DECLARED})
 """Names that stand where a domain does, for record classes that no domain divides."""
+AMENDED = frozenset({"penalty", "listing", "abnormal"})
+AMENDING = frozenset({"repair", "objection"})
+"""Record classes that may be amended, and those that amend them."""
 
 
 def coverage(
@@ -29,11 +33,21 @@ def coverage(
     """Say for each domain how far the feeds of its needed record classes reach.
 
     A domain is COMPLETE only when every needed class has a feed, and every such feed is loaded, in time,
-    without gaps, and reaches back over the window.
+    without gaps, and reaches back over the window. Where a member declares feeds of repairs or objections they
+    must be loaded, in time and without gaps too: until one arrives, a penalty or list entry may be said that
+    was repaired, and a rating ceiling must not rest on that (duties U18, U20). How far back they reach does not
+    matter: a repair before their time stands with the penalty itself.
     """
     declared = tuple(feeds)
     return {
-        domain: _cover(domain, classes, _fitting(declared, domain, classes), today, window_from)
+        domain: _cover(
+            domain,
+            classes,
+            _fitting(declared, domain, classes),
+            _amending(declared, domain) if classes & AMENDED else (),
+            today,
+            window_from,
+        )
         for domain, classes in needs.items()
     }
 
@@ -43,19 +57,32 @@ def _fitting(feeds: Sequence[Feed], domain: str, classes: frozenset[str]) -> tup
     return tuple(each for each in feeds if each.record_class in classes and (anywhere or each.domain == domain))
 
 
+def _amending(feeds: Sequence[Feed], domain: str) -> tuple[Feed, ...]:
+    places = {domain, REPAIR, OBJECTION}
+    return tuple(each for each in feeds if each.record_class in AMENDING and each.domain in places)
+
+
 def _cover(
-    domain: str, classes: frozenset[str], feeds: tuple[Feed, ...], today: date, window_from: date | None
+    domain: str,
+    classes: frozenset[str],
+    feeds: tuple[Feed, ...],
+    amending: tuple[Feed, ...],
+    today: date,
+    window_from: date | None,
 ) -> Coverage:
     if not feeds:
         return Coverage(domain=domain, state=CoverageState.NOT_COVERED)
-    whole = classes == {each.record_class for each in feeds} and all(
-        _reaches(each, today, window_from) for each in feeds
+    whole = (
+        classes == {each.record_class for each in feeds}
+        and all(_reaches(each, today, window_from) for each in feeds)
+        and all(_reaches(each, today, None) for each in amending)
     )
-    reached = [each.data_through for each in feeds if each.data_through is not None]
+    through = [each.data_through for each in (*feeds, *amending)]
+    reached = [each for each in through if each is not None]
     return Coverage(
         domain=domain,
         state=CoverageState.COMPLETE if whole else CoverageState.PARTIAL,
-        data_through_date=min(reached).isoformat() if len(reached) == len(feeds) else "",
+        data_through_date=min(reached).isoformat() if len(reached) == len(through) else "",
         history_from_date=max(each.history_from for each in feeds).isoformat(),
     )
 

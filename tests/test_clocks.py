@@ -13,6 +13,7 @@ from gateway.clocks import (
     Saying,
     civil_day,
     clock_on,
+    counted,
     months_before,
     say_listing,
     say_measure,
@@ -108,6 +109,9 @@ def test_a_period_counted_back_is_the_period_counted_forward(decided: date, toda
         ({"repaired_on": YESTERDAY}, SILENT),
         ({"repaired_on": NOW}, SILENT),
         ({"repaired_on": TOMORROW}, SAY),
+        ({"publish_until": YESTERDAY}, SILENT),
+        ({"publish_until": NOW}, SILENT),
+        ({"publish_until": TOMORROW}, SAY),
         ({"disputed": 1}, SAY),
     ],
 )
@@ -123,6 +127,7 @@ def test_a_penalty_is_said_by_its_clock(changes: dict[str, Any], saying: Saying)
         ({"repaired_on": TOMORROW}, SAY),
         ({"repaired_on": NOW, "annulled_on": NOW}, SILENT),
         ({"repaired_on": NOW, "exempt": 1}, SILENT),
+        ({"repaired_on": NOW, "publish_until": NOW}, SILENT),
         ({"repaired_on": NOW, "decided_on": "2025-03-09"}, SILENT),
     ],
 )
@@ -246,3 +251,96 @@ def test_silence_is_final(today: date, age: int, severity: Severity) -> None:
     before, after = (clock_on(RULE, day) for day in (today, today + timedelta(days=1)))
     if age >= 0 and say_penalty(fact, before) is SILENT:
         assert say_penalty(fact, after) is SILENT
+
+
+REPAIRED = Saying.SAY_REPAIRED
+FIRST = {"decided_on": "2026-01-10", "rectify_until": "2026-02-10"}
+
+
+def indices(*said: tuple[dict[str, Any], Saying]) -> set[int]:
+    """The places of the penalties that are counted."""
+    pairs = [(penalty(**changes), saying) for changes, saying in said]
+    left = {fact["digest"] for fact, _ in counted(pairs)}
+    return {place for place, (fact, _) in enumerate(pairs) if fact["digest"] in left}
+
+
+@pytest.mark.parametrize(
+    ("changes", "again"),
+    [
+        ({"decided_on": "2026-01-10"}, False),
+        ({"decided_on": "2026-02-10"}, False),
+        ({"decided_on": "2026-02-11"}, True),
+        ({"decided_on": "2026-01-09"}, True),
+        ({"behaviour": "TAX-G-002"}, True),
+        ({"behaviour": None}, True),
+        ({"agency": "SH-IP"}, True),
+        ({"domain": "IP"}, True),
+        ({"severity": "SERIOUS"}, True),
+    ],
+)
+def test_the_same_act_is_not_counted_again_while_it_may_be_rectified(changes: dict[str, Any], again: bool) -> None:  # noqa: FBT001
+    """From the decision to the last day to rectify, both included, the same act counts once (requirement A67)."""
+    second = {"decided_on": "2026-01-20", **changes}
+    assert indices((FIRST, SAY), (second, SAY)) == ({0, 1} if again else {0})
+    assert indices((second, SAY), (FIRST, SAY)) == ({0, 1} if again else {1})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [(SAY, SAY, {0}), (REPAIRED, REPAIRED, {0}), (SAY, REPAIRED, {0}), (REPAIRED, SAY, {0, 1})],
+)
+def test_what_is_not_repaired_is_never_left_out_for_what_is(first: Saying, second: Saying, kept: set[int]) -> None:
+    """A repaired decision hides no later one that still stands."""
+    assert indices((FIRST, first), ({"decided_on": "2026-01-20"}, second)) == kept
+
+
+def test_unknown_acts_are_not_the_same_act() -> None:
+    """Two penalties whose behaviour is not known are both counted."""
+    assert indices(({**FIRST, "behaviour": None}, SAY), ({**FIRST, "behaviour": None}, SAY)) == {0, 1}
+
+
+def test_a_repeated_decision_has_its_own_days_to_rectify() -> None:
+    """A decision that was not counted again still holds back what follows within its own days."""
+    second = {"decided_on": "2026-02-01", "rectify_until": "2026-03-01"}
+    assert indices((FIRST, SAY), (second, SAY), ({"decided_on": "2026-02-20"}, SAY)) == {0}
+
+
+def test_without_days_to_rectify_nothing_is_left_out() -> None:
+    """Penalties of the same act are counted one by one, and come back as they were given."""
+    said = [(penalty(), SAY), (penalty(), SAY)]
+    assert counted(said) is said
+
+
+_SAID = st.lists(
+    st.builds(
+        lambda day, until, behaviour, saying: (
+            penalty(decided_on=day, rectify_until=until, behaviour=behaviour),
+            saying,
+        ),
+        st.sampled_from(("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04")),
+        st.none() | st.sampled_from(("2026-01-01", "2026-01-02", "2026-01-03")),
+        st.sampled_from(("TAX-G-001", "TAX-G-002")),
+        st.sampled_from((SAY, REPAIRED)),
+    ),
+    max_size=6,
+)
+
+
+@given(said=_SAID, seed=st.randoms(use_true_random=False))
+def test_what_is_counted_follows_from_the_set_alone(said: list[Any], seed: Any) -> None:
+    """In any order the same ones are counted, and what is left out was decided in the days of another."""
+    kept = {fact["digest"] for fact, _ in counted(said)}
+    assert kept == {fact["digest"] for fact, _ in counted(seed.sample(said, len(said)))}
+    assert bool(kept) == bool(said)
+    for fact, saying in said:
+        holding = [
+            other
+            for other, how in said
+            if other is not fact
+            and how in {SAY, saying}
+            and other["behaviour"] == fact["behaviour"]
+            and other["decided_on"] <= fact["decided_on"] <= (other["rectify_until"] or "")
+        ]
+        first = not any(other["decided_on"] < fact["decided_on"] for other in holding)
+        assert fact["digest"] in kept or holding
+        assert fact["digest"] not in kept or first

@@ -85,9 +85,12 @@ def test_a_feed_never_loaded_reaches_no_day() -> None:
     assert (found["TAX"].state, found["TAX"].data_through_date) == (PARTIAL, "")
 
 
-@pytest.mark.parametrize(("name", "record_class"), [("REGISTER", "register"), ("RATING", "rating")])
-def test_register_and_rating_are_not_divided_by_domain(name: str, record_class: str) -> None:
-    """The two names that are no domain look for their class under any domain."""
+@pytest.mark.parametrize(
+    ("name", "record_class"),
+    [(each, each.lower()) for each in ("REGISTER", "RATING", "REPAIR", "OBJECTION", "SELF_DECLARED")],
+)
+def test_what_no_domain_divides_is_found_under_any(name: str, record_class: str) -> None:
+    """The names that are no domain look for their class under any domain."""
     needs = {name: frozenset({record_class})}
     for domain in (name, "", "TAX"):
         found = coverage([feed(domain=domain, record_class=record_class)], needs, today=TODAY, window_from=None)
@@ -98,3 +101,46 @@ def test_register_and_rating_are_not_divided_by_domain(name: str, record_class: 
 def test_only_needed_domains_are_reported() -> None:
     """A domain nobody asked about is not described."""
     assert set(coverage([feed(domain="IP"), feed()], PENALTY, today=TODAY, window_from=None)) == {"TAX"}
+
+
+@pytest.mark.parametrize("record_class", ["repair", "objection"])
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, COMPLETE),
+        ({"data_through": TODAY - timedelta(days=2)}, PARTIAL),
+        ({"data_through": None}, PARTIAL),
+        ({"gaps": 1}, PARTIAL),
+        ({"history_from": TODAY}, COMPLETE),
+        ({"domain": "TAX", "gaps": 1}, PARTIAL),
+        ({"domain": "IP", "gaps": 1}, COMPLETE),
+    ],
+)
+def test_a_late_feed_of_amendments_makes_what_it_amends_partial(
+    record_class: str, changes: dict[str, Any], expected: CoverageState
+) -> None:
+    """Until it arrives a repaired penalty may still be said; how far back it reaches does not matter."""
+    amending = feed(**{"id": "A", "domain": record_class.upper(), "record_class": record_class, **changes})
+    assert state([feed(), amending], PENALTY) is expected
+    lists = {"TAX": frozenset({"abnormal"})}
+    assert state([feed(record_class="abnormal"), amending], lists) is expected
+    permits = {"TAX": frozenset({"permit"})}
+    assert state([feed(record_class="permit"), amending], permits) is COMPLETE
+
+
+def test_a_feed_of_amendments_covers_nothing_by_itself() -> None:
+    """Repairs alone are no data of a domain; with data the day that all reach is the earliest."""
+    amending = feed(id="A", domain="REPAIR", record_class="repair", frequency_days=7, data_through=date(2026, 3, 4))
+    assert state([amending], PENALTY) is NOT_COVERED
+    found = coverage([feed(), amending], PENALTY, today=TODAY, window_from=WINDOW)["TAX"]
+    assert (found.state, found.data_through_date, found.history_from_date) == (COMPLETE, "2026-03-04", "2015-01-01")
+
+
+def test_a_stopped_feed_of_abnormal_operations_makes_its_domain_partial() -> None:
+    """Where lists are fed by two classes, each must be in time."""
+    needs = {"TAX": frozenset({"penalty", "listing", "abnormal"})}
+    others = [feed(), feed(id="L", record_class="listing")]
+    stopped = {"data_through": TODAY - timedelta(days=9)}
+    assert state(others, needs) is PARTIAL
+    assert state([*others, feed(id="B", record_class="abnormal")], needs) is COMPLETE
+    assert state([*others, feed(id="B", record_class="abnormal", **stopped)], needs) is PARTIAL

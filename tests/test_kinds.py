@@ -13,10 +13,12 @@ from worlds import (
     grant,
     listing,
     measure,
+    objection,
     penalty,
     permit,
     question,
     rating,
+    repair,
     scene,
 )
 from worlds_tables import AGREEMENT, DOMAINS, FIELDS, MATTER, PURPOSE, REPORT, TODAY
@@ -36,7 +38,10 @@ BUILDERS = {
     "listing": listing,
     "rating": rating,
     "measure": measure,
+    "repair": repair,
+    "objection": objection,
 }
+REFERENCES = (b"1" * 32, b"2" * 32)
 ALL_KINDS = [*KINDS.values(), probe.KIND]
 DAYS = ("2020-02-29", "2024-02-29", "2025-03-10", "2025-12-10", "2026-03-09", "2026-03-10", "2026-03-11")
 PAST, FUTURE = "2026-03-09", "2026-03-11"
@@ -54,6 +59,7 @@ UNSAYABLE: dict[str, tuple[dict[str, Any], ...]] = {
         {"decided_on": None},
         {"decided_on": FUTURE},
         {"repaired_on": PAST},
+        {"publish_until": PAST},
         {"domain": "COURT"},
     ),
     "listing": (
@@ -86,6 +92,8 @@ UNSAYABLE: dict[str, tuple[dict[str, Any], ...]] = {
     ),
 }
 _MAYBE = st.none() | st.sampled_from(DAYS)
+_RARELY = st.none() | st.none() | st.sampled_from(DAYS)
+_REFERENCE = st.none() | st.sampled_from(REFERENCES)
 _COLUMNS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "penalty": {
         "domain": st.sampled_from((*DOMAINS, "COURT")),
@@ -94,9 +102,13 @@ _COLUMNS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "origin": st.sampled_from(("OFFICIAL", "OFFICIAL", "MARKET")),
         "exempt": st.sampled_from((0, 0, 1)),
         "publish_not_before": _MAYBE,
+        "publish_until": _RARELY,
         "repaired_on": _MAYBE,
-        "annulled_on": st.none() | st.none() | st.sampled_from(DAYS),
+        "annulled_on": _RARELY,
         "disputed": st.sampled_from((0, 1)),
+        "behaviour": st.sampled_from(("TAX-G-001", "TAX-G-002", None)),
+        "rectify_until": _MAYBE,
+        "reference": _REFERENCE,
     },
     "listing": {
         "domain": st.sampled_from((*DOMAINS, "COURT")),
@@ -105,6 +117,7 @@ _COLUMNS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "publish_not_before": _MAYBE,
         "exit_on": _MAYBE,
         "disputed": st.sampled_from((0, 1)),
+        "reference": _REFERENCE,
     },
     "permit": {
         "domain": st.sampled_from(DOMAINS),
@@ -130,14 +143,40 @@ _COLUMNS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "lifted_on": _MAYBE,
         "disputed": st.sampled_from((0, 1)),
     },
+    "repair": {
+        "reference": _REFERENCE,
+        "outcome": st.sampled_from(("APPROVED", "REJECTED", None)),
+        "effective_on": _MAYBE,
+        "decided_on": _MAYBE,
+    },
+    "objection": {
+        "reference": _REFERENCE,
+        "state": st.sampled_from(("MARKED", "UPHELD", "CORRECTED", "DELETED", None)),
+        "decided_on": _MAYBE,
+    },
 }
+# Every way of being silenced by a record of another feed.
+SILENCING: dict[str, tuple[dict[str, Any], ...]] = {
+    "repair": (
+        {},
+        {"effective_on": TODAY.isoformat()},
+        {"effective_on": None},
+        {"effective_on": None, "decided_on": None},
+    ),
+    "objection": ({"state": "DELETED", "decided_on": PAST}, {"state": "DELETED"}),
+}
+
+
+def changed(table: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Any columns of a fact of a table."""
+    return st.fixed_dictionaries(_COLUMNS[table])
 
 
 def rows(table: str) -> st.SearchStrategy[list[dict[str, Any]]]:
     """Any facts of a table, sayable or not."""
     builder = BUILDERS[table]
-    one = st.fixed_dictionaries(_COLUMNS[table]).map(lambda changes: builder(**changes))
-    return st.lists(one, max_size=6)
+    most = 2 if table in SILENCING else 6
+    return st.lists(changed(table).map(lambda changes: builder(**changes)), max_size=most)
 
 
 FACTS = st.fixed_dictionaries({table: rows(table) for table in BUILDERS})
@@ -271,6 +310,43 @@ def test_each_way_of_being_unsayable_is_silent(table: str, changes: dict[str, An
     """Each way alone leaves what an empty store says, at every kind."""
     for kind in KINDS.values():
         assert traceless(release(kind, {table: [BUILDERS[table](**changes)]})) == release(kind, {})
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+@given(data=st.data())
+def test_what_another_feed_silences_leaves_no_trace(kind: Kind, data: st.DataObject) -> None:
+    """With and without a fact and the repair or deletion of it the same is said, whatever else there is (U3)."""
+    facts, own = data.draw(FACTS), b"3" * 32
+    table, amending = data.draw(st.sampled_from(("penalty", "listing"))), data.draw(st.sampled_from(tuple(SILENCING)))
+    silent = BUILDERS[table](**{**data.draw(changed(table)), "disputed": 1, "reference": own})
+    ending = BUILDERS[amending](reference=own, **data.draw(st.sampled_from(SILENCING[amending])))
+    with_both = {**facts, table: [silent, *facts[table]], amending: [*facts[amending], ending]}
+    without = traceless(release(kind, facts))
+    assert traceless(release(kind, with_both)) == without
+    assert traceless(release(kind, {**facts, amending: [ending, *facts[amending]]})) == without
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_a_repaired_fact_is_heard_before_its_repair(kind: Kind) -> None:
+    """The silence above is that of the repair: one that was refused, or is of something else, changes nothing."""
+    facts = {table: [BUILDERS[table](reference=REFERENCES[0])] for table in ("penalty", "listing")}
+    others = [
+        repair(REFERENCES[0], outcome="REJECTED"),
+        repair(REFERENCES[1]),
+        repair(REFERENCES[0], effective_on=FUTURE),
+    ]
+    said = release(kind, facts)
+    assert said.found is (kind.name != "measures")
+    assert traceless(release(kind, {**facts, "repair": others})) == traceless(said)
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS, ids=lambda kind: kind.name)
+def test_no_kind_reads_what_is_self_declared_or_closed(kind: Kind) -> None:
+    """What a subject says of itself supports nothing adverse; flags about persons and escalation stay inside."""
+    read = kind.columns(grant(kind.name))
+    assert set(read) <= {"penalty", "permit", "listing", "rating", "measure", "repair", "objection"}
+    closed = {"attributed", "escalated", "responsible_person", "procedure", "review_status"}
+    assert closed.isdisjoint(column for columns in read.values() for column in columns)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from worlds import (
     home_item,
     item,
     listing,
+    objection,
     penalty,
     question,
+    repair,
     scene,
 )
 from worlds_tables import ANHUI, JIANGSU, REPORT, SHANGHAI, USCC
@@ -36,6 +38,7 @@ def release(facts: dict[str, Any], state: CoverageState = COMPLETE, **changes: A
     return KIND.release(question("no_violation"), facts, granted, here)
 
 
+REPAIRED_FIRST = penalty(decided_on="2026-01-10", rectify_until="2026-03-01", repaired_on="2026-02-20")
 VERDICTS: tuple[tuple[dict[str, Any], CoverageState, Verdict], ...] = (
     ({}, COMPLETE, NONE),
     ({}, PARTIAL, Verdict.PARTIAL),
@@ -49,6 +52,10 @@ VERDICTS: tuple[tuple[dict[str, Any], CoverageState, Verdict], ...] = (
     ({"penalty": [penalty(repaired_on="2026-03-01"), penalty()]}, COMPLETE, HAS),
     ({"penalty": [penalty(repaired_on="2026-03-01")], "listing": [listing()]}, COMPLETE, HAS),
     ({"penalty": [penalty(severity="SERIOUS", decided_on="2020-02-29")]}, COMPLETE, NONE),
+    ({"penalty": [penalty(reference=REF)], "repair": [repair(REF)]}, COMPLETE, REPAIRED),
+    ({"penalty": [penalty(reference=REF)], "objection": [objection(REF, state="DELETED")]}, COMPLETE, NONE),
+    ({"listing": [listing(reference=REF)], "repair": [repair(REF)]}, COMPLETE, NONE),
+    ({"penalty": [REPAIRED_FIRST, penalty()]}, COMPLETE, HAS),
 )
 
 

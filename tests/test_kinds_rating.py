@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from worlds import CATALOGUE, catalogue, grant, listing, penalty, question, rating, scene
+from worlds import CATALOGUE, catalogue, grant, listing, penalty, question, rating, repair, scene
 from worlds_tables import REPORT, SCHEME
 
 from gateway.kinds.rating import KIND, columns, needs
@@ -163,7 +163,7 @@ def test_the_ceiling_and_the_ratings_are_granted_apart() -> None:
     only = release(facts, ("rating.grade",)).body
     assert isinstance(only, RatingItem)
     assert (only.ceiling, len(only.ratings)) == (None, 1)
-    assert set(columns(grant("rating", ("ceiling.grade",)))) == {"penalty", "listing"}
+    assert set(columns(grant("rating", ("ceiling.grade",)))) == {"penalty", "listing", "repair", "objection"}
     assert set(columns(grant("rating", ("rating.status",)))) == {"rating"}
     assert "grade" not in columns(grant("rating", ("rating.status",)))["rating"]
 
@@ -176,3 +176,20 @@ def test_needs_follow_what_is_granted() -> None:
     assert needs(grant("rating", ("rating.grade",)), CATALOGUE) == ratings
     assert needs(grant("rating", ("ceiling.grade",)), CATALOGUE) == adverse
     assert needs(grant("rating"), CATALOGUE) == ratings | adverse
+
+
+def test_a_ceiling_counts_repeated_acts_among_those_of_its_case() -> None:
+    """An earlier decision outside the case's months does not take a later one out of it."""
+    cases = [{"reason_class": "RECENT", "table": "penalty", "grade": "B", "severity": "SERIOUS", "window": "M12"}]
+    tables = catalogue(ceilings=[{"version": "caps-1", "cases": cases, "valid_from": "2020-01-01"}])
+    early = penalty(severity="SERIOUS", decided_on="2025-03-01", rectify_until="2025-06-01")
+    later = penalty(severity="SERIOUS", decided_on="2025-04-01", rectify_until="2025-06-01")
+    again = penalty(severity="SERIOUS", decided_on="2025-05-01")
+    said = release({"penalty": [early, again, later]}, ("ceiling.grade",), tables=tables)
+    assert said.used == (later["digest"],)
+
+
+def test_a_repair_of_another_feed_lifts_the_ceiling() -> None:
+    """A penalty that was repaired sets no ceiling, and leaves no trace of one."""
+    facts = {"penalty": [penalty(reference=b"1" * 32)], "repair": [repair(b"1" * 32)]}
+    assert (ceiling(facts), release(facts)) == (FREE, release({}))

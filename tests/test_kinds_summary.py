@@ -1,12 +1,27 @@
 """Kind `summary`: lines, bands and months, field by field."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from worlds import CATALOGUE, combining, grant, listing, penalty, permit, question, scene
+from worlds import (
+    CATALOGUE,
+    combining,
+    grant,
+    listing,
+    objection,
+    penalty,
+    permit,
+    question,
+    repair,
+    scene,
+    with_catalogue,
+)
 from worlds_tables import FIELDS, REPORT, USCC
 
+from gateway.amendments import COLUMNS
 from gateway.errors import Refused
+from gateway.kinds.plans import adverse_classes
 from gateway.kinds.row import Said
 from gateway.kinds.summary import KIND, columns, needs, requested
 from gateway.model.answer import Item, ListingLine, PenaltyLine, PermitLine, SummaryItem
@@ -129,12 +144,14 @@ def test_a_line_stands_only_for_a_granted_data_item(field: str) -> None:
     stem = field.partition(".")[0]
     lines = {"penalty": found.penalties, "permit": found.permits, "listing": found.listings}
     assert {name for name, held in lines.items() if held} == {stem}
-    assert set(columns(grant("summary", (field,)))) == {stem}
+    amending = set() if stem == "permit" else {"repair", "objection"}
+    assert set(columns(grant("summary", (field,)))) == {stem} | amending
 
 
 def test_columns_hold_no_more_than_fields_and_clocks_need() -> None:
-    """Agency, procedure and behaviour stay in the database; the ground only where granted."""
+    """The procedure stays in the database; the ground only where granted; amendments come with what they amend."""
     assert columns(grant("summary", ("listing.listed",))) == {
+        **COLUMNS,
         "listing": (
             "list_type",
             "domain",
@@ -143,10 +160,11 @@ def test_columns_hold_no_more_than_fields_and_clocks_need() -> None:
             "exit_on",
             "origin",
             "disputed",
-        )
+            "reference",
+        ),
     }
     assert "basis_class" in columns(grant("summary"))["listing"]
-    assert set(columns(grant("summary"))["penalty"]) & {"behaviour", "agency", "procedure"} == set()
+    assert set(columns(grant("summary"))["penalty"]) & {"procedure", "final_on", "review_status"} == set()
 
 
 @pytest.mark.parametrize(
@@ -192,3 +210,52 @@ def test_combining_adds_no_bands() -> None:
     """Nothing is added up over regions (U4)."""
     held = Item(uscc=USCC, state=ItemState.FOUND, body=body({"penalty": [penalty()]}))
     assert KIND.combine(USCC, {"310000": held}, combining(())) == {}
+
+
+def test_an_act_decided_again_while_it_may_be_rectified_is_one() -> None:
+    """It is in neither band nor month nor evidence; once the earlier one is silent it speaks (requirement A67)."""
+    first = penalty(decided_on="2026-01-10", rectify_until="2026-02-10")
+    again = penalty(decided_on="2026-02-01", disputed=1)
+    said = release({"penalty": [again, first]})
+    assert isinstance(said.body, SummaryItem)
+    (line,) = said.body.penalties
+    assert (line.band, line.latest_month, said.used, said.disputed) == (
+        CountBand.ONE,
+        "2026-01",
+        (first["digest"],),
+        False,
+    )
+    assert release({"penalty": [again, {**first, "annulled_on": "2026-02-05"}]}) == release({"penalty": [again]})
+
+
+def test_repairs_of_another_feed_end_what_they_point_at() -> None:
+    """A repaired entry is gone; a repaired penalty is marked where the purpose shows it; evidence stays its own."""
+    one, other = penalty(reference=b"1" * 32), listing(reference=b"2" * 32)
+    facts = {"penalty": [one], "listing": [other], "repair": [repair(b"1" * 32), repair(b"2" * 32)]}
+    assert release(facts).used == ()
+    said = release(facts, purpose_code=REPORT)
+    assert isinstance(said.body, SummaryItem)
+    assert [each.unrepaired for each in said.body.penalties] == [False]
+    assert (said.body.listings, said.used) == ((), (one["digest"],))
+
+
+def test_an_open_objection_marks_the_answer() -> None:
+    """What is said under an objection of another feed is disputed (duty U22)."""
+    facts = {"listing": [listing(reference=b"1" * 32)], "objection": [objection(b"1" * 32)]}
+    assert (release(facts).disputed, release({"listing": facts["listing"]}).disputed) == (True, False)
+
+
+def test_a_domain_needs_every_class_of_its_lists() -> None:
+    """A domain with a directory of abnormal operations needs that feed as well as the one of its lists."""
+    types = {
+        **CATALOGUE.list_types,
+        "ABNORMAL": SimpleNamespace(domain="TAX", record_class="abnormal"),
+        "ANYWHERE": SimpleNamespace(domain="*", record_class="listing"),
+    }
+    tables = with_catalogue(list_types=types)
+    assert needs(grant("summary", ("listing.listed",)), tables) == {
+        "ENVIRONMENT": {"listing"},
+        "IP": {"listing"},
+        "TAX": {"abnormal", "listing"},
+    }
+    assert adverse_classes(grant("no_violation"), tables)["TAX"] == {"abnormal", "listing", "penalty"}

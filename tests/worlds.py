@@ -124,9 +124,14 @@ def penalty(**changes: Any) -> dict[str, Any]:
         "origin": "OFFICIAL",
         "exempt": 0,
         "publish_not_before": None,
+        "publish_until": None,
         "repaired_on": None,
         "annulled_on": None,
         "disputed": 0,
+        "behaviour": "TAX-G-001",
+        "agency": "SH-TAX",
+        "rectify_until": None,
+        "reference": None,
         "digest": digest(),
         **changes,
     }
@@ -156,9 +161,27 @@ def listing(**changes: Any) -> dict[str, Any]:
         "basis_class": "B01",
         "origin": "OFFICIAL",
         "disputed": 0,
+        "reference": None,
         "digest": digest(),
         **changes,
     }
+
+
+def repair(reference: bytes | None, **changes: Any) -> dict[str, Any]:
+    """An approved repair of last week."""
+    return {
+        "reference": reference,
+        "outcome": "APPROVED",
+        "effective_on": "2026-03-03",
+        "decided_on": "2026-03-02",
+        "digest": digest(),
+        **changes,
+    }
+
+
+def objection(reference: bytes | None, **changes: Any) -> dict[str, Any]:
+    """An objection that is marked and not decided."""
+    return {"reference": reference, "state": "MARKED", "decided_on": None, "digest": digest(), **changes}
 
 
 def rating(**changes: Any) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gateway.clocks import Clock, Saying, clock_on, say_listing, say_penalty
+from gateway.amendments import amended, with_amendments
+from gateway.clocks import Clock, Saying, clock_on, counted, say_listing, say_penalty
 from gateway.kinds.plans import (
     LISTING_COLUMNS,
     PENALTY_COLUMNS,
@@ -54,7 +55,8 @@ class _Plan:
 
 def columns(grant: Grant) -> Columns:
     """Name the columns that the clocks need; the verdict needs no other."""
-    return {"penalty": PENALTY_COLUMNS, "listing": LISTING_COLUMNS} if FIELD in grant.fields else {}
+    tables = {"penalty": PENALTY_COLUMNS, "listing": LISTING_COLUMNS}
+    return with_amendments(tables) if FIELD in grant.fields else {}
 
 
 def needs(grant: Grant, catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
@@ -65,16 +67,22 @@ def needs(grant: Grant, catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
 def release(body: NoViolationQuestion, facts: Mapping[str, Sequence[Fact]], grant: Grant, scene: Scene) -> Said:
     """Say one verdict a domain; a domain without coverage says nothing else."""
     plan = planned(_plan, body, grant, scene)
+    if "repair" in facts or "objection" in facts:
+        facts = amended(facts, plan.clock.today)
+    found: list[tuple[Fact, Saying]] = []
+    for table, judge in _JUDGES.items():
+        if rows := facts.get(table):
+            for fact in rows:
+                if fact["domain"] in plan.domains and (saying := judge(fact, plan.clock)) is not Saying.SILENT:
+                    found.append((fact, saying))  # noqa: PERF401 - as it is, nothing costs nothing
+    if not found:
+        return plan.nothing
     used: list[Fact] = []
     reported: dict[str, bool] = {}
-    for table, judge in _JUDGES.items():
-        for fact in facts.get(table, ()):
-            domain = fact["domain"]
-            if domain in plan.domains and (saying := judge(fact, plan.clock)) is not Saying.SILENT:
-                reported[domain] = reported.get(domain, False) or saying is Saying.SAY
-                used.append(fact)
-    if not used:
-        return plan.nothing
+    for fact, saying in counted(found):
+        domain = fact["domain"]
+        reported[domain] = reported.get(domain, False) or saying is Saying.SAY
+        used.append(fact)
     verdicts = tuple(_verdict(domain, plan, reported) for domain in plan.silent)
     return say(NoViolationItem(verdicts=verdicts), used, found=True, covered=plan.nothing.covered)
 

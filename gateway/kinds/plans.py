@@ -26,12 +26,17 @@ PENALTY_COLUMNS = (
     "origin",
     "exempt",
     "publish_not_before",
+    "publish_until",
     "repaired_on",
     "annulled_on",
     "disputed",
+    "behaviour",
+    "agency",
+    "rectify_until",
+    "reference",
 )
-LISTING_COLUMNS = ("domain", "listed_on", "publish_not_before", "exit_on", "origin", "disputed")
-"""Columns without which the clocks of a table cannot be read."""
+LISTING_COLUMNS = ("domain", "listed_on", "publish_not_before", "exit_on", "origin", "disputed", "reference")
+"""Columns without which the clocks of a table, its amendments and what counts once cannot be read."""
 _BANDS = (
     (10, CountBand.TEN_OR_MORE),
     (5, CountBand.FIVE_TO_NINE),
@@ -75,15 +80,18 @@ def granted(grant: Grant, data_item: str) -> bool:
 
 def adverse_classes(grant: Grant, catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
     """Name the record classes that may hold something adverse, by granted domain."""
-    listed = listed_domains(catalogue)
-    both, one = frozenset({"penalty", "listing"}), frozenset({"penalty"})
-    return {domain: both if domain in listed else one for domain in grant.domains}
+    listed, penalty = list_classes(catalogue), frozenset({"penalty"})
+    return {domain: penalty | listed.get(domain, frozenset()) for domain in grant.domains}
 
 
-def listed_domains(catalogue: Catalogue) -> frozenset[str]:
-    """Give the domains that have a type of list."""
-    found = frozenset(each.domain for each in catalogue.list_types.values())
-    return frozenset(catalogue.domains) if ALL in found else found
+def list_classes(catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
+    """Give the record classes of the types of list that each domain has; a domain without one is not named."""
+    found: dict[str, frozenset[str]] = {}
+    for each in catalogue.list_types.values():
+        fed = frozenset({getattr(each, "record_class", "listing")})
+        for domain in catalogue.domains if each.domain == ALL else (each.domain,):
+            found[domain] = found.get(domain, frozenset()) | fed
+    return found
 
 
 def say(body: ItemBody, facts: list[Fact], *, found: bool, covered: bool) -> Said:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gateway.clocks import Clock, Saying, clock_on, say_listing, say_penalty, say_rating, window_from
+from gateway.amendments import amended, with_amendments
+from gateway.clocks import Clock, Saying, clock_on, counted, say_listing, say_penalty, say_rating, window_from
 from gateway.coverage import RATING
 from gateway.kinds.plans import (
     LISTING_COLUMNS,
@@ -86,7 +87,7 @@ def columns(grant: Grant) -> Columns:
     tables = {"rating": (*RATING_COLUMNS, *grade)} if granted(grant, "rating") else {}
     if CEILING in grant.fields:
         tables |= {"penalty": PENALTY_COLUMNS, "listing": ("list_type", *LISTING_COLUMNS)}
-    return tables
+    return with_amendments(tables)
 
 
 def needs(grant: Grant, catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
@@ -188,23 +189,26 @@ def _age(fact: Fact) -> tuple[str, bytes]:
 
 def _ceiling(facts: Mapping[str, Sequence[Fact]], plan: _Plan) -> tuple[GradeCeiling | None, list[Fact]]:
     """Give the ceiling of the strictest case that holds, and the facts it holds for."""
-    said: dict[str, list[Fact]] = {}
+    said: dict[str, list[tuple[Fact, Saying]]] = {}
+    if "repair" in facts or "objection" in facts:
+        facts = amended(facts, plan.clock.today)
     for case in plan.cases:
         rows = facts.get(case.table)
         if not rows:
             continue
         if case.table not in said:
             said[case.table] = _sayable(case.table, rows, plan)
-        grounds = [fact for fact in said[case.table] if case.holds(fact)]
+        grounds = [each for each in said[case.table] if case.holds(each[0])]
         if grounds:
-            return case.ceiling, grounds
+            # Among these only: an earlier decision outside the case's months takes no later one out of it.
+            return case.ceiling, [fact for fact, _ in counted(grounds)]
     nothing = plan.nothing.body
     return (nothing.ceiling if isinstance(nothing, RatingItem) else None), []
 
 
-def _sayable(table: str, rows: Sequence[Fact], plan: _Plan) -> list[Fact]:
-    judge = _JUDGES[table]
-    return [fact for fact in rows if fact["domain"] in plan.domains and judge(fact, plan.clock) is Saying.SAY]
+def _sayable(table: str, rows: Sequence[Fact], plan: _Plan) -> list[tuple[Fact, Saying]]:
+    judge, said = _JUDGES[table], Saying.SAY
+    return [(fact, said) for fact in rows if fact["domain"] in plan.domains and judge(fact, plan.clock) is said]
 
 
 def _line(fact: Fact, fields: frozenset[str]) -> RatingLine:

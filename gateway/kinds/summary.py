@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gateway.clocks import Clock, Saying, clock_on, say_listing, say_penalty, say_permit
+from gateway.amendments import amended, with_amendments
+from gateway.clocks import Clock, Saying, clock_on, counted, say_listing, say_penalty, say_permit
 from gateway.errors import Refused
 from gateway.kinds.plans import (
     LISTING_COLUMNS,
@@ -15,7 +16,7 @@ from gateway.kinds.plans import (
     covered,
     granted,
     last_month,
-    listed_domains,
+    list_classes,
     month,
     planned,
     say,
@@ -74,14 +75,14 @@ def columns(grant: Grant) -> Columns:
     basis = ("basis_class",) if "listing.basis_class" in grant.fields else ()
     listing = ("list_type", *LISTING_COLUMNS, *basis)
     tables = {"penalty": PENALTY_COLUMNS, "permit": PERMIT_COLUMNS, "listing": listing}
-    return {table: names for table, names in tables.items() if granted(grant, table)}
+    return with_amendments({table: names for table, names in tables.items() if granted(grant, table)})
 
 
 def needs(grant: Grant, catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
     """Name the record classes of each granted domain; lists only where the domain has a type of list."""
     everywhere = frozenset(table for table in ("penalty", "permit") if granted(grant, table))
-    listed = listed_domains(catalogue) if granted(grant, "listing") else frozenset()
-    wanted = {domain: everywhere | {"listing"} if domain in listed else everywhere for domain in grant.domains}
+    listed = list_classes(catalogue) if granted(grant, "listing") else {}
+    wanted = {domain: everywhere | listed.get(domain, frozenset()) for domain in grant.domains}
     return {domain: classes for domain, classes in wanted.items() if classes}
 
 
@@ -90,6 +91,8 @@ def release(body: SummaryQuestion, facts: Mapping[str, Sequence[Fact]], grant: G
     plan = planned(_plan, body, grant, scene)
     used: list[Fact] = []
     lines: dict[str, Any] = {}
+    if "repair" in facts or "objection" in facts:
+        facts = amended(facts, plan.clock.today)
     for table, (attribute, gather) in _GATHER.items():
         rows = facts.get(table)
         if rows and table in plan.tables:
@@ -142,11 +145,14 @@ def _plan(_body: SummaryQuestion, grant: Grant, scene: Scene) -> _Plan:
 def _penalties(rows: Sequence[Fact], plan: _Plan, used: list[Fact]) -> tuple[PenaltyLine, ...]:
     by_severity = "penalty.severity" in plan.fields
     groups: dict[tuple[str, str], list[tuple[Fact, Saying]]] = {}
+    said: list[tuple[Fact, Saying]] = []
     for fact in rows:
         if fact["domain"] in plan.domains and (saying := say_penalty(fact, plan.clock)) is not Saying.SILENT:
-            key = (fact["domain"], fact["severity"] if by_severity else "")
-            groups.setdefault(key, []).append((fact, saying))
-            used.append(fact)
+            said.append((fact, saying))  # noqa: PERF401 - as it is, nothing costs nothing
+    for fact, saying in counted(said):
+        key = (fact["domain"], fact["severity"] if by_severity else "")
+        groups.setdefault(key, []).append((fact, saying))
+        used.append(fact)
     return tuple(_penalty_line(key, groups[key], plan) for key in sorted(groups))
 
 
