@@ -20,6 +20,7 @@ from bench.checks import CHECKS, checks
 from bench.exchanges import EXCHANGES, Scale, exchanges
 from bench.measures import Row, percentile
 from bench.populations import code, fill
+from bench.samples import SAMPLES, SUBJECTS, sample
 from nodes.config import DATABASE
 from nodes.federation import REFERENCE, feeds
 from nodes.lab import build
@@ -35,11 +36,11 @@ COLUMNS = {
 def main() -> int:
     """Run the benches that were named, or all."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*EXCHANGES, *CHECKS, *READS, []])
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*EXCHANGES, *CHECKS, *READS, *SAMPLES, []])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the size; shows only that it runs")
     given = parser.parse_args()
-    names = given.names or [*EXCHANGES, *CHECKS, *READS]
+    names = given.names or [*EXCHANGES, *CHECKS, *READS, *SAMPLES]
     scale = Scale(divisor=100 if given.quick else 1)
     with tempfile.TemporaryDirectory(prefix="yrdx-bench-") as folder:
         rows = list(_rows(Path(folder), names, scale))
@@ -66,6 +67,9 @@ def _rows(folder: Path, names: list[str], scale: Scale) -> list[Row]:
         rows += [row] if "read_5m" in names else []
         if "memory_mb" in names:
             rows.append(_memory(folder / "5m", subjects))
+    if "sample" in names:
+        _say(f"sample: writing {SUBJECTS // scale.divisor} subjects")
+        rows.append(sample(folder / "sample", SUBJECTS // scale.divisor))
     return rows
 
 
@@ -115,7 +119,16 @@ def _memory(folder: Path, subjects: int) -> Row:
 
 def _print(rows: list[Row]) -> None:
     table = Table()
-    names = ("name", "calls_per_second", "codes_per_second", "p50_ms", "p99_ms", "ratio_to_bare_echo", "memory_mb")
+    names = (
+        "name",
+        "calls_per_second",
+        "codes_per_second",
+        "rows_per_second",
+        "p50_ms",
+        "p99_ms",
+        "ratio_to_bare_echo",
+        "memory_mb",
+    )
     for name in names:
         table.add_column(name, justify="left" if name == "name" else "right")
     for each in rows:

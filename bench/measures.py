@@ -26,6 +26,7 @@ class Row:
     name: str
     calls_per_second: float | None = None
     codes_per_second: float | None = None
+    rows_per_second: float | None = None
     p50_ms: float | None = None
     p99_ms: float | None = None
     ratio_to_bare_echo: float | None = None

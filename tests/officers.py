@@ -48,7 +48,8 @@ from keys.suite import Signer
 from nodes.charters import read_root
 from nodes.intake import Delivery, Loaded
 from nodes.lab import Lab
-from nodes.sample.places import Files, world
+from nodes.sample.files import Files
+from nodes.sample.places import world
 from nodes.sample.records import Desk
 from yrdx.exchange.v1 import desk_pb2
 

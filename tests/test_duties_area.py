@@ -27,8 +27,9 @@ from gateway.model.combined import AdvisoryRating, Recognition
 from gateway.uscc import sample_code
 from keys.envelope import Envelope
 from nodes.lab import Lab, build
-from nodes.sample.records import Desk, Subject
+from nodes.sample.records import Desk
 from nodes.sample.scenarios import LISTED, MOVED_IN, MOVED_OUT, ZONE_RATED, Scenario
+from nodes.sample.subjects import Subject
 
 pytestmark = pytest.mark.net
 ZONE = ("310000", "320000", "330000")

@@ -30,8 +30,9 @@ from nodes.federation import REFERENCE
 from nodes.intake import Delivery, take_in
 from nodes.lab import Lab, build
 from nodes.sample import write_sample
-from nodes.sample.records import Desk, Subject
+from nodes.sample.records import Desk
 from nodes.sample.scenarios import CLEAN
+from nodes.sample.subjects import Subject
 from nodes.setup import Setting
 from nodes.store import Mode
 

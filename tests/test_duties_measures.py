@@ -17,8 +17,9 @@ from gateway.model.codes import ResultState
 from gateway.model.combined import MeasureConclusion
 from gateway.uscc import sample_code
 from nodes.lab import Lab, build
-from nodes.sample.records import Desk, Subject
+from nodes.sample.records import Desk
 from nodes.sample.scenarios import LISTED
+from nodes.sample.subjects import Subject
 
 pytestmark = pytest.mark.net
 SINCE = date(2019, 1, 1)

@@ -25,8 +25,9 @@ from gateway.model.codes import (
 from gateway.model.question import SummaryQuestion
 from gateway.uscc import sample_code
 from nodes.lab import Lab, build
-from nodes.sample.records import Desk, Subject
+from nodes.sample.records import Desk
 from nodes.sample.scenarios import CLEAN, MOVED_IN, MOVED_OUT, SOLE_TRADER, UNREGISTERED, Scenario
+from nodes.sample.subjects import Subject
 
 pytestmark = pytest.mark.net
 FOREIGN = sample_code("91", "110105", 1)

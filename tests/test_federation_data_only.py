@@ -18,8 +18,9 @@ from gateway.model.codes import CoverageState, RecognitionState, ResultState, Ve
 from gateway.uscc import sample_code
 from nodes.federation import REFERENCE
 from nodes.lab import Lab, build
-from nodes.sample.records import Desk, Subject
+from nodes.sample.records import Desk
 from nodes.sample.scenarios import CLEAN
+from nodes.sample.subjects import Subject
 
 pytestmark = pytest.mark.net
 REGION, CITY, PROVINCE = "350000", "340500", "340000"

@@ -12,6 +12,7 @@ from nodes.cli.demo import demo
 from nodes.cli.directory import directory
 from nodes.cli.ingest import ingest
 from nodes.cli.node import node
+from nodes.cli.sample import sample
 from nodes.cli.session import Session, SpeakingGroup, option
 from nodes.cli.verify import verify
 from nodes.cli.words import LANGUAGES
@@ -27,6 +28,7 @@ COMMANDS: tuple[click.Command, ...] = (
     ingest,
     directory,
     demo,
+    sample,
 )
 """Every command; a new one is added here."""
 

@@ -6,10 +6,8 @@ from datetime import date, timedelta
 from types import MappingProxyType
 
 from gateway.uscc import sample_code
-from nodes.sample.records import Desk, Subject
-
-RESERVED = 1_000
-"""Numbers below this belong to scenarios."""
+from nodes.sample.records import Desk
+from nodes.sample.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +77,51 @@ UNREGISTERED = _scenario(
 )
 SOLE_TRADER = _scenario("sole-trader", "310000", "92", "310118", 8, "样例青浦小店", "a sole trader in Qingpu")
 
+TWICE = _scenario(
+    "twice",
+    "320000",
+    "91",
+    "320102",
+    9,
+    "样例双送机械（南京）有限公司",
+    "a decision of Jiangsu's that Shanghai delivers too",
+)
+REPAIRED = _scenario(
+    "repaired", "330000", "91", "330106", 10, "样例修复建材（杭州）有限公司", "a penalty, repaired by a file of repairs"
+)
+OBJECTED = _scenario(
+    "objected", "320000", "91", "320505", 11, "样例异议纺织（苏州）有限公司", "a severe listing under objection"
+)
+ABNORMAL = _scenario(
+    "abnormal", "310000", "91", "310104", 12, "样例失联咨询（上海）有限公司", "in the directory of abnormal operations"
+)
+ATTRIBUTED = _scenario(
+    "attributed",
+    "320000",
+    "91",
+    "320115",
+    13,
+    "样例项目建设（江苏）有限公司",
+    "answers for its project manager",
+)
+RECTIFYING = _scenario(
+    "rectifying",
+    "330000",
+    "91",
+    "330203",
+    14,
+    "样例整改餐饮（宁波）有限公司",
+    "two penalties in one rectification window",
+)
+
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
-    {each.slug: each for each in (CLEAN, LISTED, ZONE_RATED, MOVED_OUT, MOVED_IN, SILENT, UNREGISTERED, SOLE_TRADER)}
+    {
+        each.slug: each
+        for each in (
+            *(CLEAN, LISTED, ZONE_RATED, MOVED_OUT, MOVED_IN, SILENT, UNREGISTERED, SOLE_TRADER),
+            *(TWICE, REPAIRED, OBJECTED, ABNORMAL, ATTRIBUTED, RECTIFYING),
+        )
+    }
 )
 
 
@@ -105,6 +146,15 @@ def _shanghai(desk: Desk, ago: Ago) -> None:
     desk.register(SOLE_TRADER.subject, division="310118", since=_SINCE)
     desk.penalty(SOLE_TRADER.subject, "URBAN_MGMT-M-001", decided=ago(20))
     desk.penalty(LISTED.subject, "ENVIRONMENT-S-001", decided=ago(150))
+    desk.register(ABNORMAL.subject, division="310104", since=_SINCE)
+    desk.abnormal(ABNORMAL.subject, "MARKET_REG", "ADDRESS_UNREACHABLE", listed=ago(90))
+    _decided_in_jiangsu(desk, ago)
+
+
+def _decided_in_jiangsu(desk: Desk, ago: Ago) -> None:
+    desk.penalty(
+        TWICE.subject, "MARKET_REG-G-001", decided=ago(70), agency="320000-market", number="样例〔2026〕双送1号"
+    )
 
 
 def _jiangsu(desk: Desk, ago: Ago) -> None:
@@ -116,10 +166,17 @@ def _jiangsu(desk: Desk, ago: Ago) -> None:
     desk.penalty(subject, "TAX-G-001", decided=ago(15), grace=ago(-30))
     desk.penalty(subject, "NET_MARKET-G-001", decided=ago(40), origin="SELF_DECLARED")
     desk.listing(subject, "COURT_DISHONEST", listed=ago(5), grace=ago(-30))
-    desk.listing(subject, "MARKET_ABNORMAL", listed=ago(400), left=ago(100), reason="REPAIRED")
+    desk.abnormal(subject, "MARKET_REG", "NO_ANNUAL_REPORT", listed=ago(400), left=ago(100), reason="REPAIRED")
     desk.measure(subject, "MP09", "MARKET_REG", territory="320000", since=ago(400), lifted=ago(100))
     desk.penalty(LISTED.subject, "MARKET_REG-G-001", decided=ago(90))
     desk.penalty(ZONE_RATED.subject, "PRODUCT_QUALITY-G-001", decided=ago(120))
+    desk.register(TWICE.subject, division="320102", since=_SINCE)
+    _decided_in_jiangsu(desk, ago)
+    desk.register(OBJECTED.subject, division="320505", since=_SINCE)
+    if listed := desk.listing(OBJECTED.subject, "LABOUR_ARREARS", listed=ago(60)):
+        desk.objection(OBJECTED.subject, listed, opened=ago(3))
+    desk.register(ATTRIBUTED.subject, division="320115", since=_SINCE)
+    desk.penalty(ATTRIBUTED.subject, "CONSTRUCTION-G-001", decided=ago(50), person_of=ATTRIBUTED.uscc)
 
 
 def _zhejiang(desk: Desk, ago: Ago) -> None:
@@ -132,6 +189,12 @@ def _zhejiang(desk: Desk, ago: Ago) -> None:
         desk.rating(each.subject, "330000-COMPREHENSIVE", grade, rated=ago(100), until=ago(-265))
     desk.penalty(LISTED.subject, "WORK_SAFETY-S-001", decided=ago(240))
     desk.penalty(LISTED.subject, "WORK_SAFETY-S-001", decided=ago(180))
+    desk.register(REPAIRED.subject, division="330106", since=_SINCE)
+    if decided := desk.penalty(REPAIRED.subject, "ENVIRONMENT-G-001", decided=ago(220)):
+        desk.repair(REPAIRED.subject, decided, decided=ago(25), severity="GENERAL")
+    desk.register(RECTIFYING.subject, division="330203", since=_SINCE)
+    for days in (40, 25):
+        desk.penalty(RECTIFYING.subject, "FOOD_DRUG-G-001", decided=ago(days), rectify=ago(10))
 
 
 def _anhui(desk: Desk, ago: Ago) -> None:
