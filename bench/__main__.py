@@ -18,6 +18,7 @@ from rich.table import Table
 
 from bench.checks import CHECKS, checks
 from bench.exchanges import EXCHANGES, Scale, exchanges
+from bench.ingests import INGESTS, ingests
 from bench.measures import Row, percentile
 from bench.populations import code, fill
 from bench.samples import SAMPLES, SUBJECTS, sample
@@ -27,6 +28,7 @@ from nodes.lab import build
 from nodes.store import Store
 
 READS = ("read_100k", "read_5m", "memory_mb")
+ALL = [*EXCHANGES, *CHECKS, *READS, *SAMPLES, *INGESTS]
 COLUMNS = {
     "register": ("lifecycle", "division", "valid_from", "valid_until", "predecessor", "successor", "branch_of"),
     "penalty": ("domain", "severity", "decided_on", "repaired_on", "annulled_on", "exempt", "publish_not_before"),
@@ -36,11 +38,11 @@ COLUMNS = {
 def main() -> int:
     """Run the benches that were named, or all."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*EXCHANGES, *CHECKS, *READS, *SAMPLES, []])
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*ALL, []])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true", help="a hundredth of the size; shows only that it runs")
     given = parser.parse_args()
-    names = given.names or [*EXCHANGES, *CHECKS, *READS, *SAMPLES]
+    names = given.names or ALL
     scale = Scale(divisor=100 if given.quick else 1)
     with tempfile.TemporaryDirectory(prefix="yrdx-bench-") as folder:
         rows = list(_rows(Path(folder), names, scale))
@@ -70,6 +72,8 @@ def _rows(folder: Path, names: list[str], scale: Scale) -> list[Row]:
     if "sample" in names:
         _say(f"sample: writing {SUBJECTS // scale.divisor} subjects")
         rows.append(sample(folder / "sample", SUBJECTS // scale.divisor))
+    if set(names) & set(INGESTS):
+        rows += ingests(folder / "ingest", names, scale, _say)
     return rows
 
 
@@ -127,6 +131,7 @@ def _print(rows: list[Row]) -> None:
         "p50_ms",
         "p99_ms",
         "ratio_to_bare_echo",
+        "ratio_to_plain_insert",
         "memory_mb",
     )
     for name in names:
