@@ -71,6 +71,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "gateway.uscc",
         "gateway.alike",
+        "gateway.amendments",
         "gateway.catalogue",
         "gateway.calendar",
         "gateway.classification",

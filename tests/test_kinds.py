@@ -1,6 +1,6 @@
 """The table of kinds and the laws that hold for every kind: minimisation, silence without a trace, bands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -32,7 +32,7 @@ from gateway.model.codes import CountBand, CoverageState, RefusalReason, Severit
 from gateway.policy import grant as grant_of
 
 Facts = dict[str, list[dict[str, Any]]]
-BUILDERS = {
+BUILDERS: dict[str, Callable[..., dict[str, Any]]] = {
     "penalty": penalty,
     "permit": permit,
     "listing": listing,

@@ -56,6 +56,7 @@ VERDICTS: tuple[tuple[dict[str, Any], CoverageState, Verdict], ...] = (
     ({"penalty": [penalty(reference=REF)], "objection": [objection(REF, state="DELETED")]}, COMPLETE, NONE),
     ({"listing": [listing(reference=REF)], "repair": [repair(REF)]}, COMPLETE, NONE),
     ({"penalty": [REPAIRED_FIRST, penalty()]}, COMPLETE, HAS),
+    ({"penalty": [REPAIRED_FIRST], "listing": [listing()]}, COMPLETE, HAS),
 )
 
 

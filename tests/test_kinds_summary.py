@@ -1,6 +1,6 @@
 """Kind `summary`: lines, bands and months, field by field."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from worlds import (
 from worlds_tables import FIELDS, REPORT, USCC
 
 from gateway.amendments import COLUMNS
+from gateway.catalogue import ListClass
 from gateway.errors import Refused
 from gateway.kinds.plans import adverse_classes
 from gateway.kinds.row import Said
@@ -247,10 +248,11 @@ def test_an_open_objection_marks_the_answer() -> None:
 
 def test_a_domain_needs_every_class_of_its_lists() -> None:
     """A domain with a directory of abnormal operations needs that feed as well as the one of its lists."""
+    severe = CATALOGUE.list_types["TAX_SEVERE"]
     types = {
         **CATALOGUE.list_types,
-        "ABNORMAL": SimpleNamespace(domain="TAX", record_class="abnormal"),
-        "ANYWHERE": SimpleNamespace(domain="*", record_class="listing"),
+        "ABNORMAL": replace(severe, code="ABNORMAL", record_class=ListClass.ABNORMAL),
+        "ANYWHERE": replace(severe, code="ANYWHERE", domain="*"),
     }
     tables = with_catalogue(list_types=types)
     assert needs(grant("summary", ("listing.listed",)), tables) == {

@@ -69,20 +69,16 @@ def release(body: NoViolationQuestion, facts: Mapping[str, Sequence[Fact]], gran
     plan = planned(_plan, body, grant, scene)
     if "repair" in facts or "objection" in facts:
         facts = amended(facts, plan.clock.today)
-    found: list[tuple[Fact, Saying]] = []
-    for table, judge in _JUDGES.items():
-        if rows := facts.get(table):
-            for fact in rows:
-                if fact["domain"] in plan.domains and (saying := judge(fact, plan.clock)) is not Saying.SILENT:
-                    found.append((fact, saying))  # noqa: PERF401 - as it is, nothing costs nothing
-    if not found:
-        return plan.nothing
     used: list[Fact] = []
     reported: dict[str, bool] = {}
-    for fact, saying in counted(found):
-        domain = fact["domain"]
-        reported[domain] = reported.get(domain, False) or saying is Saying.SAY
-        used.append(fact)
+    for table, judge in _JUDGES.items():
+        if rows := facts.get(table):
+            for fact, saying in _sayable(rows, judge, plan):
+                domain = fact["domain"]
+                reported[domain] = reported.get(domain, False) or saying is Saying.SAY
+                used.append(fact)
+    if not used:
+        return plan.nothing
     verdicts = tuple(_verdict(domain, plan, reported) for domain in plan.silent)
     return say(NoViolationItem(verdicts=verdicts), used, found=True, covered=plan.nothing.covered)
 
@@ -131,6 +127,17 @@ def _plan(_body: NoViolationQuestion, grant: Grant, scene: Scene) -> _Plan:
         line_ref=scene.line_ref,
         nothing=say(NoViolationItem(verdicts=tuple(silent.values())), [], found=False, covered=covered(wanted, scene)),
     )
+
+
+def _sayable(
+    rows: Sequence[Fact], judge: Callable[[Fact, Clock], Saying], plan: _Plan
+) -> Iterable[tuple[Fact, Saying]]:
+    """Give what may be said of a table's facts; an act that was decided again counts once."""
+    said: list[tuple[Fact, Saying]] = []
+    for fact in rows:
+        if fact["domain"] in plan.domains and (saying := judge(fact, plan.clock)) is not Saying.SILENT:
+            said.append((fact, saying))  # noqa: PERF401 - as it is, silence costs nothing
+    return counted(said) if said else ()
 
 
 def _verdict(domain: str, plan: _Plan, reported: Mapping[str, bool]) -> DomainVerdict:

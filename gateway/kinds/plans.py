@@ -88,7 +88,7 @@ def list_classes(catalogue: Catalogue) -> Mapping[str, frozenset[str]]:
     """Give the record classes of the types of list that each domain has; a domain without one is not named."""
     found: dict[str, frozenset[str]] = {}
     for each in catalogue.list_types.values():
-        fed = frozenset({getattr(each, "record_class", "listing")})
+        fed = frozenset({each.record_class.value})
         for domain in catalogue.domains if each.domain == ALL else (each.domain,):
             found[domain] = found.get(domain, frozenset()) | fed
     return found

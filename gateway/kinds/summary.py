@@ -148,7 +148,7 @@ def _penalties(rows: Sequence[Fact], plan: _Plan, used: list[Fact]) -> tuple[Pen
     said: list[tuple[Fact, Saying]] = []
     for fact in rows:
         if fact["domain"] in plan.domains and (saying := say_penalty(fact, plan.clock)) is not Saying.SILENT:
-            said.append((fact, saying))  # noqa: PERF401 - as it is, nothing costs nothing
+            said.append((fact, saying))  # noqa: PERF401 - as it is, silence costs nothing
     for fact, saying in counted(said):
         key = (fact["domain"], fact["severity"] if by_severity else "")
         groups.setdefault(key, []).append((fact, saying))
