@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from test_federation_data_only import CITY, REGION, wider_tables
 
+BECAME = ("accepted", "corrected", "unchanged", "withdrawn", "out_of_scope", "not_ours", "held", "rejected")
 REGIONS = ["310000", "320000", "330000", "340000"]
 pytestmark = [pytest.mark.net, pytest.mark.timeout(240)]
 
@@ -37,6 +38,11 @@ def told(folder: Path, *arguments: str) -> dict[str, Any]:
     return found
 
 
+def count(outcome: int | dict[str, int]) -> int:
+    """Count rows, by reason or not."""
+    return outcome if isinstance(outcome, int) else sum(outcome.values())
+
+
 def is_running(process: int) -> bool:
     """Say whether a process is there."""
     try:
@@ -47,7 +53,10 @@ def is_running(process: int) -> bool:
 
 
 def test_the_demo_tells_what_happened(tmp_path: Path) -> None:
-    """Four processes answer four kinds, a grade is recognised, each refusal has its reason, and one falls silent."""
+    """Four processes answer four kinds, a grade is recognised, each refusal has its reason, and one falls silent.
+
+    Every row that was loaded is accounted for, and every row of the list of bidders has its verdict.
+    """
     story = told(tmp_path)
     assert [each["id"] for each in story["members"]] == REGIONS
     assert {each["kind"] for each in story["answers"]} == {"summary", "rating", "measures", "no_violation"}
@@ -62,6 +71,12 @@ def test_the_demo_tells_what_happened(tmp_path: Path) -> None:
         "SUBJECT_KIND_CLOSED",
     ]
     assert story["missing"] == [{"member": "340000", "reason": "UNAVAILABLE"}]
+    ingest, batch = story["ingest"], story["batch"]
+    assert ingest["rows"] == sum(map(count, (ingest[name] for name in BECAME)))
+    assert (ingest["corrected"], ingest["rejected"]["CODE_CHECK"] > 0) == (1, True)
+    assert batch["codes"] == sum(batch["verdicts"].values()) == 1_000
+    assert batch["verified"]
+    assert batch["verdicts"]["NOTHING_FOUND"] > batch["verdicts"]["RESTRICTED"] > 0
     assert [each for each in story["members"] if is_running(each["process_id"])] == []
     assert list(tmp_path.iterdir()) == []
 

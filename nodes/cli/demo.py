@@ -14,7 +14,7 @@ from types import FrameType
 import click
 
 from nodes.cli.session import Ended, SpeakingCommand, option, session
-from nodes.demo import MARKET, SUPERVISION, Demo, DemoError
+from nodes.demo import MARKET, SUPERVISION, Demo, DemoError, Shell
 from nodes.federation import REFERENCE
 from nodes.lab import LabError
 from nodes.sample import SCENARIOS
@@ -35,7 +35,7 @@ def demo(*, keep: bool, subjects: int, federation: Path, as_json: bool) -> None:
         click.echo(text, err=as_json)
 
     run = Demo(
-        folder=folder, subjects=subjects, language=session().words.language,
+        folder=folder, subjects=subjects, shell=Shell(language=session().words.language),
         federation=federation, say=say,
         show=(lambda _text: None) if as_json else lambda text: click.echo(text, nl=False),
     )  # fmt: skip
@@ -43,6 +43,7 @@ def demo(*, keep: bool, subjects: int, federation: Path, as_json: bool) -> None:
         run.prepare()
         run.ask_all()
         run.refuse_all()
+        run.check_list()
         if keep:
             _wait(run)
         else:

@@ -5,13 +5,10 @@ Everything it reports is read from what happened: the members' status files, the
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
-import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,97 +19,18 @@ from gateway.clocks import civil_day
 from gateway.model.codes import OutcomeState
 from gateway.model.combined import CombinedResult
 from keys.envelope import to_json
+from nodes.demo import shell
+from nodes.demo.lists import List
+from nodes.demo.loading import Loader, summed
+from nodes.demo.questions import MARKET, MUNICIPAL, QUESTIONS, REFUSED, SUPERVISION, Question
+from nodes.demo.shell import ANSWERED, GENUINE, DemoError, Shell
+from nodes.demo.story import Story
 from nodes.lab import Lab, build
-from nodes.sample import SCENARIOS, write_sample
+from nodes.sample import SCENARIOS
 from yrdx.exchange.v1 import desk_pb2
 
-SEED = 2026
-SHANGHAI, ANHUI = "310000", "340000"
-MARKET, CREDIT, MUNICIPAL = "310118-market/o1", "310118-credit/o1", "310000-credit/o1"
-GENUINE = frozenset({0, 10})
-ANSWERED = frozenset({0, 3})
-EXIT_REFUSED = 4
+ANHUI = "340000"
 Say = Callable[[str], None]
-
-
-class DemoError(Exception):
-    """Something did not happen as it must; the text says what, and where the log is."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Story:
-    """What happened, in the shape of `--json`."""
-
-    members: list[dict[str, Any]] = field(default_factory=list)
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    recognition: dict[str, Any] = field(default_factory=dict)
-    refusals: list[dict[str, str]] = field(default_factory=list)
-    missing: list[dict[str, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """One `yrdx ask`: the officer, the kind, the scenario's subject, and the options."""
-
-    title: str
-    officer: str
-    kind: str
-    slug: str
-    options: tuple[str, ...]
-    consent: str = ""
-    reason: str = ""
-    """Why it must be refused; empty where it must be answered."""
-
-
-SUPERVISION = ("--purpose", "DAILY_SUPERVISION", "--item", "SH-2026-010")
-QUESTIONS = (
-    Question(
-        title="summary: penalties in three regions, a severe listing in Anhui",
-        officer=MARKET, kind="summary", slug="listed", options=(*SUPERVISION, "--window", "M36"),
-    ),
-    Question(
-        title="measures: what may be applied in Shanghai, and what is for information only",
-        officer=MARKET, kind="measures", slug="listed",
-        options=("--purpose", "JOINT_PUNISHMENT", "--item", "SH-2026-014", "--case", "DEMO-1"),
-    ),
-    Question(
-        title="no_violation: a clean enterprise, domain by domain, with its authorisation",
-        officer=MARKET, kind="no_violation", slug="clean", consent="NO_VIOLATION_REPORT",
-        options=("--purpose", "NO_VIOLATION_REPORT", "--item", "SH-2026-015", "--window", "M36"),
-    ),
-    Question(
-        title="rating: the grade at home and every region's ceiling",
-        officer=MARKET, kind="rating", slug="listed", options=SUPERVISION,
-    ),
-    Question(
-        title="recognition: a Jiashan enterprise asked from Qingpu, under the demonstration zone's agreement",
-        officer=CREDIT, kind="rating", slug="zone-rated", consent="RATING_RECOGNITION",
-        options=("--purpose", "RATING_RECOGNITION", "--item", "SH-2026-012"),
-    ),
-)  # fmt: skip
-REFUSED = (
-    Question(
-        title="no case is named", reason="CASE_MISSING",
-        officer=MARKET, kind="measures", slug="listed",
-        options=("--purpose", "JOINT_PUNISHMENT", "--item", "SH-2026-014"),
-    ),
-    Question(
-        title="the subject has not authorised it", reason="AUTHORISATION_MISSING",
-        officer=MARKET, kind="no_violation", slug="clean",
-        options=("--purpose", "NO_VIOLATION_REPORT", "--item", "SH-2026-015", "--window", "M12"),
-    ),
-    Question(
-        title="the agency lies outside the demonstration zone", reason="NOT_IN_SCOPE",
-        officer=MUNICIPAL, kind="rating", slug="zone-rated",
-        consent="RATING_RECOGNITION",
-        options=("--purpose", "RATING_RECOGNITION", "--item", "SH-2026-012", "--agreement", "ZONE-2026"),
-    ),
-    Question(
-        title="a sole trader, whom this purpose does not open", reason="SUBJECT_KIND_CLOSED",
-        officer=MUNICIPAL, kind="summary", slug="sole-trader",
-        options=("--purpose", "SCI_TECH_PROJECT", "--item", "SH-2026-011", "--case", "DEMO-2", "--window", "M36"),
-    ),
-)  # fmt: skip
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,7 +39,7 @@ class Demo:
 
     folder: Path
     subjects: int
-    language: str
+    shell: Shell
     federation: Path
     say: Say
     show: Say
@@ -133,9 +51,14 @@ class Demo:
         self.lab = build(self.folder / "federation", federation=self.federation)
         self.say(f"keys, certificates and the signed directory of {len(self.lab.members)} members")
         self.say(f"{self.subjects} sample subjects a member, loaded through yrdx ingest")
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            for member, rows in pool.map(self._load, self.lab.members):
-                self.say(f"  {member}: {rows} rows")
+        loader = self._loader()
+        loaded = loader.all()
+        for member, document in loaded.items():
+            self.say(f"  {member}: {_told(summed([document]))}")
+        corrected = loader.correct()
+        self.say(f"  one decision delivered again: {_told(summed([corrected]))}")
+        self.story.ingest = summed([*loaded.values(), corrected])
+        self.say(f"  rejected rows by reason: {_listed(self.story.ingest['rejected'])}")
         self.lab.start(*self.lab.members)
         for member in self.lab.members:
             process = self.lab.status(member)["process_id"]
@@ -144,14 +67,21 @@ class Demo:
         self._open_case("DEMO-1", MARKET, "JOINT_PUNISHMENT", "SH-2026-014")
         self._open_case("DEMO-2", MUNICIPAL, "SCI_TECH_PROJECT", "SH-2026-011")
 
-    def _load(self, member: str) -> tuple[str, int]:
-        files, home = self.folder / f"files-{member}", self.lab.home(member)
-        today = civil_day(datetime.now(UTC))
-        write_sample(files, member, subjects=self.subjects, seed=SEED, today=today, federation_folder=self.federation)
-        done = self._yrdx("ingest", str(files), "--config", str(home / "node.toml"), "--json")
-        if done.returncode not in ANSWERED:
-            raise DemoError(f"ingest of {member} failed: {done.stderr.strip()}")
-        return member, sum(each.get("rows", 0) for each in json.loads(done.stdout)["files"])
+    def _loader(self) -> Loader:
+        return Loader(
+            lab=self.lab, shell=self.shell, folder=self.folder, subjects=self.subjects,
+            federation=self.federation, today=civil_day(datetime.now(UTC)),
+        )  # fmt: skip
+
+    def check_list(self) -> None:
+        """Ask about a list of bidders: one verdict a row, each the one that it must be, and a signed manifest."""
+        self.say("\na list of bidders: one verdict a row")
+        asked = List(
+            lab=self.lab, shell=self.shell, folder=self.folder, subjects=self.subjects,
+            federation=self.federation, show=self.show,
+        )  # fmt: skip
+        self.story.batch = asked.check()
+        self.say(f"  {self.story.batch['codes']} rows: {_listed(self.story.batch['verdicts'])}")
 
     def ask_all(self) -> None:
         """Ask the four kinds and a recognition, and verify each answer file offline."""
@@ -164,7 +94,7 @@ class Demo:
             self.say(f"\nrefused: {question.title}")
             done = self._asked(question, self.folder / f"refused-{number}.yrdx")
             said = done.stderr.strip()
-            if done.returncode != EXIT_REFUSED or question.reason not in re.findall(r"[A-Z_]{6,}", said):
+            if done.returncode != shell.REFUSED or question.reason not in re.findall(r"[A-Z_]{6,}", said):
                 raise DemoError(f"{question.title!r} was to be refused as {question.reason}: {done.returncode} {said}")
             self.show(said + "\n")
             self.story.refusals.append({"reason": question.reason})
@@ -218,7 +148,7 @@ class Demo:
         }
 
     def _verify(self, file: Path) -> bool:
-        done = self._yrdx("verify", str(file), "--root", str(self.lab.folder / "root.json"), "--json")
+        done = self.shell.run("verify", str(file), "--root", str(self.lab.folder / "root.json"), "--json")
         self.say(f"  verified offline: {done.returncode in GENUINE}")
         return done.returncode in GENUINE
 
@@ -227,7 +157,7 @@ class Demo:
         options = [*question.options, "--profile", str(self.lab.profile(question.officer)), "--out", str(out)]
         if question.consent:
             options += ["--authorisation", str(self._consent(question, scenario.uscc, scenario.home))]
-        return self._yrdx("ask", question.kind, scenario.uscc, *options)
+        return self.shell.run("ask", question.kind, scenario.uscc, *options)
 
     def _consent(self, question: Question, uscc: str, home: str) -> Path:
         envelope = self.lab.authorise(
@@ -244,17 +174,9 @@ class Demo:
 
     def _open_case(self, reference: str, officer: str, purpose: str, item: str) -> None:
         profile = str(self.lab.profile(officer))
-        done = self._yrdx("case", "open", reference, "--purpose", purpose, "--item", item, "--profile", profile)
+        done = self.shell.run("case", "open", reference, "--purpose", purpose, "--item", item, "--profile", profile)
         if done.returncode != 0:
             raise DemoError(f"the case was not opened: {done.stderr.strip()}")
-
-    def _yrdx(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-P", "-m", "nodes.cli", "--lang", self.language, *arguments]
-        environment = {**os.environ, "COLUMNS": "160", "PYTHONIOENCODING": "utf-8"}
-        return subprocess.run(  # noqa: S603  our own interpreter and arguments
-            command, capture_output=True, text=True, encoding="utf-8", check=False, env=environment,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
 
     def complete(self) -> bool:
         """Say whether everything was answered and verified as it must be."""
@@ -263,6 +185,18 @@ class Demo:
         return (
             all(each["verified"] for each in story.answers)
             and kinds == {"summary", "rating", "measures", "no_violation"}
+            and story.ingest["corrected"] == 1
+            and "INCOMPLETE" not in story.batch["verdicts"]
             and [each["member"] for each in story.missing] == [ANHUI]
             and [each["reason"] for each in story.refusals] == [each.reason for each in REFUSED]
         )
+
+
+def _told(counts: Mapping[str, Any]) -> str:
+    """Say what became of rows, leaving out what did not happen."""
+    sums = {name: value if isinstance(value, int) else sum(value.values()) for name, value in counts.items()}
+    return _listed({name.replace("_", " "): number for name, number in sums.items() if number})
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "none"
