@@ -31,6 +31,9 @@ class Limits:
     authorisations: int = 100
     recognition_months: int = 12
     case_subjects: int = 1_000_000
+    leave_hours: int = 24
+    manifest_files: int = 1_000
+    inbox_bytes: int = 64 << 30
 
     @classmethod
     def from_section(cls, section: Mapping[str, Any]) -> Limits:

@@ -82,11 +82,8 @@ def keyed_digest(key: bytes, *parts: bytes, size: Literal[16, 32] = 32) -> bytes
     """
     if not _LEAST_DIGEST_KEY <= len(key) <= _MOST_DIGEST_KEY:
         raise WeakKey(f"a digest key has {_LEAST_DIGEST_KEY} to {_MOST_DIGEST_KEY} bytes; make one with new_day_key")
-    state = hashlib.blake2b(key=key, digest_size=size)
-    for part in parts:
-        state.update(len(part).to_bytes(8, "big"))
-        state.update(part)
-    return state.digest()
+    text = b"".join([len(part).to_bytes(8, "big") + part for part in parts])
+    return hashlib.blake2b(text, key=key, digest_size=size).digest()
 
 
 def _wrapper(storage_key: bytes) -> BodyKey:

@@ -1,42 +1,147 @@
-"""Loads files of declared feeds into a member's store; what a file is of, its name says: FEED.csv."""
+"""Loads files of declared feeds into a member's store; what a file is of, its name says: FEED.csv, FEED.002.xlsx."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 from gateway.charter import Charter
+from gateway.clocks import civil_day
+from gateway.errors import NotDurable
 from gateway.kinds import KINDS
 from gateway.ports import Feed
 from keys import custody
 from nodes.charters import Charters, read_root
 from nodes.config import DATABASE, Config
 from nodes.declarations import FILE, read_feeds
-from nodes.ingest import FileRefused, Report, ingest
-from nodes.ingest.files import Fault
-from nodes.store import Mode, Store
+from nodes.ingest import Fault, FileRefused, Report, Terms, ingest, release
+from nodes.leave import Leaves, file_sha256
+from nodes.store import Loading, Mode, Store
 
-Progress = Callable[[Path, int], None]
+Progress = Callable[[Path, int, float], None]
+"""Told a file, its rows so far, and the part of it that they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """How files are to be taken: what changed or everything, complete up to which day, and since when."""
+    """How files are to be taken: what changed or everything, complete up to which day, and who allows withdrawals."""
 
     mode: Mode = Mode.DELTA
     data_through: date | None = None
-    allow_withdrawals: bool = False
+    leaves: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What became of one file: a report, or the reason why it was refused as a whole."""
+    """What became of one file, or of the held rows of a feed, which have no path.
+
+    A report, or the reason why it was refused as a whole, or neither when the same file was loaded before.
+    """
+
+    path: Path | None
+    feed: str
+    report: Report | None = None
+    refused: FileRefused | None = None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the file was passed over."""
+        return self.report is None and self.refused is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A file, the feed that it is of, and how it is to be taken."""
 
     path: Path
-    report: Report | None
-    refused: FileRefused | None = None
+    feed: str
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """The way into a member's store while it is open: its feeds, its tables, one writer."""
+
+    loading: Loading
+    charter: Charter
+    feeds: dict[str, Feed]
+    secret: bytes
+    now: datetime
+
+    def release(self, *, again: bool = False) -> Iterator[Loaded]:
+        """Read held rows again: those that were last read under other tables, or all."""
+        told = {"secret": self.secret, "now": self.now}
+        for report in release(self.loading, self.charter, self.feeds, again=again, **told):  # type: ignore[arg-type]
+            yield Loaded(path=None, feed=report.feed, report=report)
+
+    def load(self, items: Sequence[Item]) -> Iterator[Loaded]:
+        """Load files, each in a transaction of its own; those that an interrupted run loaded last are passed over.
+
+        A file that is refused leaves nothing behind and stops no other.
+        """
+        parts = Counter(each.feed for each in items)
+        passed = {feed: self._loaded_before([each for each in items if each.feed == feed]) for feed in parts}
+        for item in items:
+            if passed[item.feed]:
+                passed[item.feed] -= 1
+                yield Loaded(path=item.path, feed=item.feed)
+                continue
+            try:
+                yield Loaded(path=item.path, feed=item.feed, report=self._load(item, parts[item.feed]))
+            except FileRefused as refused:
+                yield Loaded(path=item.path, feed=item.feed, refused=refused)
+
+    def _load(self, item: Item, parts: int) -> Report:
+        if item.feed not in self.feeds:
+            raise FileRefused(Fault.NO_FEED)
+        if item.terms.mode is Mode.SNAPSHOT and parts > 1:
+            raise FileRefused(Fault.SNAPSHOT_IN_PARTS, feed=item.feed, parts=parts)
+        feed = self.feeds[item.feed]
+        return ingest(item.path, feed, self.loading, self.charter, secret=self.secret, now=self.now, terms=item.terms)
+
+    def _loaded_before(self, items: Sequence[Item]) -> int:
+        """Count how many of a feed's files are exactly its last loads, in their order."""
+        past = [
+            (each.file_digest.hex(), each.mode, each.data_through, each.directory_version)
+            for each in self.loading.past(items[0].feed, len(items))
+        ][::-1]
+        if not past:
+            return 0
+        told = [self._identity(each) for each in items]
+        return next((many for many in range(len(past), 0, -1) if past[-many:] == told[:many]), 0)
+
+    def _identity(self, item: Item) -> tuple[str, str, str, int]:
+        through = item.terms.data_through or civil_day(self.now)
+        try:
+            digest = file_sha256(item.path)
+        except OSError:
+            digest = ""  # its own load tells why
+        return digest, item.terms.mode.value, through.isoformat(), self.charter.directory.version
+
+
+@contextmanager
+def open_door(config: Config, folder: Path, *, now: datetime) -> Iterator[Door]:
+    """Open the store for loading, and declare the feeds that stand beside the config (in `folder`).
+
+    Raises:
+        OSError, KeysError, CatalogueMalformed, StoreUnusable, NotDurable: as the parts do.
+    """
+    secret = custody.load_secret(config.storage_key, custody.read_passphrase(config.passphrase_file))
+    charter = _charter(config)
+    store = Store.open(config.data / DATABASE, secret)
+    try:
+        with store.loading() as loading:
+            loading.declare_feeds(read_feeds(folder / FILE))
+            feeds = {each.id: each for each in store.source.feeds()}
+            yield Door(loading=loading, charter=charter, feeds=feeds, secret=secret, now=now)
+            with suppress(NotDurable):  # what was loaded is safe in the log, which a later load moves
+                loading.checkpoint()
+    finally:
+        store.close()
 
 
 def take_in(
@@ -47,48 +152,37 @@ def take_in(
     now: datetime,
     delivery: Delivery,
     feed_id: str = "",
-    progress: Progress = lambda _path, _rows: None,
+    again: bool = False,
+    progress: Progress = lambda _path, _rows, _part: None,
 ) -> Iterator[Loaded]:
-    """Declare the feeds that stand beside the config (in `folder`), then load each file in a transaction of its own.
-
-    A file that is refused leaves nothing behind and stops no other.
+    """Release what newer tables cure, then load each file; with `again` every held row is looked at.
 
     Raises:
-        OSError, KeysError, CatalogueMalformed, StoreUnusable, NotDurable: as the parts do; files before stay loaded.
+        OSError, KeysError, CatalogueMalformed, StoreUnusable, NotDurable: as `open_door`; files before stay loaded.
     """
-    secret = custody.load_secret(config.storage_key, custody.read_passphrase(config.passphrase_file))
-    charter = _charter(config)
-    store = Store.open(config.data / DATABASE, secret)
-    try:
-        with store.loading() as loading:
-            loading.declare_feeds(read_feeds(folder / FILE))
-            feeds = {each.id: each for each in store.source.feeds()}
-            for path in paths:
-                try:
-                    report = ingest(
-                        path,
-                        _feed(feeds, feed_id or path.stem),
-                        loading,
-                        charter,
-                        secret=secret,
-                        now=now,
+    with open_door(config, folder, now=now) as door:
+        yield from door.release(again=again)
+        leave = Leaves(paths=delivery.leaves, charter=door.charter, now=now) if delivery.leaves else None
+        yield from door.load(
+            [
+                Item(
+                    path=path,
+                    feed=feed_id or feed_of(path),
+                    terms=Terms(
                         mode=delivery.mode,
                         data_through=delivery.data_through,
-                        allow_withdrawals=delivery.allow_withdrawals,
-                        progress=lambda rows, path=path: progress(path, rows),  # type: ignore[misc]  # bound now
-                    )
-                    yield Loaded(path=path, report=report)
-                except FileRefused as refused:
-                    yield Loaded(path=path, report=None, refused=refused)
-            loading.checkpoint()
-    finally:
-        store.close()
+                        leave=leave,
+                        progress=lambda rows, part, path=path: progress(path, rows, part),  # type: ignore[misc]
+                    ),
+                )
+                for path in paths
+            ]
+        )
 
 
-def _feed(feeds: dict[str, Feed], feed_id: str) -> Feed:
-    if feed_id not in feeds:
-        raise FileRefused(Fault.NO_FEED)
-    return feeds[feed_id]
+def feed_of(path: Path) -> str:
+    """Give the feed that a file's name tells: what stands before the first dot."""
+    return path.name.partition(".")[0]
 
 
 def _charter(config: Config) -> Charter:

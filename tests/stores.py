@@ -13,6 +13,7 @@ from gateway.model.signed import Reply, Signed
 from gateway.ports import Exchange, Feed
 from keys import envelope, suite
 from nodes.store import Loading, Mode, Store, open_loading
+from nodes.store.loading import Figures
 
 KEY = b"k" * 32
 NOW = datetime(2026, 3, 2, 4, 5, 6, tzinfo=UTC)
@@ -65,8 +66,10 @@ def load(
     loading.put(table, rows)
     if mode is Mode.SNAPSHOT:
         loading.withdraw_absent(table)
-    told: dict[str, Any] = {"data_through": DAY, **ending}
-    return loading.finish(**told)
+    through = ending.pop("data_through", DAY)
+    assert isinstance(through, date)
+    told: dict[str, Any] = ending
+    return loading.finish(data_through=through, figures=Figures(**told))
 
 
 def declared(path: Path) -> Loading:

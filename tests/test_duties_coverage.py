@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from callers import Caller, measures, summary
 from officers import Officer, deliver, named, no_violation, rating, start
-from populations import load, populate
+from populations import leave, load, populate
 
 from gateway import wire
 from gateway.clocks import civil_day
@@ -182,7 +182,8 @@ async def test_a_row_that_makes_no_sense_makes_its_domain_partial(tmp_path: Path
         officer = Officer(lab=lab)
         told = await asked(officer)["summary"]()
         assert {e.domain for e in told.heads[HOME].coverage if e.state is CoverageState.PARTIAL} == {"FIRE"}
-        load(lab, HOME, [clean], Delivery(mode=Mode.SNAPSHOT, allow_withdrawals=True))
+        allowed = leave(lab, "320509-market/o2", clean)
+        load(lab, HOME, [clean], Delivery(mode=Mode.SNAPSHOT, leaves=(allowed,)))
         assert (await asked(officer)["summary"]()).subject.state is ResultState.NOT_FOUND
     finally:
         lab.stop()
@@ -406,6 +407,7 @@ async def test_one_decision_at_two_members_is_answered_by_one(pair: Lab) -> None
     copies = []
     for each in ours:
         assert each.report is not None
+        assert each.path is not None
         assert (each.report.accepted, each.report.not_ours) == (1, 0)
         if "register" not in each.path.stem:
             copy = pair.home("310000") / "inbox" / "copies" / each.path.name.replace(HOME, "310000")

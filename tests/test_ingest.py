@@ -21,7 +21,7 @@ from keys.directory import open_directory, sign_directory
 from nodes.cli import main
 from nodes.cli.session import USAGE, Session
 from nodes.federation import REFERENCE, directory_payload, feeds, sections
-from nodes.ingest import Fault, FileRefused, Reason, Report, ingest
+from nodes.ingest import Fault, FileRefused, Reason, Report, Terms, ingest
 from nodes.ingest.loads import FAMILIES
 from nodes.ingest.names import name_digest
 from nodes.store import tables
@@ -190,9 +190,9 @@ DOMAIN = {
 """Where the feed of a class is, when not in the domain that a test names."""
 
 
-def charter_of(member: str, folder: Path = REFERENCE) -> Charter:
+def charter_of(member: str, folder: Path = REFERENCE, version: int = 1) -> Charter:
     """What governs a member under a folder's federation."""
-    payload = directory_payload(folder, {}, version=1, issued=NOW, expire=NOW + timedelta(days=30))
+    payload = directory_payload(folder, {}, version=version, issued=NOW, expire=NOW + timedelta(days=30))
     root = suite.signer(b"r" * 32, owner="root")
     return charter(member, open_directory(sign_directory(payload, root), root=root.public_key()), {})
 
@@ -236,7 +236,10 @@ class Yard:
 
     def load_file(self, path: Path, record_class: str, *, domain: str = "MARKET_REG", **more: object) -> Report:
         """Load a file."""
-        settings: dict[str, Any] = {"secret": SECRET, "now": NOW, **more}
+        told: dict[str, Any] = {
+            name: more.pop(name) for name in ("mode", "data_through", "leave", "progress") if name in more
+        }
+        settings: dict[str, Any] = {"secret": SECRET, "now": NOW, "terms": Terms(**told), **more}
         with Loading(self.database) as loading:
             report = ingest(path, self.feed(record_class, domain), loading, self.charter, **settings)
             self.disk = {each.name: each.read_bytes() for each in self.folder.glob("facts*")}  # the WAL still there
@@ -368,9 +371,9 @@ def test_a_snapshot_that_withdraws_too_much_is_refused(yard: Yard, left: int) ->
     with pytest.raises(FileRefused) as caught:
         yard.load("listing", listings(left), mode=Mode.SNAPSHOT)
     assert caught.value.fault is Fault.WITHDRAWS_TOO_MUCH
-    assert caught.value.arguments == {"absent": 100 - left, "held": 100}
+    assert caught.value.arguments == {"absent": 100 - left, "known": 100, "percent": 2}
     assert len(yard.facts("listing", sample_code("91", "310118", 99))) == 1
-    report = yard.load("listing", listings(left), mode=Mode.SNAPSHOT, allow_withdrawals=True)
+    report = yard.load("listing", listings(left), mode=Mode.SNAPSHOT, leave=lambda *_: None)
     assert report.withdrawn == 100 - left
 
 
@@ -435,7 +438,7 @@ def test_a_row_that_makes_no_sense_is_kept_silent_and_leaves_a_gap(
     assert silence is not None
     assert all(fact[name] is None for name in silence)
     assert [(each.row, each.column, each.reason) for each in report.problems] == [(2, column, reason)]
-    assert (report.gaps, yard.feed(record_class).gaps) == (1, 1)
+    assert (report.accepted, dict(report.held), report.gaps, yard.feed(record_class).gaps) == (0, {reason: 1}, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -540,14 +543,34 @@ def test_a_rating_of_another_members_scheme_is_not_ours(yard: Yard) -> None:
     assert yard.load("rating", [{"scheme_id": "330000-COMPREHENSIVE"}]).not_ours == 1
 
 
-def test_gaps_last_until_a_snapshot_is_without_them(yard: Yard) -> None:
-    """A delta never says that an earlier gap is filled, and the same row is not counted twice."""
+def test_a_better_row_clears_exactly_its_gap(yard: Yard) -> None:
+    """A held record is a gap until its own row comes better, is withdrawn, or a snapshot replaces them all."""
     bad = {"CF_WSH": "2号", "CF_WFXW": "没有这种行为"}
-    assert yard.load("penalty", [{}, bad]).gaps == 1
-    assert yard.load("penalty", [bad]).gaps == 1
-    assert yard.load("penalty", []).gaps == 1
-    assert yard.load("penalty", [{}, {**bad, "CF_WFXW": "虚假宣传"}], mode=Mode.SNAPSHOT).gaps == 0
+    worse = {"CF_WSH": "3号", "CF_JDRQ": ""}
+    assert yard.load("penalty", [{}, bad, worse]).gaps == 2
+    assert yard.load("penalty", [bad]).gaps == 2
+    assert yard.load("penalty", []).gaps == 2
+    assert yard.load("penalty", [{**bad, "CF_WFXW": "虚假宣传"}]).gaps == 1
+    assert yard.load("penalty", [{**worse, "deleted": "1"}]).gaps == 0
+    assert yard.load("penalty", [bad, worse]).gaps == 2
+    everything = [{}, {**bad, "CF_WFXW": "虚假宣传"}]
+    assert yard.load("penalty", everything, mode=Mode.SNAPSHOT, leave=lambda *_: None).gaps == 0
     assert len(yard.facts("penalty")) == 2
+
+
+def test_the_last_row_of_a_key_decides_whether_it_is_held(yard: Yard) -> None:
+    """Within one file, good after bad is no gap, and bad after good is one."""
+    good, bad = {"CF_WSH": "2号"}, {"CF_WSH": "2号", "CF_WFXW": "没有这种行为"}
+    assert yard.load("penalty", [bad, good]).gaps == 0
+    assert yard.load("penalty", [good, bad]).gaps == 1
+    assert [each["severity"] for each in yard.facts("penalty")] == [None]
+
+
+def test_a_gap_without_a_key_lasts_until_a_snapshot(yard: Yard) -> None:
+    """Nobody can say which later row fills it."""
+    assert yard.load("penalty", [{"CF_WSH": ""}]).gaps == 1
+    assert yard.load("penalty", [{}]).gaps == 1
+    assert yard.load("penalty", [{}], mode=Mode.SNAPSHOT).gaps == 0
 
 
 def test_a_load_of_no_rows_counts_as_a_load(yard: Yard) -> None:
@@ -611,9 +634,9 @@ def test_a_subject_that_moves_gets_a_further_row(yard: Yard) -> None:
 
 def test_progress_is_told(yard: Yard) -> None:
     """The last call gives the number of rows."""
-    told: list[int] = []
-    yard.load("listing", listings(30), progress=told.append)
-    assert told[-1] == 30
+    told: list[tuple[int, float]] = []
+    yard.load("listing", listings(30), progress=lambda rows, part: told.append((rows, part)))
+    assert told[-1] == (30, 1.0)
 
 
 def test_more_rows_than_a_batch(yard: Yard) -> None:

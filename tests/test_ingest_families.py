@@ -308,7 +308,7 @@ def test_a_bad_cell_leaves_a_record_that_says_nothing(
     """The record is held without what could be said of it, and the feed has a gap."""
     family = FAMILIES[record_class]
     report = yard.load(record_class, [{column: cell}])
-    assert [(each.column, each.reason, each.outcome) for each in report.problems] == [(column, reason, Outcome.GAP)]
+    assert [(each.column, each.reason, each.outcome) for each in report.problems] == [(column, reason, Outcome.HELD)]
     (fact,) = yard.facts(family.table)
     assert family.silence
     assert {fact[name] for name in family.silence} == {None}
@@ -323,7 +323,7 @@ def test_a_row_that_nobody_could_use_is_not_kept(
     report = yard.load(record_class, [{column: cell}])
     place = "" if reason is Reason.NO_KEY else column
     rejected = (record_class, column, cell, reason) in REJECTED
-    outcome = Outcome.REJECTED if rejected else Outcome.GAP
+    outcome = Outcome.REJECTED if rejected else Outcome.HELD
     assert [(each.column, each.reason, each.outcome) for each in report.problems] == [(place, reason, outcome)]
     assert yard.facts(FAMILIES[record_class].table) == []
     assert report.gaps == (0 if column == "uscc" else 1)

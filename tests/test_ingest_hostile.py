@@ -97,7 +97,7 @@ def test_hidden_characters_in_what_is_dropped_reject_nothing(
 
 def test_a_dropped_cell_cannot_pass_for_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Separators inside a cell do not make the digest of a row that of another row."""
-    monkeypatch.setattr("nodes.ingest.loads.os.urandom", bytes)
+    monkeypatch.setattr("nodes.ingest.rows.os.urandom", bytes)
     rows = [
         {"CF_NR": "a", "CF_NR_FK": "b"},
         {"CF_NR": "a\x1eCF_NR_FK\x1fb", "CF_NR_FK": ""},
@@ -207,7 +207,7 @@ def test_a_file_that_breaks_at_its_end_loads_nothing(yard: Yard) -> None:
 def test_an_interruption_loads_nothing(yard: Yard) -> None:
     """Whatever ends a load, a person's interrupt included, undoes it."""
 
-    def interrupt(_rows: int) -> None:
+    def interrupt(_rows: int, _part: float) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -225,7 +225,7 @@ def marked(record_class: str) -> tuple[dict[str, str], list[str]]:
     """A row with a marker in every column whose cell is not kept as it stands, and the markers."""
     family = FAMILIES[record_class]
     kept = set(tables.columns_of(family.table)) | {"uscc", "deleted", "subject_kind"} | set(GOOD[record_class])
-    raw = sorted(family.columns.known - kept - {"XK_YXQZ", "XK_ZT", "CF_CFLB", "CF_GSJZQ"})
+    raw = sorted(family.columns.known - kept - {"XK_YXQZ", "XK_ZT", "CF_CFLB", "CF_NR_FK", "CF_GSJZQ"})
     always = {"penalty": ["CF_WSH"], "permit": ["XK_WSH"], "register": ["name"]}.get(record_class, ["record_key"])
     columns = [*raw, *always]
     return {name: f"{MARKER}{number}号" for number, name in enumerate(columns)}, columns

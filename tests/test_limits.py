@@ -18,6 +18,7 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert Limits.from_section({}) == Limits(
         question_bytes=65_536, subjects=1_000, question_life=60, clock_skew=30, deadline=5,
         attempts=3, in_flight=256, intent_age=300, authorisations=100, recognition_months=12, case_subjects=1_000_000,
+        leave_hours=24, manifest_files=1_000, inbox_bytes=64 << 30,
     )  # fmt: skip
 
 

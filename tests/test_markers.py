@@ -21,7 +21,7 @@ import grpc
 import pytest
 from callers import Caller, codes, measures, summary
 from officers import Denied, Officer, named, no_violation, rating, start
-from populations import load, populate
+from populations import leave, load, populate
 from test_ingest import DOMAIN, FIRM, GOOD
 
 from gateway.client import ASK
@@ -86,7 +86,7 @@ def rows(record_class: str, lab: Lab) -> list[dict[str, str]]:
     family, base = FAMILIES[record_class], good(record_class, lab)
     kept = {*tables.columns_of(family.table), *base, family.code, "deleted", "subject_kind", *SHOWN}
     key = {"penalty": "CF_WSH", "permit": "XK_WSH"}.get(record_class, "record_key")
-    typed = {"XK_YXQZ", "XK_ZT", "CF_GSJZQ", "reported_on"}
+    typed = {"XK_YXQZ", "XK_ZT", "CF_NR_FK", "CF_GSJZQ", "reported_on"}
     dropped = sorted(family.columns.known - kept - typed)
     found = [base | {name: f"{MARKER}{number}号" for number, name in enumerate(dropped)}]
     for number, name in enumerate(sorted(family.columns.known - SHOWN)):
@@ -149,7 +149,7 @@ def ingest(lab: Lab, sources: Path, traces: Traces) -> dict[str, int]:
         traces.reports.append(repr((loaded.report, loaded.refused)).encode())
         assert loaded.report is not None
         accepted[record_class] = loaded.report.accepted
-    everything = Delivery(mode=Mode.SNAPSHOT, allow_withdrawals=True)
+    everything = Delivery(mode=Mode.SNAPSHOT, leaves=tuple(leave(lab, "310118-market/o2", each) for each in paths))
     bad = hostile(sources)
     for loaded in [*load(lab, "310000", paths, everything), *load(lab, "310000", bad)]:
         traces.reports.append(repr((loaded.report, loaded.refused)).encode())

@@ -126,12 +126,15 @@ def test_a_read_is_one_snapshot(store: Store, loading: Loading) -> None:
 
 
 def test_a_feed_tells_its_last_load(store: Store, loading: Loading) -> None:
-    """Coverage follows the last accepted load: a load of no rows moves the day, and gaps are that load's."""
+    """Coverage follows the last accepted load: a load of no rows moves the day; gaps last until a snapshot."""
     load(loading, penalty(1), data_through=date(2026, 2, 1), gaps=3)
     first = store.source.feeds()
     load(loading, data_through=DAY)
-    assert (first, store.source.feeds()) == (
+    second = store.source.feeds()
+    load(loading, data_through=DAY, mode=Mode.SNAPSHOT)
+    assert (first, second, store.source.feeds()) == (
         (replace(FEED, data_through=date(2026, 2, 1), gaps=3),),
+        (replace(FEED, data_through=DAY, gaps=3),),
         (replace(FEED, data_through=DAY, gaps=0),),
     )
 

@@ -10,7 +10,9 @@ from nodes.cli.case import case
 from nodes.cli.check import check
 from nodes.cli.demo import demo
 from nodes.cli.directory import directory
+from nodes.cli.inbox import inbox
 from nodes.cli.ingest import ingest
+from nodes.cli.leave import leave
 from nodes.cli.node import node
 from nodes.cli.sample import sample
 from nodes.cli.session import Session, SpeakingGroup, option
@@ -26,6 +28,8 @@ COMMANDS: tuple[click.Command, ...] = (
     case,
     node,
     ingest,
+    inbox,
+    leave,
     directory,
     demo,
     sample,

@@ -14,6 +14,7 @@ import click
 from nodes.cli.words import Words, choose, plain
 
 COMPLETE, NOT_GENUINE, USAGE, INCOMPLETE, REFUSED, UNREACHABLE = 0, 1, 2, 3, 4, 5
+INTERRUPTED = 130
 STATUS_UNKNOWN, LATE, SUPERSEDED, RECALLED = 10, 11, 12, 13
 
 

@@ -34,7 +34,7 @@ class _Source(Protocol):
 class Table:
     """An open file: its digest, its encoding, its header, and its rows once."""
 
-    def __init__(self, source: _Source, limits: FileLimits) -> None:
+    def __init__(self, source: _Source, limits: FileLimits, file: BinaryIO) -> None:
         """Read the header.
 
         Raises:
@@ -46,6 +46,11 @@ class Table:
         """`utf-8`, `gb18030` or `xlsx`."""
         self.header = _header(source.header(), limits.columns)
         self._source = source
+        self._file, self._bytes = file, os.fstat(file.fileno()).st_size
+
+    def part(self) -> float:
+        """Give the part of the file's bytes that was read, from 0 to 1; an estimate for a workbook."""
+        return min(self._file.tell() / self._bytes, 1.0) if self._bytes else 1.0
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Give each row with its number; the header is row 1, empty rows count and are passed over.
@@ -65,7 +70,7 @@ def open_table(path: Path, *, limits: FileLimits = FileLimits()) -> Iterator[Tab
     """
     with _opened(path) as file:
         source: _Source = Workbook(file, limits) if path.suffix.lower() == XLSX else Text(file, limits)
-        yield Table(source, limits)
+        yield Table(source, limits, file)
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -40,10 +40,13 @@ FAMILY = Family(
         needed="record_key uscc reason_class listed_on agency",
         kept="exit_on exit_reason disputed subject_kind",
         dropped="name remarks",
+        reads_key=True,
     ),
     code="uscc",
     key=by_record_key,
     subject=by_uscc,
     read=_read,
     silence={"listed_on": None},
+    agency="agency",
+    decided="listed_on",
 )

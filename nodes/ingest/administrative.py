@@ -45,6 +45,8 @@ FAMILIES = tuple(
         subject=by_uscc,
         read=_read,
         silence={"decided_on": None},
+        agency="agency",
+        decided="decided_on",
     )
     for name in ("coercion", "confirmation", "adjudication", "inspection", "reward")
 )

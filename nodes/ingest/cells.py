@@ -53,12 +53,12 @@ class OutOfScopeError(Exception):
 class Cells:
     """A row by column names; `gaps` collects needed cells that make no sense."""
 
-    __slots__ = ("_at", "_row", "gaps", "hidden")
+    __slots__ = ("_at", "gaps", "hidden", "row")
 
     def __init__(self, at: Mapping[str, int], row: list[str]) -> None:
         """Look at a row whose columns stand at these places."""
         self._at = at
-        self._row = row
+        self.row = row
         self.gaps: list[tuple[str, Reason]] = []
         self.hidden = UNSEEN.search("".join(row)) is not None
         """Whether some cell has hidden characters: one look at the row spares a look at each cell."""
@@ -72,19 +72,27 @@ class Cells:
         place = self._at.get(column)
         if place is None:
             return ""
-        if self.hidden and UNSEEN.search(self._row[place]) is not None:
+        if self.hidden and UNSEEN.search(self.row[place]) is not None:
             raise RowRejectedError(column, Reason.CONTROL_CHARACTER)
-        return self._row[place]
+        return self.row[place]
 
     def text(self, column: str) -> str:
         """Give a cell without blanks at its ends; raises as `raw` does."""
-        return self.raw(column).strip()
+        place = self._at.get(column)
+        if place is None:
+            return ""
+        return (self.raw(column) if self.hidden else self.row[place]).strip()
+
+    def bare(self, column: str) -> str:
+        """Give a cell without blanks at its ends for counting, whatever it holds; empty when the file lacks it."""
+        place = self._at.get(column)
+        return "" if place is None else self.row[place].strip()
 
     def put(self, column: str, text: str) -> None:
         """Write over a cell, for all that reads the row from now on, its digest included."""
         place = self._at.get(column)
         if place is not None:
-            self._row[place] = text
+            self.row[place] = text
 
     def first(self, *columns: str) -> str:
         """Give the first of these cells that is not empty."""
@@ -99,7 +107,7 @@ class Cells:
         text = self.text(column)
         if not text:
             return None
-        found = _day(text)
+        found = parsed_day(text)
         if found is None:
             self.leave(column, Reason.BAD_DATE)
         return None if until and found == _NO_END else found
@@ -141,7 +149,10 @@ class Cells:
 
     def flag(self, column: str) -> int:
         """Give a yes or no; empty is no."""
-        found = _FLAGS.get(self.text(column))
+        text = self.text(column)
+        if not text:
+            return 0
+        found = _FLAGS.get(text)
         if found is None:
             self.leave(column, Reason.BAD_VALUE)
         return found or 0
@@ -189,7 +200,8 @@ def folded(text: str) -> str:
 
 
 @lru_cache(maxsize=1 << 15)
-def _day(text: str) -> str | None:
+def parsed_day(text: str) -> str | None:
+    """Give a day as yyyy-mm-dd, or None for what is none."""
     found = _DAY.fullmatch(text)
     if found is None:
         return None

@@ -35,4 +35,6 @@ FAMILY = Family(
     subject=by_uscc,
     read=_read,
     silence={"state": None, "made_on": None},
+    agency="agency",
+    decided="made_on",
 )

@@ -33,4 +33,6 @@ FAMILY = Family(
     subject=by_uscc,
     read=_read,
     silence={"state": None, "signed_on": None},
+    agency="agency",
+    decided="signed_on",
 )

@@ -1,16 +1,17 @@
 """What a family of files is: its columns, its key, and how a row becomes the columns that are kept."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any
 
-from gateway.catalogue import Behaviour, Catalogue
+from gateway.catalogue import Catalogue
 from gateway.charter import Charter
 from gateway.clocks import civil_day
+from gateway.deciding import deciding
 from gateway.ports import Feed
 from keys.directory import Agency, Directory
-from nodes.ingest.cells import Cells, NotOursError, OutOfScopeError, RowUnplacedError, folded
+from nodes.ingest.cells import Cells, NotOursError, OutOfScopeError, RowUnplacedError, parsed_day
 from nodes.ingest.files import Columns
 from nodes.ingest.report import Reason
 
@@ -20,6 +21,9 @@ Kept = dict[str, Any]
 DELETED = "deleted"
 """Column of every family: the row withdraws the record of its key."""
 
+REPORTED = "reported_on"
+"""Column for the day on which the source reported the row. It tells lateness and is never kept."""
+
 _OF_PERSONS = ("XDR_ZJLX", "XDR_ZJHM", "FRDB", "FR_ZJLX", "FR_ZJHM", "FR_SFZH")
 PERSONAL = frozenset(
     {"person_name", "person_id_number", "legal_representative", "phone", "contact", "handler", "evaluator"}
@@ -27,6 +31,7 @@ PERSONAL = frozenset(
 )
 """Columns that speak of a person: nothing of them is kept, not even in the digest of the row (duty U11)."""
 
+_NAMED = 1 << 14
 _PERSONS = frozenset({"NATURAL_PERSON", "自然人"})
 
 
@@ -41,13 +46,16 @@ class Scene:
     catalogue: Catalogue
     directory: Directory
     agencies: Mapping[str, Agency]
-    """By id and by the code that stands in decisions."""
+    """By id."""
 
-    behaviours: Mapping[str, Behaviour]
-    """Of the feed's domain, by code and by Chinese name."""
+    decided: str = ""
+    """Column of the day of decision: codes of agencies are dated."""
+
+    named: dict[tuple[str, str], Agency | None] = field(default_factory=dict, compare=False)
+    """Agencies looked up before; it saves work, no more."""
 
     def agency(self, cells: Cells, column: str) -> str:
-        """Give the id of the deciding agency.
+        """Give the id of the deciding agency: who bore the code on the day of decision, or acts in its place now.
 
         Raises:
             NotOursError: when it is another member's; a sub-member's is not its parent's.
@@ -56,12 +64,33 @@ class Scene:
         text = cells.text(column)
         if not text:
             raise RowUnplacedError(column, Reason.NO_AGENCY)
-        found = self.agencies.get(text)
+        found = self._named(text, cells.text(self.decided))
         if found is None:
             raise RowUnplacedError(column, Reason.UNKNOWN_AGENCY)
         if found.member != self.member:
             raise NotOursError
         return found.id
+
+    def agency_of(self, cells: Cells, column: str) -> str:
+        """Give the id of the agency that a row names, or nothing; for counts, also of rows that are not kept."""
+        found = self._named(cells.bare(column), cells.bare(self.decided))
+        return "" if found is None else found.id
+
+    def _named(self, text: str, day: str) -> Agency | None:
+        try:
+            return self.named[text, day]
+        except KeyError:
+            if len(self.named) >= _NAMED:
+                self.named.clear()
+            found = self.named[text, day] = self._deciding(text, parsed_day(day) or self.today)
+            return found
+
+    def _deciding(self, text: str, day: str) -> Agency | None:
+        rows, today = self.catalogue.deciding, date.fromisoformat(self.today)
+        then = deciding(rows, text, date.fromisoformat(day)) if text in rows else text
+        if then is None:
+            return None
+        return self.agencies.get(then) or self.agencies.get(deciding(rows, then, today) or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,25 +115,25 @@ class Family:
     silence: Mapping[str, None] | None
     """What is put in place of a row's columns so that a row with gaps says nothing; None: it is not kept."""
 
+    agency: str = ""
+    """Column of the deciding agency, where the family has one."""
 
-def scene_of(charter: Charter, feed: Feed, *, secret: bytes, now: datetime) -> Scene:
+    decided: str = ""
+    """Column of the day of decision, where the time for reporting runs from one."""
+
+
+def scene_of(charter: Charter, feed: Feed, *, secret: bytes, now: datetime, decided: str = "") -> Scene:
     """Gather what the rows of a feed's file are read against."""
-    directory, catalogue = charter.directory, charter.catalogue
-    agencies = {agency.id: agency for member in directory.members for agency in member.agencies}
-    for text, (row, *_) in catalogue.deciding.items():
-        if row.agency in agencies:
-            agencies[text] = agencies[row.agency]
-    own = [each for each in catalogue.behaviours.values() if each.domain == feed.domain]
-    named = {folded(each.name["zh"]): each for each in own if "zh" in each.name}
+    directory = charter.directory
     return Scene(
         feed=feed,
         member=charter.me,
         today=civil_day(now).isoformat(),
         secret=secret,
-        catalogue=catalogue,
+        catalogue=charter.catalogue,
         directory=directory,
-        agencies=agencies,
-        behaviours=named | {each.code: each for each in own},
+        agencies={agency.id: agency for member in directory.members for agency in member.agencies},
+        decided=decided,
     )
 
 
@@ -114,10 +143,12 @@ def by_record_key(cells: Cells) -> tuple[str, ...]:
     return (found,) if found else ()
 
 
-def own_columns(needed: str, kept: str, dropped: str) -> Columns:
-    """Give the columns of one of our own families, blank-separated."""
+def own_columns(needed: str, kept: str, dropped: str, *, reads_key: bool = False) -> Columns:
+    """Give the columns of one of our own families, blank-separated; some readers look at the key as well."""
     wanted = frozenset(needed.split())
-    return Columns(needed=wanted, known=wanted.union(kept.split(), dropped.split(), [DELETED]))
+    known = wanted.union(kept.split())
+    read = known - {"uscc", "subject_kind"} - (frozenset() if reads_key else {"record_key"})
+    return Columns(needed=wanted, known=known.union(dropped.split(), [DELETED]), kept=read)
 
 
 def by_uscc(cells: Cells) -> str:

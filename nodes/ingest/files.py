@@ -16,10 +16,12 @@ __all__ = ["Columns", "Fault", "FileRefused", "open_sheet"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """The columns of a family of files: those that must be there and all that may be."""
+    """The columns of a family of files: those that must be there, all that may be, and those that are read."""
 
     needed: frozenset[str]
     known: frozenset[str]
+    kept: frozenset[str] = frozenset()
+    """Columns that the family's reader looks at; nothing else of a row is kept while it waits."""
 
 
 @contextmanager

@@ -31,4 +31,6 @@ FAMILY = Family(
     subject=by_uscc,
     read=_read,
     silence={"awarded_on": None},
+    agency="agency",
+    decided="awarded_on",
 )

@@ -31,4 +31,6 @@ FAMILY = Family(
     subject=by_uscc,
     read=_read,
     silence={"registered_on": None},
+    agency="agency",
+    decided="registered_on",
 )

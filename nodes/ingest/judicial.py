@@ -31,4 +31,6 @@ FAMILY = Family(
     subject=by_uscc,
     read=_read,
     silence={"decided_on": None},
+    agency="agency",
+    decided="decided_on",
 )

@@ -43,10 +43,13 @@ FAMILY = Family(
         needed="record_key uscc list_type listed_on agency",
         kept="publish_not_before exit_on exit_reason basis_class origin disputed subject_kind",
         dropped="name case_number basis_text amount person_name person_id_number remarks",
+        reads_key=True,
     ),
     code="uscc",
     key=by_record_key,
     subject=by_uscc,
     read=_read,
     silence={"listed_on": None},
+    agency="agency",
+    decided="listed_on",
 )

@@ -56,4 +56,6 @@ FAMILY = Family(
     subject=by_uscc,
     read=_read,
     silence={"term_from": None},
+    agency="agency",
+    decided="term_from",
 )

@@ -30,4 +30,6 @@ FAMILY = Family(
     subject=by_uscc,
     read=_read,
     silence={"state": None, "opened_on": None},
+    agency="agency",
+    decided="opened_on",
 )

@@ -56,10 +56,13 @@ FAMILY = Family(
         needed="XDR_LB XDR_SHXYM WSH XKLB JDRQ XKJGDM",
         others="XKWS XKZS XKBH NR YXQZ YXQZI XKJG ZT",
         ours="revoked_on",
+        read="XKLB JDRQ XKJGDM YXQZ YXQZI ZT",
     ),
     code="XK_XDR_SHXYM",
     key=publicity.key("XK_XKJGDM", ("XK_WSH", "XK_XKBH"), "XK_XDR_SHXYM"),
     subject=publicity.subject("XK"),
     read=_read,
     silence={"valid_from": None},
+    agency="XK_XKJGDM",
+    decided="XK_JDRQ",
 )

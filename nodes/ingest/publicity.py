@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from gateway.uscc import defect, looks_like_person
 from nodes.ingest.cells import Cells, OutOfScopeError, RowRejectedError
-from nodes.ingest.family import DELETED
+from nodes.ingest.family import DELETED, REPORTED
 from nodes.ingest.files import Columns
 from nodes.ingest.report import OF_CODE
 
@@ -13,9 +13,6 @@ OWN_KEY = "record_key"
 
 ATTRIBUTED = "attributed_uscc"
 """Our column for the company that answers for the conduct of the person whom the row is about."""
-
-REPORTED = "reported_on"
-"""Our column for the day on which the source reported the row: it tells lateness and is never kept."""
 
 _PERSON = "自然人"
 
@@ -78,11 +75,16 @@ def key(agency: str, numbers: tuple[str, ...], code: str) -> Callable[[Cells], t
     return found
 
 
-def columns(prefix: str, needed: str, others: str, ours: str) -> Columns:
-    """Give the columns: those of the standard with their prefix, `BZ`, and our additions in lower case."""
+def columns(prefix: str, needed: str, others: str, ours: str, *, read: str) -> Columns:
+    """Give the columns: those of the standard with their prefix, `BZ`, and our additions in lower case.
+
+    `read` are those of the standard that the family's reader looks at; of ours it looks at all.
+    """
     wanted = frozenset(f"{prefix}_{name}" for name in needed.split())
     more = frozenset(f"{prefix}_{name}" for name in (others + _IDENTIFIERS).split())
-    return Columns(needed=wanted, known=wanted | more | {"BZ", OWN_KEY, REPORTED, DELETED, *ours.split()})
+    own = frozenset(ours.split())
+    kept = (own - {ATTRIBUTED}).union(f"{prefix}_{name}" for name in read.split())
+    return Columns(needed=wanted, known=wanted | more | own | {"BZ", OWN_KEY, REPORTED, DELETED}, kept=kept)
 
 
 _IDENTIFIERS = (

@@ -36,4 +36,6 @@ FAMILY = Family(
     subject=by_uscc,
     read=_read,
     silence={"outcome": None, "decided_on": None},
+    agency="agency",
+    decided="decided_on",
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nodes.federation.folder import REFERENCE, read_folder
+from nodes.sample.places import counties
 from nodes.sample.scenarios import OBJECTED
 from nodes.sample.subjects import ENTERPRISE, MOVED_EVERY, TRADER, Population, Subject, is_listed, is_quiet
 
@@ -37,8 +38,8 @@ def batch_rows(rows: int, *, subjects: int, federation_folder: Path = REFERENCE)
         ValueError: when the samples have no enterprise of a sort.
     """
     found = read_folder(federation_folder)
-    counties = {each: tuple(found.table("counties").get(each, [each])) for each in found.members}
-    people = [Population(counties, each) for each in counties]
+    places = counties(found)
+    people = [Population(places, each) for each in places]
     quiet = _endless(people, subjects, is_quiet)
     given: Mapping[str, Iterator[Subject]] = {
         "NOTHING_FOUND": quiet,

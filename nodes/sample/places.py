@@ -52,15 +52,27 @@ def world(folder: Path, member: str) -> World:
         CatalogueMalformed: for a fault in it.
     """
     tables, found = sections(folder), read_folder(folder)
-    counties = found.table("counties")
     return World(
         member=member,
         catalogue=read_catalogue(tables),
-        counties={each: tuple(counties.get(each, [each])) for each in found.members},
+        counties=counties(found),
         codes={row["agency"]: row["code"] for row in tables["agency_codes"] if "valid_until" not in row},
         defunct=_defunct(found, member),
         feeds={(each.record_class, each.domain): each for each in feeds(folder, member)},
     )
+
+
+def counties(found: Folder) -> Mapping[str, tuple[str, ...]]:
+    """Give the county divisions of each member: those that no member below it answers for."""
+    owners = {prefix: name for name, row in found.members.items() for prefix in row["divisions"]}
+
+    def owner(county: str) -> str:
+        return owners[max((each for each in owners if county.startswith(each)), key=len)]
+
+    named = found.table("counties")
+    return {
+        name: tuple(each for each in named.get(name, ()) if owner(each) == name) or (name,) for name in found.members
+    }
 
 
 def _defunct(found: Folder, member: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from nodes.store.connections import connect_read_only
 
 _FEEDS = """
     SELECT feed.id, agency, domain, division, record_class, frequency_days, history_from,
-           last.data_through, coalesce(last.gaps, 0)
+           last.data_through, coalesce(last.gaps, 0) + (SELECT count(*) FROM held WHERE held.feed = feed.id)
     FROM feed
     LEFT JOIN load AS last ON last.id = (SELECT max(id) FROM load WHERE load.feed = feed.id)
     ORDER BY feed.id"""

@@ -1,55 +1,26 @@
 """The writer of facts: one file of a feed is one transaction, and its facts appear together or not at all."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import Enum
 from itertools import islice
 from pathlib import Path
-from typing import Any, Self, final
+from typing import Self, final
 
 from gateway.errors import NotDurable
 from gateway.ports import Feed
+from nodes.store import appending, holding
+from nodes.store.appending import Counts, Load, Mode
 from nodes.store.connections import connect, time_text
-from nodes.store.versions import SEEN, Shape, Stored, shape
+from nodes.store.holding import Figures, Held, Past, Waiting
+from nodes.store.versions import SEEN, Row, Shape, shape
+
+__all__ = ["Counts", "Figures", "Held", "Loading", "Mode", "Past", "Row", "Waiting"]
 
 _BATCH = 400
 _CACHE_KIB = 64 * 1024
-_NOTHING: Stored = ("", 0, False, ())
-
-Row = Mapping[str, Any]
-"""`uscc`, `record_id`, `salt`, `digest`, and columns of its table; days as yyyy-mm-dd, flags as 0 or 1."""
-
-
-class Mode(Enum):
-    """Whether a file holds what changed, or everything that there is."""
-
-    DELTA = "DELTA"
-    SNAPSHOT = "SNAPSHOT"
-
-
-@dataclass(slots=True, kw_only=True)
-class Counts:
-    """What became of the rows so far; `accepted` had no current fact before, `corrected` replaced one."""
-
-    accepted: int = 0
-    corrected: int = 0
-    unchanged: int = 0
-    withdrawn: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Load:
-    id: int
-    feed: str
-    file_digest: bytes
-    mode: Mode
-    time: str
-    counts: Counts = field(default_factory=Counts)
-    known: set[str] = field(default_factory=set)
-    """Tables that turned out to hold some of the file's records."""
+_BUSY = "another load is running; wait until it has ended, then load again"
 
 
 @final
@@ -67,7 +38,7 @@ class Loading:
     def __init__(self, path: Path) -> None:
         self._connection = connect(path, cache_kib=_CACHE_KIB)
         self._connection.execute(SEEN)
-        self._load: _Load | None = None
+        self._load: Load | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -87,8 +58,10 @@ class Loading:
             )
             self._connection.execute("COMMIT")
 
-    def begin(self, feed: str, file_digest: bytes, mode: Mode, now: datetime) -> int:
+    def begin(self, feed: str, file_digest: bytes, mode: Mode, now: datetime, *, directory_version: int = 0) -> int:
         """Begin a load and give its id; `now` becomes the recorded time of its facts.
+
+        A snapshot replaces what is held of the feed.
 
         Raises:
             ValueError: when the feed is not declared, or another load of this object is open.
@@ -101,29 +74,81 @@ class Loading:
             if self._connection.execute("SELECT 1 FROM feed WHERE id = ?", (feed,)).fetchone() is None:
                 raise ValueError("the feed is not declared; declare it before loading its files")
             self._connection.execute("DELETE FROM seen")
+            if mode is Mode.SNAPSHOT:
+                holding.let_all_go(self._connection, feed)
             highest = self._connection.execute("SELECT coalesce(max(id), 0) FROM load").fetchone()[0]
-            self._load = _Load(id=highest + 1, feed=feed, file_digest=file_digest, mode=mode, time=time)
+            last = self._connection.execute("SELECT gaps FROM load WHERE feed = ? ORDER BY id DESC", (feed,)).fetchone()
+            self._load = Load(
+                id=highest + 1,
+                feed=feed,
+                file_digest=file_digest,
+                mode=mode,
+                time=time,
+                directory_version=directory_version,
+                is_first=last is None,
+                # A delta does not say which of the gaps without a key it fills: only a snapshot clears them.
+                gaps=last[0] if last is not None and mode is Mode.DELTA else 0,
+                holds=holding.any_held(self._connection, feed),
+            )
             return self._load.id
 
-    def put(self, table: str, rows: Iterable[Row]) -> None:
+    @property
+    def is_first(self) -> bool:
+        """Whether the feed of the open load has no earlier one."""
+        return self._opened().is_first
+
+    def put(self, table: str, rows: Iterable[Row]) -> list[int]:
         """Append a version for each row whose content differs from the current one; salts do not count.
 
         Of rows with one record id the last wins. A record that moves to another code is withdrawn from the
-        earlier one. Rows are taken in batches: memory does not grow with the file.
+        earlier one, and is held no more. Rows are taken in batches: memory does not grow with the file. Gives
+        the places of the rows whose records had no current fact.
         """
         load, kind = self._opened(), shape(table)
         with self._undone_on_failure():
-            remaining = iter(rows)
-            while batch := list(islice(remaining, _BATCH)):
-                self._put(load, kind, batch)
+            return list(self._rows(load, kind, rows, load.counts))
 
-    def withdraw(self, table: str, uscc: str, record_id: bytes) -> bool:
-        """Withdraw the current fact of a record; say whether there was one under this code."""
+    def put_silent(self, table: str, rows: Iterable[Row]) -> None:
+        """Append rows that say nothing, in place of what their records said; they are not counted."""
         load, kind = self._opened(), shape(table)
         with self._undone_on_failure():
-            done = self._withdraw(load, kind, uscc, record_id)
+            list(self._rows(load, kind, rows, Counts()))
+
+    def withdraw(self, table: str, uscc: str, record_id: bytes) -> bool:
+        """Withdraw the current fact of a record; say whether there was one under this code. It is held no more."""
+        load, kind = self._opened(), shape(table)
+        with self._undone_on_failure():
+            done = appending.withdraw(self._connection, load, kind, uscc, record_id)
+            if load.holds:
+                holding.let_go(self._connection, load.feed, [record_id])
         load.counts.withdrawn += done
         return bool(done)
+
+    def hold(self, records: Sequence[Held]) -> None:
+        """Note records of this feed that may not be said; the last word on a record stands."""
+        load = self._opened()
+        with self._undone_on_failure():
+            holding.hold(self._connection, load, records)
+        load.holds = load.holds or bool(records)
+
+    def let_go(self, records: Sequence[bytes]) -> None:
+        """Forget that these records were held."""
+        load = self._opened()
+        if load.holds:
+            with self._undone_on_failure():
+                holding.let_go(self._connection, load.feed, records)
+
+    def waiting(self, *, after: bytes, limit: int) -> tuple[Waiting, ...]:
+        """Give records of this feed that wait with a body, by record id after one."""
+        return holding.waiting(self._connection, self._opened().feed, after, limit)
+
+    def feeds_waiting(self, *, but_version: int | None) -> tuple[str, ...]:
+        """Name the feeds of which records wait with a body that were last read under another directory version."""
+        return holding.feeds_waiting(self._connection, but_version)
+
+    def past(self, feed: str, limit: int) -> tuple[Past, ...]:
+        """Give the last loads of files of a feed, the newest first."""
+        return holding.past(self._connection, feed, limit)
 
     def count_absent(self, table: str) -> int:
         """Count the current facts of this feed that the snapshot has not named so far."""
@@ -141,24 +166,32 @@ class Loading:
         load.counts.withdrawn += done
         return done
 
+    def taken(self, sender: str) -> tuple[int, bytes]:
+        """Give number and digest of the last manifest that was taken of a sender; 0 and nothing before the first."""
+        return holding.taken(self._connection, sender)
+
+    def take(self, sender: str, sequence: int, digest: bytes, now: datetime) -> None:
+        """Note that a manifest was taken, after all its files."""
+        with self._undone_on_failure():
+            self._connection.execute("BEGIN IMMEDIATE")
+            holding.take(self._connection, sender, sequence, digest, time_text(now))
+            self._connection.execute("COMMIT")
+
     @property
     def counts(self) -> Counts:
         """The counts of the open load."""
         return self._opened().counts
 
-    def finish(self, *, data_through: date, not_ours: int = 0, rejected: int = 0, gaps: int = 0) -> int:
+    def gaps(self, new: int) -> int:
+        """Count the gaps of the feed with so many new ones that no record names: what is held is one each."""
+        load = self._opened()
+        return new + load.gaps + (holding.count(self._connection, load.feed) if load.holds else 0)
+
+    def finish(self, *, data_through: date, figures: Figures = Figures()) -> int:  # noqa: B008 - it is frozen
         """Keep the load, a load of no rows included, and give the version of the facts from now on."""
         load = self._opened()
         with self._undone_on_failure():
-            self._connection.execute(
-                "INSERT INTO load (id, feed, file_digest, mode, data_through, loaded_time, accepted,"
-                " corrected, withdrawn, not_ours, rejected, gaps) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(load.id, load.feed, load.file_digest, load.mode.value, data_through.isoformat(), load.time),
-                    *(load.counts.accepted, load.counts.corrected, load.counts.withdrawn),
-                    *(not_ours, rejected, gaps),
-                ),
-            )
+            holding.keep(self._connection, load, data_through, figures)
             self._connection.execute("COMMIT")
         self._load = None
         return load.id
@@ -179,71 +212,27 @@ class Loading:
         self.abandon()
         self._connection.close()
 
-    def _opened(self) -> _Load:
+    def _opened(self) -> Load:
         if self._load is None:
             raise ValueError("no load is open; begin one first")
         return self._load
 
-    def _snapshot(self) -> _Load:
+    def _snapshot(self) -> Load:
         load = self._opened()
         if load.mode is not Mode.SNAPSHOT:
             raise ValueError("only a snapshot says by absence that a record is withdrawn")
         return load
 
-    def _put(self, load: _Load, kind: Shape, batch: list[Row]) -> None:
-        if kind.table in load.known or not self._put_new(load, kind, batch):
-            load.known.add(kind.table)
-            self._put_changed(load, kind, batch)
-        if load.mode is Mode.SNAPSHOT:
-            named = ((kind.table, row["record_id"]) for row in batch)
-            self._connection.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", named)
-
-    def _put_new(self, load: _Load, kind: Shape, batch: list[Row]) -> bool:
-        """Append first versions without looking; false when some record was known and the rows need a look."""
-        tail = (1, "CURRENT", load.time, load.id)
-        rows = [(row["uscc"], row["record_id"], *tail, row["salt"], row["digest"], *kind.content(row)) for row in batch]
-        added = self._connection.executemany(kind.append_new, rows).rowcount
-        load.counts.accepted += added
-        if added < len(batch):
-            load.counts.unchanged -= added  # the look will find each of these as it stands
-        return added == len(batch)
-
-    def _put_changed(self, load: _Load, kind: Shape, batch: list[Row]) -> None:
-        known = self._latest(kind, [row["record_id"] for row in batch])
-        fresh: list[tuple[Any, ...]] = []
-        for row in batch:
-            uscc, record_id, content = row["uscc"], row["record_id"], kind.content(row)
-            held, version, current, earlier = known.get(record_id, _NOTHING)
-            if not current:
-                load.counts.accepted += 1
-            elif held == uscc and earlier == content:
-                load.counts.unchanged += 1
-                continue
-            else:
-                load.counts.corrected += 1
-                if held != uscc:
-                    self._append(kind, fresh)
-                    self._withdraw(load, kind, held, record_id)
-                    version += 1
-            known[record_id] = (uscc, version + 1, True, content)
-            head = (uscc, record_id, version + 1, "CURRENT", load.time, load.id, row["salt"], row["digest"])
-            fresh.append(head + content)
-        self._append(kind, fresh)
-
-    def _latest(self, kind: Shape, records: list[bytes]) -> dict[bytes, Stored]:
-        statement = kind.latest.format(", ".join("?" * len(records)))
-        return {
-            record: (uscc, version, bool(current), tuple(content))
-            for record, uscc, version, current, *content in self._connection.execute(statement, records)
-        }
-
-    def _append(self, kind: Shape, fresh: list[tuple[Any, ...]]) -> None:
-        self._connection.executemany(kind.append, fresh)
-        fresh.clear()
-
-    def _withdraw(self, load: _Load, kind: Shape, uscc: str, record_id: bytes) -> int:
-        named = {"uscc": uscc, "record_id": record_id, "time": load.time, "load": load.id}
-        return self._connection.execute(kind.withdraw, named).rowcount
+    def _rows(self, load: Load, kind: Shape, rows: Iterable[Row], counts: Counts) -> Iterator[int]:
+        remaining, first = iter(rows), 0
+        while batch := list(islice(remaining, _BATCH)):
+            yield from (first + place for place in appending.put(self._connection, load, kind, batch, counts))
+            first += len(batch)
+            if load.mode is Mode.SNAPSHOT:
+                named = ((kind.table, row["record_id"]) for row in batch)
+                self._connection.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", named)
+            if load.holds:
+                holding.let_go(self._connection, load.feed, [row["record_id"] for row in batch])
 
     @contextmanager
     def _undone_on_failure(self) -> Iterator[None]:
@@ -254,6 +243,8 @@ class Loading:
             raise ValueError(f"a value breaks its column's form ({error}); nothing was loaded") from None
         except sqlite3.Error as error:
             self.abandon()
+            if getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY":
+                raise NotDurable(_BUSY) from None
             raise NotDurable(f"the load could not be kept ({error}); check the disk and load again") from error
         except BaseException:
             self.abandon()

@@ -10,8 +10,10 @@ from nodes.store import tables
 
 SEEN = "CREATE TEMP TABLE seen (name TEXT, record_id BLOB, PRIMARY KEY (name, record_id)) WITHOUT ROWID"
 
-_ROW = ("uscc", "record_id", "salt", "digest")
+Row = Mapping[str, Any]
+"""`uscc`, `record_id`, `salt`, `digest`, and columns of its table; days as yyyy-mm-dd, flags as 0 or 1."""
 
+_ROW = ("uscc", "record_id", "salt", "digest")
 
 Stored = tuple[str, int, bool, tuple[Any, ...]]
 """The latest version of a record: code, version, whether it is current, the table's own columns."""
@@ -26,6 +28,9 @@ class Shape:
     allowed: frozenset[str]
     latest: str
     """Reads the latest version of some records; `{}` takes as many question marks."""
+
+    begun: str
+    """Names those of some records that a load began; `{}` takes as many question marks, the load comes last."""
 
     append: str
     append_new: str
@@ -81,6 +86,7 @@ def shape(table: str) -> Shape:
             f"SELECT record_id, uscc, max(version), status = 'CURRENT', {own}"
             f" FROM {table} WHERE record_id IN ({{}}) GROUP BY record_id"
         ),
+        begun=f"SELECT record_id FROM {table} WHERE record_id IN ({{}}) AND version = 1 AND load_id = ?",
         append=append,
         append_new=f"{append} ON CONFLICT (record_id, version) DO NOTHING",
         withdraw=withdraw + "f.uscc = :uscc AND f.record_id = :record_id",
