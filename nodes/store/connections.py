@@ -13,11 +13,15 @@ _MAPPED_BYTES = 1 << 31
 _WAL_BYTES_KEPT = 64 << 20
 
 
-def connect(path: Path, *, cache_kib: int = _CACHE_KIB) -> sqlite3.Connection:
-    """Open a file for writing; a commit returns when it is on disk. One thread at a time."""
+def connect(path: Path, *, cache_kib: int = _CACHE_KIB, mapped_bytes: int = _MAPPED_BYTES) -> sqlite3.Connection:
+    """Open a file for writing; a commit returns when it is on disk. One thread at a time.
+
+    `mapped_bytes` of the file are read as shared memory; a bulk writer asks for none, so that what it holds stays
+    bounded by its cache.
+    """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
-        return _set(connection, cache_kib)
+        return _set(connection, cache_kib, mapped_bytes)
     except BaseException:
         connection.close()
         raise
@@ -33,7 +37,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
         cached_statements=256,
     )
     try:
-        return _set(connection, _CACHE_KIB)
+        return _set(connection, _CACHE_KIB, _MAPPED_BYTES)
     except BaseException:
         connection.close()
         raise
@@ -54,14 +58,14 @@ def time_text(moment: datetime) -> str:
     return moments.require_utc(moment).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
-def _set(connection: sqlite3.Connection, cache_kib: int) -> sqlite3.Connection:
+def _set(connection: sqlite3.Connection, cache_kib: int, mapped_bytes: int) -> sqlite3.Connection:
     for setting in (
         f"busy_timeout = {int(BUSY_SECONDS * 1000)}",
         "synchronous = FULL",  # the default may be lower where SQLite was built for speed
         "foreign_keys = ON",
         "trusted_schema = OFF",
         f"cache_size = -{cache_kib}",
-        f"mmap_size = {_MAPPED_BYTES}",  # shared pages of the file instead of private memory
+        f"mmap_size = {mapped_bytes}",  # shared pages of the file instead of private memory
         f"journal_size_limit = {_WAL_BYTES_KEPT}",
     ):
         connection.execute(f"PRAGMA {setting}")

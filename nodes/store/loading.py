@@ -36,7 +36,7 @@ class Loading:
     __slots__ = ("_connection", "_load")
 
     def __init__(self, path: Path) -> None:
-        self._connection = connect(path, cache_kib=_CACHE_KIB)
+        self._connection = connect(path, cache_kib=_CACHE_KIB, mapped_bytes=0)
         self._connection.execute(SEEN)
         self._load: Load | None = None
 
