@@ -181,6 +181,7 @@ class Asking:
             tuple(each.closing for each in heard),
             agency=inquiry.intent.agency,
             case_reference=inquiry.intent.case_reference,
+            application_item=inquiry.intent.application_item,
             result=payload,
             issued=tuple(_kept(each) for each in issued),
             now=now,

@@ -17,6 +17,7 @@ from gateway.errors import CatalogueMalformed
 from gateway.inspection import InspectionRule
 from gateway.limits import Limits
 from gateway.model.codes import Severity, Window
+from gateway.quality import QualityGoals
 from gateway.recognition import CeilingRule, MappingTable, Scheme
 from gateway.references import check_references
 from gateway.tables import Dated, by, read_all
@@ -213,6 +214,7 @@ class Catalogue:
     mappings: tuple[MappingTable, ...]
     calendar: Calendar
     loading_rules: tuple[LoadingRule, ...]
+    quality_goals: tuple[QualityGoals, ...]
     deciding: Deciding
     divisions: Divisions
     limits: Limits
@@ -235,6 +237,10 @@ class Catalogue:
     def loading(self, on: date) -> LoadingRule | None:
         """Give the rule of loads in force on a day."""
         return next((each for each in self.loading_rules if each.in_force(on)), None)
+
+    def quality(self, on: date) -> QualityGoals | None:
+        """Give the goals of data quality in force on a day."""
+        return next((each for each in self.quality_goals if each.in_force(on)), None)
 
     def agreements_for(self, *, purpose: str, kind: str, member: str, on: date) -> tuple[Agreement, ...]:
         """Give the agreements a member may ask under, first in precedence first."""
@@ -279,6 +285,7 @@ def read_catalogue(sections: Mapping[str, object]) -> Catalogue:
         mappings=read_all(MappingTable, sections.get("mappings", ()), "mappings"),
         calendar=calendar_of(read_all(WorkingYear, sections.get("working_days", ()), "working_days")),
         loading_rules=read_all(LoadingRule, sections.get("loading_rules", ()), "loading_rules"),
+        quality_goals=read_all(QualityGoals, sections.get("quality_goals", ()), "quality_goals"),
         deciding=deciding_of(read_all(DecidingAgency, sections.get("agency_codes", ()), "agency_codes")),
         divisions=divisions_of(read_all(Division, sections.get("division_codes", ()), "division_codes")),
         limits=Limits.from_section(_object(sections.get("limits", {}))),

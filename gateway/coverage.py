@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from gateway.model.answer import Coverage
@@ -21,6 +22,31 @@ UNDIVIDED = frozenset({REGISTER, RATING, REPAIR, OBJECTION, SELF_DECLARED})
 AMENDED = frozenset({"penalty", "listing", "abnormal"})
 AMENDING = frozenset({"repair", "objection"})
 """Record classes that may be amended, and those that amend them."""
+
+
+class Cause(Enum):
+    """Why a feed keeps its domain from being complete."""
+
+    NEVER_LOADED = "NEVER_LOADED"
+    OVERDUE = "OVERDUE"
+    GAPS = "GAPS"
+
+
+def next_due(feed: Feed) -> date | None:
+    """Give the last day on which the feed is not overdue as it stands; None when it was never loaded."""
+    return None if feed.data_through is None else feed.data_through + timedelta(days=feed.frequency_days)
+
+
+def overdue(feed: Feed, today: date) -> bool:
+    """Say whether an update is missing that the declared frequency wants."""
+    due = next_due(feed)
+    return due is None or due < today
+
+
+def causes(feed: Feed, today: date) -> tuple[Cause, ...]:
+    """Say why the feed makes its domain PARTIAL for any question; nothing when it does not."""
+    late = Cause.NEVER_LOADED if feed.data_through is None else Cause.OVERDUE
+    return (*((late,) if overdue(feed, today) else ()), *((Cause.GAPS,) if feed.gaps else ()))
 
 
 def coverage(
@@ -88,9 +114,4 @@ def _cover(
 
 
 def _reaches(feed: Feed, today: date, window_from: date | None) -> bool:
-    return (
-        feed.data_through is not None
-        and feed.data_through + timedelta(days=feed.frequency_days) >= today
-        and not feed.gaps
-        and (window_from is None or feed.history_from <= window_from)
-    )
+    return not overdue(feed, today) and not feed.gaps and (window_from is None or feed.history_from <= window_from)

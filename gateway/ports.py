@@ -135,6 +135,7 @@ class AskerLog(Protocol):
         *,
         agency: str,
         case_reference: str,
+        application_item: str,
         result: bytes,
         issued: tuple[Issued, ...],
         now: datetime,

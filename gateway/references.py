@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import CatalogueMalformed
 from gateway.inspection import check_rule
+from gateway.quality import RATES
 from gateway.recognition import check_ceilings, check_table
 from gateway.tables import ALL, check_apart
 
@@ -23,7 +24,7 @@ def check_references(found: Catalogue) -> None:
 
     Raises:
         CatalogueMalformed: for a reference to no row, two rows of one thing in force on the same day, a mapping or
-            ceiling that cannot hold, or a loading rule out of its bounds; the text names the place.
+            ceiling that cannot hold, or a loading rule or goal out of its bounds; the text names the place.
     """
     _check_apart(found)
     _check_questions(found)
@@ -36,6 +37,10 @@ def check_references(found: Catalogue) -> None:
         if rule.reporting_days < 1 or not 0 <= rule.withdrawal_percent <= PERCENT:
             msg = f"directory loading_rules {rule.valid_from}: at least one day, and 0 to 100 per cent; correct the row"
             raise CatalogueMalformed(msg)
+    for goals in found.quality_goals:
+        if not all(0 <= goals.of(rate) <= PERCENT for rate in RATES):
+            msg = f"directory quality_goals {goals.valid_from}: 0 to 100 per cent each; correct the row"
+            raise CatalogueMalformed(msg)
 
 
 def _check_apart(found: Catalogue) -> None:
@@ -45,6 +50,7 @@ def _check_apart(found: Catalogue) -> None:
     check_apart(found.schemes, "schemes", "id", "version")
     check_apart(found.loading_rules, "loading_rules")
     check_apart(found.inspection_rules, "inspection_rules", "member")
+    check_apart(found.quality_goals, "quality_goals")
 
 
 def _check_questions(found: Catalogue) -> None:

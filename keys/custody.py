@@ -159,6 +159,14 @@ def read_passphrase(path: Path) -> bytes:
     return passphrase
 
 
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that its owner alone can read, whole or not at all and never over another.
+
+    Raises CustodyError when the file exists or cannot be written.
+    """
+    _write(path, content)
+
+
 def _sealed(secret: bytes, passphrase: bytes, work: Work, fields: dict[str, str]) -> bytes:
     if len(secret) != SECRET_SIZE:
         raise CustodyError(f"a storage key has {SECRET_SIZE} bytes, not {len(secret)}; make a new one")

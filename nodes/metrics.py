@@ -44,6 +44,10 @@ class Metrics:
             "directory_expires_seconds", "Seconds until the directory expires", registry=self._registry
         )
         self._writable = Gauge("store_writable", "1 while a transaction reaches the disk", registry=self._registry)
+        self._overdue = Gauge("feeds_overdue", "Declared feeds without the update that is due", registry=self._registry)
+        self._calendar = Gauge(
+            "calendar_missing", "1 while a table of working days is missing that is needed now", registry=self._registry
+        )
         self._serving = Gauge("serving", "1 while an exchange could succeed", registry=self._registry)
 
     def observe(self, event: Event) -> None:
@@ -61,6 +65,11 @@ class Metrics:
     def directory_expires(self, seconds: float) -> None:
         """Set the time that the directory has left; below zero it has expired."""
         self._expires.set(seconds)
+
+    def data(self, *, feeds_overdue: int, calendar_missing: bool) -> None:
+        """Set the gauges of the member's own data."""
+        self._overdue.set(feeds_overdue)
+        self._calendar.set(calendar_missing)
 
     def text(self) -> bytes:
         """Write everything in the collector's text form."""

@@ -20,6 +20,8 @@ from gateway.answering import Answering, Event, Node
 from gateway.asking import Asking, Office
 from gateway.charter import Charter
 from gateway.client import Identity, Members
+from gateway.clocks import civil_day
+from gateway.coverage import overdue
 from gateway.desk import DeskDoor
 from gateway.errors import NotDurable
 from gateway.exchange.release import Home
@@ -233,6 +235,15 @@ class RunningNode:
         self._metrics.health(faults)
         left = self._charter().directory.expire_time - self._clock.now()
         self._metrics.directory_expires(left.total_seconds())
+        self._tell_data()
+
+    def _tell_data(self) -> None:
+        """Count what a person must see to: feeds that are overdue, and a calendar that is missing."""
+        today = civil_day(self._clock.now())
+        self._metrics.data(
+            feeds_overdue=sum(overdue(each, today) for each in self.store.source.feeds()),
+            calendar_missing=self._charter().catalogue.calendar.alarm(today),
+        )
 
     async def _set_health(self, state: int) -> None:
         for service in ("", server.SERVICE, desk.SERVICE):

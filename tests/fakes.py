@@ -95,6 +95,7 @@ class FakeLog:
     sent: list[Signed] = field(default_factory=list)
     closings: list[Closing] = field(default_factory=list)
     results: list[tuple[str, str, bytes]] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)
     issued: list[Issued] = field(default_factory=list)
     failing: str = ""
 
@@ -115,12 +116,14 @@ class FakeLog:
         *,
         agency: str,
         case_reference: str,
+        application_item: str,
         result: bytes,
         issued: tuple[Issued, ...],
         now: datetime,
     ) -> None:
         """Keep what came."""
         assert now.tzinfo is not None
+        self.items.append(application_item)
         if self.failing == "conclude":
             raise NotDurable("full")
         self.closings.extend(closings)

@@ -87,6 +87,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "gateway.kinds",
         "gateway.inspection",
         "gateway.lights",
+        "gateway.quality",
         "gateway.recognition",
         "gateway.verdicts",
         "gateway.ledger",

@@ -74,6 +74,14 @@ def test_health_shows_in_gauges() -> None:
     assert samples(metrics, "directory_expires_seconds") == [({}, 3_600)]
 
 
+def test_the_members_own_data_show_in_gauges() -> None:
+    """Overdue feeds are a number without names; a missing calendar is 1."""
+    metrics = Metrics()
+    metrics.data(feeds_overdue=3, calendar_missing=True)
+    names = ("feeds_overdue", "calendar_missing")
+    assert [samples(metrics, name) for name in names] == [[({}, 3)], [({}, 1)]]
+
+
 @pytest.mark.net
 def test_metrics_are_served_on_loopback() -> None:
     """A collector on this machine reads the text."""

@@ -75,6 +75,7 @@ async def conclude(
 ) -> None:
     """Conclude for the case's agency."""
     values: dict[str, Any] = {"agency": CASE.agency, "case_reference": case, "result": result, "issued": (), "now": NOW}
+    values["application_item"] = CASE.application_item
     await store.asker.conclude(closings, **values | more)
 
 

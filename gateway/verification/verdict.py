@@ -32,6 +32,7 @@ class Check(Enum):
     OUTCOME = "OUTCOME"
     SUBJECTS = "SUBJECTS"
     RECOGNITION = "RECOGNITION"
+    RATES = "RATES"
 
 
 class Status(Enum):

@@ -14,6 +14,7 @@ from nodes.cli.inbox import inbox
 from nodes.cli.ingest import ingest
 from nodes.cli.leave import leave
 from nodes.cli.node import node
+from nodes.cli.quality import quality
 from nodes.cli.sample import sample
 from nodes.cli.session import Session, SpeakingGroup, option
 from nodes.cli.verify import verify
@@ -33,6 +34,7 @@ COMMANDS: tuple[click.Command, ...] = (
     directory,
     demo,
     sample,
+    quality,
 )
 """Every command; a new one is added here."""
 

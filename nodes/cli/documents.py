@@ -33,7 +33,7 @@ def answer(verdict: Verdict) -> dict[str, Any]:
     return {
         "format": ANSWER,
         "genuine": verdict.genuine,
-        "parts": [_part(each) for each in verdict.parts],
+        "parts": [part(each) for each in verdict.parts],
         "in_time": verdict.in_time,
         "valid_until_time": plain_value(verdict.valid_until),
         "expired_members": list(verdict.expired),
@@ -65,12 +65,13 @@ def plain_value(value: object) -> Any:  # noqa: ANN401  JSON is any of them
     return value.hex() if isinstance(value, bytes) else value
 
 
-def _part(part: Part) -> dict[str, Any]:
+def part(found: Part) -> dict[str, Any]:
+    """Give the document of a part of a file and the check that it failed."""
     return {
-        "part": part.name,
-        "of": part.of,
-        "failed": part.failed.value if part.failed else None,
-        "detail": part.detail,
+        "part": found.name,
+        "of": found.of,
+        "failed": found.failed.value if found.failed else None,
+        "detail": found.detail,
     }
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from gateway.model.answer import Answer
 from gateway.model.codes import CoverageState, ItemState, ResultState
 from gateway.model.combined import Case, SubjectResult
-from gateway.verification import Content, Heard, Verdict
+from gateway.verification import Content, Heard, Part, Verdict
 from nodes.cli import kind_tables
 from nodes.cli.names import Names, moment
 from nodes.cli.sheets import BAD, GOOD, WARNING, row, table
@@ -31,13 +31,7 @@ _STYLES = {
 def show_verdict(console: Console, verdict: Verdict, words: Words) -> None:
     """Show whether the file is genuine, in time, and what is known of its status, apart."""
     if verdict.content is None:
-        console.print(Text(words.say("verdict.not_genuine"), style=BAD))
-        failed = table(words, "", "part", "check", "detail")
-        for each in verdict.parts:
-            if each.failed:
-                name = f"{words.code('part', each.name)} {each.of}".strip()
-                row(failed, name, words.code("check", each.failed.value), f"{each.failed.value}: {each.detail}")
-        console.print(failed)
+        show_failed(console, verdict.parts, words)
         return
     console.print(Text(words.say("verdict.genuine"), style=GOOD))
     until = moment(verdict.valid_until)
@@ -52,6 +46,17 @@ def show_verdict(console: Console, verdict: Verdict, words: Words) -> None:
     if verdict.directory_expired:
         expired = moment(verdict.content.charter.directory.expire_time)
         console.print(Text(words.say("verdict.directory_expired", time=expired), style=WARNING))
+
+
+def show_failed(console: Console, parts: Iterable[Part], words: Words) -> None:
+    """Say that a file is not genuine, and which checks failed."""
+    console.print(Text(words.say("verdict.not_genuine"), style=BAD))
+    failed = table(words, "", "part", "check", "detail")
+    for each in parts:
+        if each.failed:
+            name = f"{words.code('part', each.name)} {each.of}".strip()
+            row(failed, name, words.code("check", each.failed.value), f"{each.failed.value}: {each.detail}")
+    console.print(failed)
 
 
 def show_content(console: Console, content: Content, words: Words) -> None:

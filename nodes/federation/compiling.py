@@ -33,6 +33,7 @@ _AS_THEY_STAND = (
     "mappings",
     "working_days",
     "loading_rules",
+    "quality_goals",
     "division_codes",
     "inspection_rules",
 )

@@ -27,7 +27,7 @@ _CLOSE = """
     UPDATE sent SET outcome = ?, reply_digest = ?, reply_body = ?, closed_time = ?
     WHERE question_id = ? AND outcome = 'SENT'"""
 _VOID = "UPDATE sent SET outcome = 'VOID', closed_time = :before WHERE outcome = 'SENT' AND sent_time < :before"
-_RESULT = "INSERT INTO result (agency, case_reference, body, day, time) VALUES (?, ?, ?, ?, ?)"
+_RESULT = "INSERT INTO result (agency, case_reference, application_item, body, day, time) VALUES (?, ?, ?, ?, ?, ?)"
 _CURRENT = """
     SELECT recognition_id FROM recognition WHERE uscc = ? AND agency = ? AND agreement_id = ?
     ORDER BY seq DESC LIMIT 1"""
@@ -70,6 +70,7 @@ class AskerJournal:
         *,
         agency: str,
         case_reference: str,
+        application_item: str,
         result: bytes,
         issued: tuple[Issued, ...],
         now: datetime,
@@ -85,7 +86,8 @@ class AskerJournal:
                 self._close(connection, closing, now)
             day = civil_day(now).isoformat()
             key = self._bodies.key(connection, day)
-            connection.execute(_RESULT, (agency, case_reference, key.seal(result), day, time_text(now)))
+            kept = (agency, case_reference, application_item, key.seal(result), day, time_text(now))
+            connection.execute(_RESULT, kept)
             for each in issued:
                 _recognise(connection, each, key, day)
 

@@ -256,6 +256,13 @@ _EXCHANGE_TABLES = (
     "CREATE TABLE pulse (id INTEGER PRIMARY KEY CHECK (id = 1), beat INTEGER NOT NULL) STRICT",
 )
 
+
+def _exchange_2(database: "Database") -> None:
+    """Under which published item a result was asked for: the index alone tells which items are used."""
+    database.execute("ALTER TABLE result ADD COLUMN application_item TEXT NOT NULL DEFAULT ''")
+    database.execute("CREATE INDEX result_item ON result (day, application_item)")
+
+
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2)
-_EXCHANGE: "tuple[Callable[[Database], None], ...]" = (_exchange_1,)
+_EXCHANGE: "tuple[Callable[[Database], None], ...]" = (_exchange_1, _exchange_2)
