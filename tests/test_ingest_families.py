@@ -441,7 +441,7 @@ def test_an_attributed_row_that_is_rejected_hides_a_record_of_the_company(yard: 
 
 def test_attribution_leaves_no_trace_of_the_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two persons leave the same bytes: neither record id, reference nor digest depends on who it was."""
-    monkeypatch.setattr("nodes.ingest.loads.os.urandom", bytes)
+    monkeypatch.setattr("nodes.ingest.rows.os.urandom", bytes)
     kept = set()
     for name, number, place in (("样例甲", PERSON, "CF_XDR_SHXYM"), ("样例乙", "H12345678", "CF_XDR_ZJHM")):
         (tmp_path / name).mkdir()
@@ -456,7 +456,7 @@ def test_attribution_leaves_no_trace_of_the_person(tmp_path: Path, monkeypatch: 
 
 def test_numbers_of_a_companys_persons_enter_no_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A salt on the same disk would let a number of eighteen digits be tried out."""
-    monkeypatch.setattr("nodes.ingest.loads.os.urandom", bytes)
+    monkeypatch.setattr("nodes.ingest.rows.os.urandom", bytes)
     digests = []
     for number, change in enumerate([{}, {"CF_FRDB": "样例甲", "CF_FR_ZJHM": PERSON}, {"CF_NR": "样例"}]):
         (tmp_path / str(number)).mkdir()
@@ -474,7 +474,8 @@ FEEDS = {(each.record_class, each.domain): each for each in feeds(REFERENCE, "31
 def dropped(record_class: str) -> list[str]:
     """The columns of a family that no reading may look at."""
     family = FAMILIES[record_class]
-    looked = {*GOOD[record_class], *tables.columns_of(family.table), "subject_kind", "deleted", "record_key"}
+    looked = {*GOOD[record_class], *tables.columns_of(family.table), *family.columns.kept}
+    looked |= {"subject_kind", "deleted", "record_key"}
     typed = {"CF_GSJZQ", "CF_CFLB", "XK_YXQZ", "XK_ZT", "XK_XKBH", "attributed_uscc", "exit_on", "exit_reason"}
     return sorted(family.columns.known - looked - typed)
 
