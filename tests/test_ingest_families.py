@@ -476,7 +476,17 @@ def dropped(record_class: str) -> list[str]:
     family = FAMILIES[record_class]
     looked = {*GOOD[record_class], *tables.columns_of(family.table), *family.columns.kept}
     looked |= {"subject_kind", "deleted", "record_key"}
-    typed = {"CF_GSJZQ", "CF_CFLB", "XK_YXQZ", "XK_ZT", "XK_XKBH", "attributed_uscc", "exit_on", "exit_reason"}
+    typed = {
+        "CF_GSJZQ",
+        "CF_CFLB",
+        "CF_NR_FK",
+        "XK_YXQZ",
+        "XK_ZT",
+        "XK_XKBH",
+        "attributed_uscc",
+        "exit_on",
+        "exit_reason",
+    }
     return sorted(family.columns.known - looked - typed)
 
 

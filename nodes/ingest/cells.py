@@ -14,8 +14,12 @@ from functools import lru_cache
 from gateway.uscc import holds_person_number
 from nodes.ingest.report import Reason
 
-# Controls, and characters that hide or reorder what a person reads.
-UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]")
+# Controls, and characters that hide or reorder what a person reads: marks of direction, fillers without a shape, and
+# tags, which spell a whole hidden text.
+UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 _DAY = re.compile(r"([0-9]{4})([-/])([0-9]{1,2})\2([0-9]{1,2})")
 _NO_END = "2099-12-31"  # what the double-publicity standard writes for "long-term"
 _EARLIEST, _LATEST = 1949, 2199
@@ -186,7 +190,7 @@ class Cells:
             raise RowRejectedError(column, missing)
         if len(text) > _CITED:
             raise RowRejectedError(column, Reason.TOO_LONG)
-        if text.startswith(_FORMULA):
+        if folded(text[:1]).startswith(_FORMULA):  # a spreadsheet runs full-width signs as well
             raise RowRejectedError(column, Reason.FORMULA)
         if holds_person_number(text):
             raise RowRejectedError(column, Reason.PERSON_NUMBER)
