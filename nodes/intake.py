@@ -46,6 +46,8 @@ class Loaded:
     feed: str
     report: Report | None = None
     refused: FileRefused | None = None
+    gaps: int = 0
+    """Gaps that a feed still has whose file was passed over."""
 
     @property
     def unchanged(self) -> bool:
@@ -88,7 +90,7 @@ class Door:
         for item in items:
             if passed[item.feed]:
                 passed[item.feed] -= 1
-                yield Loaded(path=item.path, feed=item.feed)
+                yield Loaded(path=item.path, feed=item.feed, gaps=self.feeds[item.feed].gaps)
                 continue
             try:
                 yield Loaded(path=item.path, feed=item.feed, report=self._load(item, parts[item.feed]))

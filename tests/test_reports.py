@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from test_ingest import CODES, NOW, Yard
 
 from gateway.uscc import sample_code
-from nodes.cli.reports import file_document
+from nodes.cli.reports import file_document, incomplete
 from nodes.ingest import Reason, Report
 from nodes.ingest.lateness import Lateness
 from nodes.ingest.report import LATE, ON_TIME, UNMEASURED
@@ -155,3 +156,10 @@ def test_what_is_reported_by_the_last_day_is_in_time(days: tuple[date, date]) ->
     decided, reported = days
     found = Lateness(lambda day: day, NOW.date().isoformat()).of(decided.isoformat(), reported.isoformat())
     assert found == (LATE if reported > decided else ON_TIME)
+
+
+def test_a_file_that_is_passed_over_still_tells_the_gaps_of_its_feed() -> None:
+    """A run that loads nothing new ends as the one before it did while its feed has gaps."""
+    passed = Loaded(path=Path("a.csv"), feed="f")
+    assert not incomplete([passed])
+    assert incomplete([replace(passed, gaps=1)])

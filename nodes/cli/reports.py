@@ -32,7 +32,9 @@ _AGENCIES = ("rows", "stored", "held", REJECTED, "not_ours", "out_of_scope", LAT
 
 def incomplete(loaded: Iterable[Loaded]) -> bool:
     """Say whether a file was refused, or a row rejected or held, or the feed has gaps from before."""
-    return any(each.refused or (each.report and (each.report.rejected or each.report.gaps)) for each in loaded)
+    return any(
+        each.refused or each.gaps or (each.report and (each.report.rejected or each.report.gaps)) for each in loaded
+    )
 
 
 def file_document(each: Loaded) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from gateway.clocks import civil_day
 from gateway.deciding import deciding
 from gateway.ports import Feed
 from keys.directory import Agency, Directory
-from nodes.ingest.cells import Cells, NotOursError, OutOfScopeError, RowUnplacedError, parsed_day
+from nodes.ingest.cells import Cells, NotOursError, OutOfScopeError, RowRejectedError, RowUnplacedError, parsed_day
 from nodes.ingest.files import Columns
 from nodes.ingest.report import Reason
 
@@ -33,6 +33,8 @@ PERSONAL = frozenset(
 
 _NAMED = 1 << 14
 _PERSONS = frozenset({"NATURAL_PERSON", "自然人"})
+KINDS = frozenset({"ENTERPRISE", "SOLE_TRADER", "FARM_COOP", "INSTITUTION", "SOCIAL_ORG", "LAW_FIRM", "AGENCY"})
+"""Kinds of subjects that members answer for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +158,11 @@ def by_uscc(cells: Cells) -> str:
 
     Raises:
         OutOfScopeError: when `subject_kind` names a natural person.
+        RowRejectedError: when it names nothing that is known, which may be a person.
     """
-    if cells.text("subject_kind") in _PERSONS:
+    kind = cells.text("subject_kind")
+    if kind in _PERSONS:
         raise OutOfScopeError
+    if kind and kind not in KINDS:
+        raise RowRejectedError("subject_kind", Reason.BAD_VALUE)
     return cells.raw("uscc")

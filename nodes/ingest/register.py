@@ -5,11 +5,10 @@ import re
 from gateway.model.codes import Lifecycle
 from gateway.uscc import defect
 from nodes.ingest.cells import Cells, NotOursError
-from nodes.ingest.family import Family, Kept, Scene, by_uscc, own_columns
+from nodes.ingest.family import KINDS, Family, Kept, Scene, by_uscc, own_columns
 from nodes.ingest.names import name_digest
 from nodes.ingest.report import Reason
 
-KINDS = frozenset({"ENTERPRISE", "SOLE_TRADER", "FARM_COOP", "INSTITUTION", "SOCIAL_ORG", "LAW_FIRM", "AGENCY"})
 LIFECYCLES = frozenset(each.value for each in Lifecycle)
 _DIVISION = re.compile(r"[0-9]{6}")
 _LINKS = ("predecessor", "successor", "branch_of")
