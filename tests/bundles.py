@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256, shake_256
 from itertools import count
 from pathlib import Path
@@ -144,8 +145,9 @@ def signed_directory(edit: Edit | None = None, *, root: suite.Signer = ROOT) -> 
     return to_json(sign_directory(json.dumps(document(edit)).encode(), root))
 
 
+@lru_cache(maxsize=64)
 def charter_of(member: str, directory: bytes) -> Charter:
-    """Read a directory for a member."""
+    """Read a directory for a member, once: thousands of tests begin with it."""
     return charter(member, open_directory(from_json(directory), root=ROOT.public_key()), KINDS)
 
 

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 from callers import Caller
+from hypothesis import settings
 from populations import populate
 
 from nodes.lab import Lab, build
+
+settings.register_profile("yrdx", deadline=None)  # how long an example takes is the machine's business
+settings.load_profile("yrdx")
 
 SUSPENDED = "SUSPENDED-2026"
 

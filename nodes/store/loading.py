@@ -19,7 +19,7 @@ from nodes.store.versions import SEEN, Row, Shape, shape
 __all__ = ["Counts", "Figures", "Held", "Loading", "Mode", "Past", "Row", "Waiting"]
 
 _BATCH = 400
-_CACHE_KIB = 64 * 1024
+_CACHE_KIB = 256 * 1024  # what the narrow indexes of tens of millions of rows need to be written once a load
 _BUSY = "another load is running; wait until it has ended, then load again"
 
 
