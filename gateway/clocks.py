@@ -126,17 +126,36 @@ def say_penalty(fact: Fact, clock: Clock) -> Saying:
 
 
 def counted(said: Sequence[tuple[Fact, Saying]]) -> Sequence[tuple[Fact, Saying]]:
-    """Leave out what was decided again within the days to rectify the same act (requirement A67).
+    """Leave out what is the same decision, and what was decided again within the days to rectify (requirement A67).
 
-    Of the penalties that may be said, one decided from the day of an earlier one up to its `rectify_until` is not
-    counted again: by the same agency, for the same behaviour, of the same domain and severity. One that is not
-    repaired is never left out for one that is, so that nothing sounds better than it stands. What may not be
-    said leaves out nothing, since that would be a trace of it (duty U3).
+    Records of one reference are one decision, however its source wrote agency and key. Of the penalties that may be
+    said, one decided from the day of an earlier one up to its `rectify_until` is not counted again: by the same
+    agency, for the same behaviour, of the same domain and severity. One that is not repaired is never left out for
+    one that is, so that nothing sounds better than it stands. What may not be said leaves out nothing, since that
+    would be a trace of it (duty U3).
     """
-    for fact, _ in said:
-        if fact.get("rectify_until"):
-            return _counted(said)
-    return said
+    if len(said) < 2:  # noqa: PLR2004 - alone it is no repeat
+        return said
+    once = _once(said)
+    return _counted(once) if any(fact.get("rectify_until") for fact, _ in once) else once
+
+
+def _once(said: Sequence[tuple[Fact, Saying]]) -> Sequence[tuple[Fact, Saying]]:
+    best: dict[bytes, tuple[Fact, Saying]] = {}
+    rest = []
+    for each in said:
+        reference = each[0].get("reference")
+        if reference is None:
+            rest.append(each)
+        elif reference not in best or _weight(each) > _weight(best[reference]):
+            best[reference] = each
+    return said if len(rest) + len(best) == len(said) else [*rest, *best.values()]
+
+
+def _weight(each: tuple[Fact, Saying]) -> tuple[Any, ...]:
+    """Order records of one decision: the one that says most against its subject, and the same one every time."""
+    fact, saying = each
+    return saying is Saying.SAY, fact["decided_on"], fact["rectify_until"] or "", fact["digest"]
 
 
 def _counted(said: Sequence[tuple[Fact, Saying]]) -> Sequence[tuple[Fact, Saying]]:

@@ -344,3 +344,15 @@ def test_what_is_counted_follows_from_the_set_alone(said: list[Any], seed: Any) 
         first = not any(other["decided_on"] < fact["decided_on"] for other in holding)
         assert fact["digest"] in kept or holding
         assert fact["digest"] not in kept or first
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_records_of_one_reference_are_one_decision(turned: bool) -> None:  # noqa: FBT001
+    """A decision that its source wrote twice counts once, as the record that says most against its subject."""
+    repaired = (penalty(reference=b"r" * 16, digest=b"a" * 32), Saying.SAY_REPAIRED)
+    standing = (penalty(reference=b"r" * 16, digest=b"b" * 32), Saying.SAY)
+    other = (penalty(reference=b"s" * 16, digest=b"c" * 32), Saying.SAY)
+    unnamed = [(penalty(reference=None, digest=digest * 32), Saying.SAY) for digest in (b"d", b"e")]
+    said = [repaired, standing, other, *unnamed]
+    kept = counted(said[::-1] if turned else said)
+    assert {fact["digest"][:1] for fact, _ in kept} == {b"b", b"c", b"d", b"e"}

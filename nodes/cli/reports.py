@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -15,7 +15,6 @@ from rich.progress import Progress as Bar
 
 from gateway.errors import GatewayError
 from keys.errors import KeysError
-from nodes.cli import sheets
 from nodes.cli.session import INTERRUPTED, Ended, session
 from nodes.config import Config, ConfigError, read_config
 from nodes.ingest import Report
@@ -82,17 +81,11 @@ def _agencies(report: Report) -> list[dict[str, Any]]:
 def show(loaded: Sequence[Loaded]) -> None:
     """Show counts by feed and by agency, then where problems stand."""
     words, console = session().words, Console(soft_wrap=True)
-    reports = [each.report for each in loaded if each.report is not None and each.report.rows]
-    found = sheets.table(words, "ingest.title", "feed", *COUNTS)
-    for report in reports:
-        sheets.row(found, report.feed, *(_count(getattr(report, name)) for name in COUNTS))
-    console.print(found)
-    agencies = sheets.table(words, "ingest.agencies", "feed", "agency", *_AGENCIES)
-    for report in reports:
+    for report in (each.report for each in loaded if each.report is not None and each.report.rows):
+        _line(console, report.feed, {name: _count(getattr(report, name)) for name in COUNTS})
         for row in _agencies(report):
-            cells = (str(row["counts"].get(name, 0)) for name in _AGENCIES)
-            sheets.row(agencies, report.feed, row["agency"] or words.say("ingest.no_agency"), *cells)
-    console.print(agencies)
+            agency = row["agency"] or words.say("ingest.no_agency")
+            _line(console, f"  {agency}", {name: row["counts"].get(name, 0) for name in _AGENCIES})
     files = [each for each in loaded if each.path is not None]
     quiet = sum(each.report is not None and not each.report.rows for each in files)
     console.print(
@@ -102,8 +95,17 @@ def show(loaded: Sequence[Loaded]) -> None:
         _show_problems(console, each)
 
 
-def _count(value: Any) -> str:  # noqa: ANN401  a number, or numbers by reason
-    return str(value if isinstance(value, int) else sum(value.values()))
+def _line(console: Console, name: str, counts: Mapping[str, int]) -> None:
+    """Say what there is on one line: a table of many numbers folds them at the width of a log."""
+    words = session().words
+    said = words.say("mark.comma").join(
+        f"{words.say(f'column.{key}')} {number:,}" for key, number in counts.items() if number
+    )
+    console.print(f"{name}: {said}", markup=False, highlight=False)
+
+
+def _count(value: Any) -> int:  # noqa: ANN401  a number, or numbers by reason
+    return value if isinstance(value, int) else sum(value.values())
 
 
 def _show_problems(console: Console, loaded: Loaded) -> None:
