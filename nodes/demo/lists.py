@@ -6,10 +6,14 @@ import csv
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.catalogue import read_catalogue
+from gateway.clocks import civil_day
 from nodes.demo.shell import GENUINE, DemoError, Shell
+from nodes.federation.compiling import sections
 from nodes.lab import Lab
 from nodes.sample import batch_rows
 
@@ -35,7 +39,9 @@ class List:
         Raises:
             DemoError: when a row's verdict is another than it must be, or the manifest does not verify.
         """
-        rows = list(batch_rows(ROWS, subjects=self.subjects, federation_folder=self.federation))
+        rows = list(
+            batch_rows(ROWS, subjects=self.subjects, federation_folder=self.federation, members=self._parties())
+        )
         path, result = self.folder / "bidders.csv", self.folder / "verdicts.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
@@ -55,6 +61,12 @@ class List:
         if done.returncode not in GENUINE:
             raise DemoError(f"the manifest of the list does not verify: {done.stderr.strip()}")
         return {"codes": found["rows"], "verdicts": found["verdicts"], "seconds": found["seconds"], "verified": True}
+
+    def _parties(self) -> tuple[str, ...]:
+        """Name the members that a question of this purpose goes to: who else registers a subject is not heard."""
+        catalogue, on = read_catalogue(sections(self.federation)), civil_day(datetime.now(UTC))
+        found = catalogue.agreements_for(purpose=PURPOSE, kind="summary", member=OFFICER[:6], on=on)
+        return found[0].parties
 
     @staticmethod
     def _compare(result: Path, wanted: list[str]) -> None:

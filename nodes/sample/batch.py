@@ -28,18 +28,20 @@ class BatchRow(NamedTuple):
     verdict: str
 
 
-def batch_rows(rows: int, *, subjects: int, federation_folder: Path = REFERENCE) -> Iterator[BatchRow]:
+def batch_rows(
+    rows: int, *, subjects: int, federation_folder: Path = REFERENCE, members: Iterable[str] | None = None
+) -> Iterator[BatchRow]:
     """Give so many rows about samples of so many subjects a member; the same ones every time, whatever the seed.
 
     Enterprises repeat only when the samples have too few. KIND_CLOSED is that of purposes which do not open sole
-    traders; NAME_MISMATCH needs the names to be sent.
+    traders; NAME_MISMATCH needs the names to be sent. `members` are those that will be asked, all when not told.
 
     Raises:
         ValueError: when the samples have no enterprise of a sort.
     """
     found = read_folder(federation_folder)
     places = counties(found)
-    people = [Population(places, each) for each in places]
+    people = [Population(places, each) for each in places if members is None or each in set(members)]
     quiet = _endless(people, subjects, is_quiet)
     given: Mapping[str, Iterator[Subject]] = {
         "NOTHING_FOUND": quiet,
