@@ -24,7 +24,7 @@ from nodes.lab import Lab
 pytestmark = pytest.mark.net
 AWAY, ROWS = "340000", 2_400
 SMALL, CASE = "CHECK-SMALL", "CHECK-2026"
-OFFICER, SECOND = "310000-trading/o1", "310000-trading/o2"
+OFFICER, SECOND = "320000-trading/o1", "320000-trading/o2"
 WAIT = 60.0
 
 
