@@ -33,7 +33,7 @@ class GradeShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectionRule(Dated):
-    """A member's inspection table by edition; grades are canonical, or a scheme's own words."""
+    """A member's inspection table by edition; grades are the canonical A to D."""
 
     member: str
     edition: str
@@ -76,8 +76,8 @@ def rule_of(rules: Iterable[InspectionRule], member: str, on: date) -> Inspectio
 def tier(rule: InspectionRule, grade: str, *, triggered: bool, uscc: str, seed: bytes) -> Tier:
     """Say whether a subject of a grade is inspected.
 
-    A grade that the rule does not name, and the empty grade of a row that is not graded, decide nothing: neither
-    silence nor an outage sends inspectors to a subject, or keeps them away; an officer decides.
+    A grade that the rule does not name, and the empty grade of a row that is not graded, decide nothing unless there
+    was a cause: neither silence nor an outage sends inspectors to a subject, or keeps them away; an officer decides.
 
     Raises:
         ValueError: when the seed has another length than the rule's.
@@ -87,7 +87,7 @@ def tier(rule: InspectionRule, grade: str, *, triggered: bool, uscc: str, seed: 
         raise ValueError(msg)
     row = next((each for each in rule.tiers if each.grade == grade), None)
     if row is None:
-        return Tier(inspect=None, share=None, edition=rule.edition)
+        return Tier(inspect=True if triggered else None, share=1.0 if triggered else None, edition=rule.edition)
     share = 1.0 if triggered and row.unless_triggered else row.share
     return Tier(inspect=_drawn(seed, uscc) < share * _ONE, share=share, edition=rule.edition)
 

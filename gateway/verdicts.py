@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from gateway import uscc
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.charter import Charter
     from gateway.model.answer import Item
     from gateway.model.combined import SubjectResult
+    from gateway.recognition import Scales
 
 
 class RowVerdict(Enum):
@@ -49,6 +51,13 @@ class RowFinding:
     missing: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     grade: str = ""
+    canonical: str = ""
+    """The grade in the letters A to D of the signed mapping, by which a tier is found; empty where none maps it."""
+
+    @property
+    def awaits(self) -> bool:
+        """Whether another answer may change the row: a member is missing, or the row is INCOMPLETE."""
+        return bool(self.missing) or self.verdict is RowVerdict.INCOMPLETE
 
 
 _WHO = {
@@ -60,22 +69,44 @@ _WHO = {
 """States that end without a finding and say why; the rest must earn its verdict."""
 _DOUBTS = (ResultState.INCOMPLETE, *_WHO)
 _HEARD = (ResultState.FOUND, ResultState.NOT_FOUND)
+_NO_SCALES: Scales = MappingProxyType({})
 _NO_GRADE = (ResultState.REVIEW, ResultState.PROVISIONAL)
 """Marks that stand for the grade which is not given."""
 
 
-def unaskable(code: str, *, opens_sole_traders: bool) -> RowFinding | None:
-    """Give the verdict of a code that no member is asked about; None for one that may be asked (duty U12)."""
+PERSON_NUMBER = "PERSON_NUMBER"
+"""Reason of a well-formed code that is a well-formed resident ID (GB 11643) as well."""
+INVALID_REASONS = (*(each.value for each in uscc.CodeDefect), PERSON_NUMBER)
+
+
+def invalid_reason(code: str) -> str | None:
+    """Say why a cell of a list is not asked about as a code; None for a code.
+
+    One that may be a person's number is neither sent nor repeated (duty U11): in a list of enterprises a resident's
+    number is likelier than the few agencies' codes that pass as one, which are asked about one by one.
+    """
     defect = uscc.defect(code)
     if defect is not None:
-        return RowFinding(verdict=RowVerdict.INVALID_CODE, reasons=(defect.value,))
+        return defect.value
+    return PERSON_NUMBER if uscc.looks_like_person(code) else None
+
+
+def unaskable(code: str, *, opens_sole_traders: bool) -> RowFinding | None:
+    """Give the verdict of a code that no member is asked about; None for one that may be asked (duty U12)."""
+    reason = invalid_reason(code)
+    if reason is not None:
+        return RowFinding(verdict=RowVerdict.INVALID_CODE, reasons=(reason,))
     if uscc.is_sole_trader(code) and not opens_sole_traders:
         return RowFinding(verdict=RowVerdict.KIND_CLOSED)
     return None
 
 
-def finding(kind_name: str, subject: SubjectResult, items: Mapping[str, Item], *, charter: Charter) -> RowFinding:
+def finding(
+    kind_name: str, subject: SubjectResult, items: Mapping[str, Item], *, charter: Charter, scales: Scales = _NO_SCALES
+) -> RowFinding:
     """Find what a combined subject comes to; `items` are the verified items on it, by member that answered.
+
+    `scales` are the mappings of the day on which it was combined; without them no grade has a canonical one.
 
     A verdict is final about what stands against a subject, not about the rest: a RESTRICTED row may still have
     members missing.
@@ -91,7 +122,7 @@ def finding(kind_name: str, subject: SubjectResult, items: Mapping[str, Item], *
     elif not _sound(subject, missing):
         verdict = _unsound(subject, missing)
     elif subject.state is ResultState.FOUND and kind.grade is not None:
-        return _graded(kind.grade(subject, items), subject, items)
+        return _graded(kind.grade(subject, items, scales), subject, items)
     else:
         verdict = RowVerdict.NOTHING_FOUND
     return RowFinding(verdict=verdict, missing=missing, reasons=reasons)
@@ -127,11 +158,12 @@ def _unsound(subject: SubjectResult, missing: tuple[str, ...]) -> RowVerdict:
     return next((verdict for state, verdict in _WHO.items() if state in subject.marks), RowVerdict.INCOMPLETE)
 
 
-def _graded(grade: str, subject: SubjectResult, items: Mapping[str, Item]) -> RowFinding:
+def _graded(grades: tuple[str, str], subject: SubjectResult, items: Mapping[str, Item]) -> RowFinding:
     """Give the home grade, or why there is none though something was found."""
+    grade, canonical = grades
     if not grade:
         reasons = tuple(each.value for each in _NO_GRADE if each in subject.marks)
         return RowFinding(verdict=RowVerdict.INCOMPLETE, reasons=reasons)
     home = items.get(subject.home_member)
     disputed = home is not None and home.disputed
-    return RowFinding(verdict=RowVerdict.DISPUTED if disputed else RowVerdict.GRADED, grade=grade)
+    return RowFinding(verdict=RowVerdict.DISPUTED if disputed else RowVerdict.GRADED, grade=grade, canonical=canonical)

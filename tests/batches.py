@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,14 @@ NAME = "某企业"
 def codes(count: int, *, prefix: str = "91", first: int = 0) -> list[str]:
     """Make codes of nobody."""
     return [uscc.sample_code(prefix, "310115", number) for number in range(first, first + count)]
+
+
+def double(count: int = 1) -> list[str]:
+    """Make codes of agencies that are well-formed resident IDs of nobody as well: region 113101, born in 1990."""
+    bodies = (f"9001{day:02}{serial:02}" for day in range(1, 29) for serial in range(100))
+    firsts = (f"11310119{body}{uscc.organisation_check(body)}" for body in bodies)
+    made = (first + uscc.check_character(first) for first in firsts if first.isdigit())
+    return list(islice((each for each in made if uscc.looks_like_person(each)), count))
 
 
 def write_list(path: Path, rows: Iterable[Sequence[str]], header: Sequence[str] = ("uscc",)) -> Path:

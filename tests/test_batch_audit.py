@@ -105,7 +105,7 @@ def answer(path: Path, number: int) -> Path:
 
 def swap(path: Path) -> None:
     """Swap two answer files."""
-    one, two = answer(path, 1), answer(path, 2)
+    one, two = answer(path, 4), answer(path, 5)
     held = one.read_bytes()
     one.write_bytes(two.read_bytes())
     two.write_bytes(held)
@@ -115,7 +115,7 @@ def foreign(path: Path) -> None:
     """Take another case's answers, and have their digests signed."""
     folder = path.with_name("other") / "r.csv.work"
     for number in (1, 2, 3):
-        answer(path, number).write_bytes((folder / f"{number:06d}.answer").read_bytes())
+        answer(path, number + 3).write_bytes((folder / f"{number:06d}.answer").read_bytes())
     files = [replace(each, digest=digest(answer(path, each.number))) for each in manifest_of(path).answers]
     resign(path, answers=tuple(files))
 
@@ -183,6 +183,8 @@ TAMPERS: dict[str, tuple[Tamper, set[str]]] = {
         lambda path: resign(path, order=replace(manifest_of(path).order, officer="310000-market/o9")),
         {"ANSWER_GENUINE", "OFFICER"},
     ),
+    "open rows hidden": (lambda path: resign(path, incomplete=1), {"COUNTS"}),
+    "undecided rows hidden": (lambda path: resign(path, undecided=1), {"COUNTS"}),
     "counts changed": (lambda path: resign(path, counts={RowVerdict.NOTHING_FOUND: COUNT}), {"COUNTS"}),
     "edition changed": (lambda path: resign(path, rule_edition="2020"), {"TERMS"}),
     "another day": (lambda path: resign(path, last_time=manifest_of(path).sign_time.replace(year=2020)), {"TIMES"}),
@@ -254,6 +256,7 @@ def test_a_malformed_manifest_ends_with_1(copy: Path) -> None:
     assert run("verify", copy, "--root", copy.with_name("root.json")).exit_code == 1
 
 
+GOOD = RowFinding(verdict=RowVerdict.GRADED, grade="A+", canonical="A")
 SHARES = (GradeShare(grade="A", share=0.0, unless_triggered=True), GradeShare(grade="D", share=1.0))
 RULE = InspectionRule(
     member="310000", edition="2026", seed_bytes=32, sample=True, tiers=SHARES, valid_from=date(2026, 1, 1)
@@ -272,9 +275,23 @@ def sheet(form: CheckForm, rule: InspectionRule | None = None) -> Sheet:
         (CheckForm.LIGHT, RowFinding(verdict=RowVerdict.NOTHING_FOUND), "", ("GREEN", "")),
         (CheckForm.LIGHT, RowFinding(verdict=RowVerdict.RESTRICTED, reasons=("A", "B")), "", ("RED", "A;B")),
         (CheckForm.LIGHT, RowFinding(verdict=RowVerdict.INCOMPLETE, missing=("330000",)), "", ("", "")),
-        (CheckForm.TIER, RowFinding(verdict=RowVerdict.GRADED, grade="A"), "", ("", "NOT_SELECTED", "0")),
-        (CheckForm.TIER, RowFinding(verdict=RowVerdict.GRADED, grade="A"), "YES", ("YES", "INSPECT", "1")),
-        (CheckForm.TIER, RowFinding(verdict=RowVerdict.GRADED, grade="D"), "", ("", "INSPECT", "1")),
+        (
+            CheckForm.TIER,
+            RowFinding(verdict=RowVerdict.GRADED, grade="A+", canonical="A"),
+            "",
+            ("", "NOT_SELECTED", "0"),
+        ),
+        (
+            CheckForm.TIER,
+            RowFinding(verdict=RowVerdict.GRADED, grade="A+", canonical="A"),
+            "YES",
+            ("YES", "INSPECT", "1"),
+        ),
+        (CheckForm.TIER, RowFinding(verdict=RowVerdict.GRADED, grade="差", canonical="D"), "", ("", "INSPECT", "1")),
+        (CheckForm.TIER, RowFinding(verdict=RowVerdict.DISPUTED, grade="差", canonical="D"), "", ("", "INSPECT", "1")),
+        (CheckForm.TIER, RowFinding(verdict=RowVerdict.GRADED, grade="D"), "", ("", "", "")),
+        (CheckForm.TIER, RowFinding(verdict=RowVerdict.GRADED, grade="AAA"), "YES", ("YES", "INSPECT", "1")),
+        (CheckForm.TIER, RowFinding(verdict=RowVerdict.INVALID_CODE), "YES", ("YES", "INSPECT", "1")),
         (CheckForm.TIER, RowFinding(verdict=RowVerdict.INCOMPLETE), "", ("", "", "")),
     ],
 )
@@ -288,19 +305,30 @@ def test_a_row_shows_what_its_purpose_wants(
     written = sheet(form, RULE)
     line = written.line(2, codes(1)[0], finding, answer=1, triggered=bool(triggered))
     assert (line[6:-1], len(line), line[-1]) == (more, len(written.header), "1")
+    shown = {CheckForm.LIGHT: "light", CheckForm.TIER: "tier"}.get(form, "code")
+    assert written.undecided(line) is (not dict(zip(written.header, line, strict=True))[shown])
+
+
+@pytest.mark.parametrize("verdict", [RowVerdict.NOTHING_FOUND, RowVerdict.RESTRICTED])
+def test_a_narrowed_scope_lights_nothing(verdict: RowVerdict) -> None:
+    """Whoever writes a result of half the questions has no light to show, and none that verifies."""
+    line = replace(sheet(CheckForm.LIGHT), narrowed=True).line(2, codes(1)[0], RowFinding(verdict=verdict))
+    assert line[6:8] == ("", "")
 
 
 def test_a_consumer_without_a_table_has_no_tiers() -> None:
-    """No rule decides nothing."""
+    """No rule decides nothing, but a cause does."""
     line = sheet(CheckForm.TIER).line(2, codes(1)[0], RowFinding(verdict=RowVerdict.GRADED, grade="D"))
     assert line[6:] == ("", "", "", "")
+    caused = sheet(CheckForm.TIER).line(2, codes(1)[0], RowFinding(verdict=RowVerdict.NOT_COVERED), triggered=True)
+    assert caused[6:] == ("YES", "INSPECT", "1", "")
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_a_draw_can_be_made_again(seed: str, other: str) -> None:
     """One seed draws the same subjects, whatever it is; another one draws others."""
     half = replace(RULE, tiers=(GradeShare(grade="C", share=0.5),))
-    graded = RowFinding(verdict=RowVerdict.GRADED, grade="C")
+    graded = RowFinding(verdict=RowVerdict.GRADED, grade="C", canonical="C")
 
     def drawn(text: str) -> list[str]:
         written = replace(sheet(CheckForm.TIER, half), seed=text)

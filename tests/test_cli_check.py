@@ -5,17 +5,21 @@ from __future__ import annotations
 import errno
 import json
 import re
+import select
 import stat
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import bundles
+import crash_verifiers
 import pytest
 import worlds
-from batches import NAME, BatchDesk, codes, facts, read_result, write_list
+from batches import NAME, BatchDesk, codes, double, facts, read_result, write_list
 from bundles import NOW, SECOND
 from click.testing import CliRunner, Result
 from test_cli_words import described
@@ -27,6 +31,7 @@ from keys import custody
 from nodes.batch import folder as folders
 from nodes.batch.folder import Folder
 from nodes.cli import desk_client, main, words
+from nodes.cli.batch_work import Source
 from nodes.cli.session import REFUSED, UNREACHABLE, Ended, Session
 from nodes.files import open_table
 
@@ -57,13 +62,20 @@ def small_messages(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sys.modules["nodes.cli.check"], "SUBJECTS", 3)  # the package names the command so
 
 
-def run(*arguments: str | Path) -> Result:
+def run(*arguments: str | Path, now: datetime = NOW) -> Result:
     """Run the command line."""
     texts = [str(each) for each in arguments]
-    return CliRunner().invoke(main, texts, obj=Session(now=lambda: NOW), env={"COLUMNS": "200"}, prog_name="yrdx")
+    return CliRunner().invoke(main, texts, obj=Session(now=lambda: now), env={"COLUMNS": "200"}, prog_name="yrdx")
 
 
-def check(folder: Path, path: Path, *more: str | Path, kind: str = "measures", first: tuple[str, ...] = ()) -> Result:
+def check(
+    folder: Path,
+    path: Path,
+    *more: str | Path,
+    kind: str = "measures",
+    first: tuple[str, ...] = (),
+    now: datetime = NOW,
+) -> Result:
     """Check a list, with the result r.csv beside it."""
     terms: list[str | Path] = [
         "--purpose",
@@ -76,7 +88,7 @@ def check(folder: Path, path: Path, *more: str | Path, kind: str = "measures", f
         folder / "profile.toml",
     ]
     out: list[str | Path] = [] if "--out" in more else ["--out", path.with_name("r.csv")]
-    return run(*first, "check", path, *terms, *out, *more)
+    return run(*first, "check", path, *terms, *out, *more, now=now)
 
 
 def faults(folder: Path, path: Path) -> list[tuple[str, str]]:
@@ -146,6 +158,21 @@ def test_a_person_in_the_list_reaches_no_output(desk: BatchDesk, folder: Path, t
     assert not any(each in "".join(map(str, tmp_path.rglob("*"))) for each in codes(2))
 
 
+def test_a_code_that_may_be_a_persons_number_is_not_asked(desk: BatchDesk, folder: Path, tmp_path: Path) -> None:
+    """Right by GB 32100 and by GB 11643: neither sent nor repeated, with a reason of its own, and genuine."""
+    (both,) = double()
+    assert uscc.defect(both) is None
+    path = write_list(tmp_path / "list.csv", [[both, PERSON], *([each, NAME] for each in codes(2))], ("uscc", "name"))
+    result = check(folder, path)
+    row = read_result(tmp_path / "r.csv")[0]
+    assert (row["verdict"], row["reasons"], row["code"], both in desk.asked) == (
+        "INVALID_CODE", "PERSON_NUMBER", "", False,
+    )  # fmt: skip
+    written = b"".join(each.read_bytes() for each in tmp_path.rglob("*") if each.is_file() and each != path)
+    assert (both in result.output, both.encode() in written) == (False, False)
+    assert faults(folder, manifest(path)) == []
+
+
 def test_subjects_stand_in_no_text(desk: BatchDesk, folder: Path, eight: Path) -> None:
     """Codes stand in the result and nowhere on the terminal."""
     result = check(folder, eight)
@@ -156,11 +183,12 @@ def test_subjects_stand_in_no_text(desk: BatchDesk, folder: Path, eight: Path) -
 def test_what_is_needed_and_left_is_said_before_sending(
     desk: BatchDesk, folder: Path, eight: Path, language: str
 ) -> None:
-    """A batch that does not fit is not begun, and the advice names the case to open (duty U14)."""
+    """A batch that does not fit is not begun, and the advice is to open another case (duty U14)."""
     desk.limit, desk.spent = 10, 3
     result = check(folder, eight, "--case", "C-7", first=("--lang", language))
     assert (result.exit_code, desk.intents) == (REFUSED, [])
-    assert "yrdx case open C-7 --subjects N --second-officer" in result.stderr
+    assert "yrdx case open REF --subjects N --second-officer" in result.stderr
+    assert "C-7" not in result.stderr  # a reference that has its case cannot be opened again
     assert [each in result.stderr for each in (" 8 ", "7")] == [True, True]
     desk.limit = 11
     assert check(folder, eight, "--case", "C-7").exit_code == 0
@@ -246,19 +274,19 @@ def test_a_finished_batch_asks_nothing_and_says_the_same(desk: BatchDesk, folder
 
 
 def test_retry_asks_only_what_awaits_a_member(desk: BatchDesk, folder: Path, eight: Path) -> None:
-    """Rows of a silent member are INCOMPLETE and named; --retry gives them a result of its own, the first stays."""
+    """Rows that miss a member, restricted ones too, are asked again; the result is its own, the first stays."""
     desk.change = {"silent": (ZHEJIANG,)}
     assert check(folder, eight).exit_code == 3
     first = read_result(eight.with_name("r.csv"))
-    pending = [each["code"] for each in first if each["verdict"] == "INCOMPLETE"]
-    assert 0 < len(pending) < 8
+    pending = [each["code"] for each in first]
+    assert {each["verdict"] for each in first} == {"INCOMPLETE", "RESTRICTED"}
     assert {each["missing_members"] for each in first} == {ZHEJIANG}
     before = len(desk.asked)
     assert check(folder, eight, "--retry").exit_code == 3
     assert desk.asked[before:] == pending
     desk.change, before = {}, len(desk.asked)
-    desk.fail = lambda number: gone() if number == 6 else None
-    desk.calls = 5
+    desk.fail = lambda number: gone() if number == 8 else None
+    desk.calls = 6
     assert check(folder, eight, "--retry").exit_code == UNREACHABLE
     desk.fail = lambda _: None
     assert check(folder, eight, "--retry").exit_code == 0
@@ -267,7 +295,8 @@ def test_retry_asks_only_what_awaits_a_member(desk: BatchDesk, folder: Path, eig
     assert read_result(eight.with_name("r.csv")) == first
     for name in ("r.csv", "r.2.csv", "r.3.csv"):
         assert faults(folder, eight.with_name(f"{name}.manifest.json")) == []
-    assert check(folder, eight, "--retry").exit_code == 0
+    result = check(folder, eight, "--retry")
+    assert (result.exit_code, "nothing was asked again" in result.stderr) == (0, True)
     assert not eight.with_name("r.4.csv").exists()
 
 
@@ -398,6 +427,125 @@ def test_a_project_list_gets_lights(desk: BatchDesk, folder: Path, eight: Path) 
     assert faults(folder, manifest(eight)) == []
 
 
+@pytest.mark.parametrize("more", [("--member", JIANGSU), ("--domain", "TAX"), ("--data-item", "penalty")])
+def test_no_light_is_earned_by_not_asking(desk: BatchDesk, folder: Path, eight: Path, more: tuple[str, str]) -> None:
+    """A narrowed scope is refused by name once the directory is known, nothing is kept, and the whole scope runs."""
+    summary = ("--window", "M36") if more[0] == "--data-item" else ()
+    kind = "summary" if summary else "measures"
+    desk.change = {"edit": formed("LIGHT"), **({"members": (JIANGSU,)} if more[0] == "--member" else {})}
+    result = check(folder, eight, *more, *summary, kind=kind)
+    assert (result.exit_code, more[0] in result.stderr) == (2, True), result.output
+    assert list(eight.with_name("r.csv.work").glob("*.answer")) == []
+    assert not eight.with_name("r.csv").exists()
+
+
+def test_listings_alone_earn_a_light(desk: BatchDesk, folder: Path, eight: Path) -> None:
+    """A project list asks for listings, which is its whole scope."""
+    desk.change = {"edit": formed("LIGHT")}
+    assert check(folder, eight, "--data-item", "listing", "--window", "M36", kind="summary").exit_code in {0, 3}
+    assert "GREEN" in {each["light"] for each in read_result(eight.with_name("r.csv"))}
+
+
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_a_narrowed_scope_is_named_wherever_its_result_is(
+    desk: BatchDesk, folder: Path, eight: Path, language: str
+) -> None:
+    """On the terminal, in JSON and when verified, a reader sees what was not asked."""
+    lang = ("--lang", language)
+    shown = check(folder, eight, "--domain", "TAX", first=lang)
+    said = words.Words(language=language).code("scope", "domains") + " TAX"
+    assert said in shown.stdout
+    assert json.loads(check(folder, eight, "--domain", "TAX", "--json").stdout)["domains"] == ["TAX"]
+    root = ("--root", folder / "root.json")
+    assert said in run(*lang, "verify", manifest(eight), *root).stdout
+    assert json.loads(run("verify", manifest(eight), *root, "--json").stdout)["domains"] == ["TAX"]
+
+
+def test_a_finished_batch_that_expired_is_late(desk: BatchDesk, folder: Path, eight: Path) -> None:
+    """Genuine for ever, to be relied on for a time: verify says which; the finished result is still shown."""
+    check(folder, eight)
+    root = ("--root", folder / "root.json")
+    found = json.loads(run("verify", manifest(eight), *root, "--json").stdout)
+    until = datetime.fromisoformat(found["valid_until_time"])
+    assert (found["genuine"], found["in_time"]) == (True, True)
+    for now, code in ((until - timedelta(seconds=1), 10), (until, 11)):
+        result = run("verify", manifest(eight), *root, now=now)
+        assert result.exit_code == code
+        assert ("NO LONGER IN TIME" in result.stdout) is (code == 11)
+    late = json.loads(run("verify", manifest(eight), *root, "--json", now=until).stdout)
+    assert (late["genuine"], late["in_time"], late["faults"]) == (True, False, [])
+    before = len(desk.asked)
+    assert check(folder, eight, now=until).exit_code == 0
+    assert len(desk.asked) == before
+
+
+@pytest.mark.parametrize("failing", [2, 3, None])
+def test_no_new_result_rests_on_expired_answers(
+    desk: BatchDesk, folder: Path, eight: Path, failing: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run taken up long after is refused before anything is asked, also when only its result was missing."""
+    if failing is None:
+        with monkeypatch.context() as patch:
+            patch.setattr(Source, "rows", failed_at(3, Source.rows))
+            assert check(folder, eight).exit_code != 0
+    else:
+        desk.fail = lambda number: gone() if number == failing else None
+        assert check(folder, eight).exit_code == UNREACHABLE
+    desk.fail = lambda _: None
+    before = len(desk.asked)
+    result = check(folder, eight, now=NOW + timedelta(days=40))
+    assert (result.exit_code, "--out" in result.stderr, len(desk.asked)) == (2, True, before), result.output
+    assert not eight.with_name("r.csv").exists()
+    assert check(folder, eight).exit_code == 0
+
+
+def failed_at(nth: int, real: Callable[..., Any]) -> Callable[..., Any]:
+    """Fail from the nth call on."""
+    calls = iter(range(1, 100))
+
+    def rows(source: Any) -> Any:
+        if next(calls) >= nth:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(source)
+
+    return rows
+
+
+def test_a_retry_long_after_is_refused(desk: BatchDesk, folder: Path, eight: Path) -> None:
+    """What was answered then and what is answered now make no one result; the first result stays as it was."""
+    desk.change = {"silent": (ZHEJIANG,)}
+    check(folder, eight)
+    before = len(desk.asked)
+    result = check(folder, eight, "--retry", now=NOW + timedelta(days=40))
+    assert (result.exit_code, len(desk.asked)) == (2, before)
+    assert check(folder, eight).exit_code == 3
+
+
+def test_what_has_no_light_ends_with_3(desk: BatchDesk, folder: Path, tmp_path: Path) -> None:
+    """A restricted row that misses a member has no light; neither it nor a row without a code is decided."""
+    desk.change = {"edit": formed("LIGHT"), "silent": (ZHEJIANG,)}
+    bad = next(each for each in codes(40) if each in restricted())
+    path = write_list(tmp_path / "list.csv", [[bad], ["x"]])
+    result = check(folder, path, "--json")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["incomplete"], found["undecided"]) == (3, 1, 2)
+    desk.change = {"edit": formed("LIGHT")}
+    result = check(folder, path, "--retry", "--json")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["incomplete"], found["undecided"]) == (3, 0, 1)
+    assert [each["light"] for each in read_result(tmp_path / "r.2.csv")] == ["RED", ""]
+    assert faults(folder, tmp_path / "r.2.csv.manifest.json") == []
+
+
+def test_a_kind_without_grades_has_no_tiers_and_says_so(desk: BatchDesk, folder: Path, eight: Path) -> None:
+    """Instead of empty columns and rows that nothing decides."""
+    desk.change = {"edit": formed("TIER")}
+    result = check(folder, eight)
+    assert (result.exit_code, "--kind rating" in result.stderr) == (0, True)
+    assert "tier" not in read_result(eight.with_name("r.csv"))[0]
+    assert faults(folder, manifest(eight)) == []
+
+
 def test_a_supervision_list_gets_tiers(desk: BatchDesk, folder: Path, tmp_path: Path) -> None:
     """Shares come from the signed table, the draw from the seed, and a trigger decides (requirement A27)."""
     rated = {each: {"rating": [worlds.rating()], "register": [bundles.register()]} for each in codes(40)}
@@ -424,7 +572,40 @@ def test_a_list_of_closed_sole_traders_is_closed_by_the_desks_refusal(
     path = write_list(tmp_path / "list.csv", [[each] for each in SOLE])
     assert check(folder, path).exit_code == 0
     assert {each["verdict"] for each in read_result(tmp_path / "r.csv")} == {"KIND_CLOSED"}
-    assert faults(folder, manifest(path)) == [("OFFICER", "")]  # without an answer nothing names the officer
+    assert not manifest(path).exists()
+
+
+@pytest.mark.parametrize("rows", [[], [["x"], [""]]])
+@pytest.mark.parametrize("language", words.LANGUAGES)
+def test_a_list_of_which_nothing_was_asked_has_no_manifest(
+    desk: BatchDesk, folder: Path, tmp_path: Path, rows: list[list[str]], language: str
+) -> None:
+    """No answer names the officer: the result is written and nothing is signed; the command again says the same."""
+    path = write_list(tmp_path / "list.csv", rows)
+    for _ in range(2):
+        result = check(folder, path, first=("--lang", language))
+        assert (result.exit_code, desk.calls) == (0, 0), result.output
+        assert words.Words(language=language).say("batch.unsigned", result="r.csv") in result.stdout
+        assert len(read_result(tmp_path / "r.csv")) == len(rows)
+        assert not manifest(path).exists()
+    assert json.loads(check(folder, path, "--json").stdout)["manifest"] is None
+    assert check(folder, path, "--case", "C-8").exit_code == 2
+
+
+@pytest.mark.parametrize("when", ["refused", "too many"])
+def test_a_batch_that_was_refused_runs_under_another_case(
+    desk: BatchDesk, folder: Path, eight: Path, when: str
+) -> None:
+    """Until something was answered the work folder is bound to nothing; from then on to its terms."""
+    desk.limit = 1 if when == "too many" else 100
+    desk.fail = lambda _: desk_client.refused(RefusalReason.CASE_MISSING)
+    for _ in range(2):
+        assert check(folder, eight).exit_code == REFUSED
+    assert desk.intents == []
+    desk.limit, desk.fail = 100, lambda _: None
+    assert check(folder, eight, "--case", "C-7").exit_code == 0
+    assert faults(folder, manifest(eight)) == []
+    assert check(folder, eight, "--case", "C-8").exit_code == 2
 
 
 def test_the_second_officer_signs_every_message(desk: BatchDesk, folder: Path, eight: Path) -> None:
@@ -450,6 +631,15 @@ def test_results_and_lists_may_be_workbooks(desk: BatchDesk, folder: Path, eight
         ("code\n1\n", (), "--code-column"),
         ("uscc,统一社会信用代码\n,\n", (), "at 1, 2"),
         ("uscc\n", ("--name-column", "x"), "no column x"),
+        ("uscc\n", ("--code-column", "x"), "no column x"),
+        ("uscc\n", ("--seed", "7" * 5_000), "for seed cannot"),
+        ("uscc\n", ("--item", "M\u202e"), "application_item"),
+        ("uscc\n", ("--case", "\udc80"), "case_reference"),
+        ("uscc," + "n" * 201 + "\n", ("--name-column", "n" * 201), "name_column"),
+        ("uscc\n", ("--out", "n" * 190 + ".csv"), "--out"),
+        ("uscc\n", ("--out", "名" * 70 + ".csv"), "--out"),
+        ("uscc\n", ("--out", "a\\b.csv"), "--out"),
+        ("uscc\n", ("--work", ".."), "--work"),
         ("uscc\n", ("--out", "r.txt"), ".xlsx"),
         ("uscc\n", ("--window", "M36"), "--window"),
         ("", (), "NO_HEADER"),
@@ -466,6 +656,35 @@ def test_wrong_usage_ends_with_2_before_anything_is_asked(
     assert (result.exit_code, desk.intents) == (2, []), result.output
     assert said in result.stderr or said in words.table()["fault"], result.stderr
     assert PERSON not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("header", "given"), [("USCC", ()), ("Uscc", ()), ("统一社会\n信用代码", ("--code-column", "统一社会 信用代码"))]
+)
+def test_a_header_in_capitals_or_on_two_lines_is_found(
+    desk: BatchDesk, folder: Path, tmp_path: Path, header: str, given: tuple[str, ...]
+) -> None:
+    """As spreadsheets write it; what was kept of it is read again by a resumed run and by verify."""
+    path = write_list(tmp_path / "list.csv", [[each] for each in codes(2)], (header,))
+    for _ in range(2):
+        assert check(folder, path, *given).exit_code == 0
+    assert faults(folder, manifest(path)) == []
+
+
+def test_a_list_of_too_many_messages_is_refused_before_the_first(
+    desk: BatchDesk, folder: Path, eight: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest names so many answer files and no more."""
+    monkeypatch.setattr("nodes.batch.run.ANSWER_LIMIT", 2)
+    result = check(folder, eight)
+    assert (result.exit_code, desk.calls, "more than 2 messages" in result.stderr) == (2, 0, True)
+
+
+def test_the_place_of_a_fault_is_apart_from_its_advice(desk: BatchDesk, folder: Path, tmp_path: Path) -> None:
+    """The place stands in brackets before the reason."""
+    path = tmp_path / "list.csv"
+    path.write_text("uscc\na,b\n", encoding="utf-8")
+    assert re.search(r"\(.*row 2.*\) and nothing was asked: ", check(folder, path).stderr)
 
 
 def test_two_runs_on_one_folder_exclude_one_another(desk: BatchDesk, folder: Path, eight: Path) -> None:
@@ -510,6 +729,17 @@ def test_help_names_the_exit_codes() -> None:
     """The help says what a script needs."""
     text = run("check", "--help").stdout
     assert re.findall(r"^\s+(\d)  ", text, re.MULTILINE) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_verifiers_end_with_a_killed_parent() -> None:
+    """A run that is killed leaves no process behind: their common output ends when the last of them does."""
+    line = [sys.executable, "-P", crash_verifiers.__file__]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as parent:
+        assert parent.stdout is not None
+        assert int(parent.stdout.readline()) != parent.pid
+        parent.kill()
+        assert select.select([parent.stdout], [], [], 30)[0]  # whoever lives holds it open
+        assert parent.stdout.read() == ""
 
 
 def test_a_batch_longer_than_a_few_messages_is_verified_apart(

@@ -51,12 +51,13 @@ def draw(grade: str, uscc: str = USCC, *, triggered: bool = False, seed: bytes =
         ("D", True, True, 1.0),
         ("优", True, True, 1.0),
         ("", False, None, None),
-        ("", True, None, None),
-        ("C", True, None, None),
+        ("", True, True, 1.0),
+        ("C", False, None, None),
+        ("C", True, True, 1.0),
     ],
 )
 def test_a_grade_has_its_share(grade: str, triggered: bool, inspect: bool | None, share: float | None) -> None:  # noqa: FBT001
-    """Good is spared unless triggered, high risk is full, and what the table does not name decides nothing."""
+    """Good is spared unless triggered, high risk is full, and a trigger decides what the table does not name."""
     assert draw(grade, triggered=triggered) == Tier(inspect=inspect, share=share, edition="2026")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from worlds import CATALOGUE, accepted, combining, home_item, item, question
 from worlds_tables import ANHUI, FOREIGN_USCC, JIANGSU, SCHEME, SHANGHAI, USCC
 
+from gateway.catalogue import read_catalogue
 from gateway.charter import Charter
 from gateway.combination import combine
+from gateway.inspection import tier
 from gateway.kinds import KINDS
 from gateway.lights import DARK, Colour, Light, light
 from gateway.model.answer import (
@@ -32,8 +35,11 @@ from gateway.model.answer import (
 )
 from gateway.model.codes import CoverageState, Grade, ItemState, Lifecycle, OutcomeState, ResultState, Verdict
 from gateway.model.combined import MemberState, SubjectResult
+from gateway.recognition import MappingTable, Scales, scales_on
 from gateway.uscc import sample_code
 from gateway.verdicts import RowFinding, RowVerdict, finding, unaskable
+from nodes.federation import REFERENCE
+from nodes.federation import sections as reference
 
 V, R = RowVerdict, ResultState
 COMPLETE, PARTIAL, NOT_COVERED = CoverageState.COMPLETE, CoverageState.PARTIAL, CoverageState.NOT_COVERED
@@ -203,10 +209,68 @@ def test_the_verdict_of_a_row(name: str) -> None:
     """Name, then what is adverse, then what is missing, then who it is; and the light that follows."""
     case = CASES[name]
     found = decide(case)
-    assert found == RowFinding(verdict=case.verdict, missing=case.missing, reasons=case.reasons, grade=case.grade)
+    assert found == RowFinding(
+        verdict=case.verdict, missing=case.missing, reasons=case.reasons, grade=case.grade,
+        canonical=case.grade if case.granted else "",
+    )  # fmt: skip
+    assert found.awaits == (bool(case.missing) or case.verdict is V.INCOMPLETE)
     colour = {V.RESTRICTED: Colour.RED, V.NOTHING_FOUND: Colour.GREEN}.get(case.verdict)
     dark = colour is None or bool(case.missing)
     assert light(found) == (DARK if dark else Light(colour=colour, reasons=case.reasons))
+
+
+TABLES = read_catalogue(reference(REFERENCE))
+SCALES = scales_on(TABLES.schemes, TABLES.mappings, date(2026, 3, 10))
+LEVELS = [(each, level) for each in TABLES.mappings for level in each.levels]
+
+
+def looked_at(*lines: tuple[str, str, str], scales: Scales = SCALES) -> RowFinding:
+    """Look at ratings (scheme, version, level) without a recognition."""
+    ratings = tuple(
+        RatingLine(rating_id=REF, scheme_id=scheme, scheme_version=version, grade=level, rated_date="2025-12-01")
+        for scheme, version, level in lines
+    )
+    subject = SubjectResult(
+        uscc=USCC, state=R.FOUND, home_member=SHANGHAI, members=(MemberState(member=SHANGHAI, state=R.FOUND),)
+    )
+    items = {SHANGHAI: home_item(RatingItem(ratings=ratings))}
+    return finding("rating", subject, items, charter=CHARTER, scales=scales)
+
+
+@pytest.mark.parametrize(("table", "level"), LEVELS, ids=lambda each: str(getattr(each, "id", each)))
+def test_every_members_levels_find_their_tier(table: MappingTable, level: str) -> None:
+    """The row shows the local word, the signed mapping finds the tier, and the worst of every scale is inspected."""
+    found = looked_at((table.scheme_id, table.scheme_version, level))
+    grade = table.levels[level]
+    assert (found.verdict, found.grade, found.canonical) == (V.GRADED, level, grade.value)
+    for rule in TABLES.inspection_rules:
+        drawn = tier(rule, found.canonical, triggered=False, uscc=USCC, seed=bytes(rule.seed_bytes))
+        row = next(each for each in rule.tiers if each.grade == grade.value)
+        assert (drawn.share, drawn.inspect is not None) == (row.share, True)
+        assert drawn.inspect is True or grade is not Grade.D
+
+
+def test_the_four_members_scales_are_tabled() -> None:
+    """No member's worst level is left out of the table above."""
+    worst = {(each.scheme_id, level) for each, level in LEVELS if each.levels[level] is Grade.D}
+    assert {scheme[:6] for scheme, _ in worst} == {"310000", "320000", "330000", "340000"}
+    assert {level for _, level in worst} == {"D", "较差", "差", "E", "D-"}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [("OTHER", "2025", "AA")],
+        [("320000-COMPREHENSIVE", "2024", "差")],
+        [("320000-COMPREHENSIVE", "2025", "AAAA")],
+        [("310000-COMPREHENSIVE", "2025", "D"), ("OTHER", "2025", "D")],
+    ],
+)
+def test_a_grade_that_no_table_maps_has_no_canonical_one(lines: list[tuple[str, str, str]]) -> None:
+    """Another scheme, another version, another word, or a second rating outside the tables: an officer decides."""
+    found = looked_at(*lines)
+    assert (found.grade, found.canonical) == (lines[0][2], "")
+    assert looked_at(("320000-COMPREHENSIVE", "2025", "差"), scales={}).canonical == ""
 
 
 def test_every_verdict_of_an_asked_row_is_tabled() -> None:

@@ -23,7 +23,7 @@ from gateway.kinds.row import Combining, Kind, Said, Scene
 from gateway.model.answer import GradeCeiling, Item, RatingItem, RatingLine
 from gateway.model.codes import RatingStatus, SchemeKind
 from gateway.model.question import RatingQuestion
-from gateway.recognition import RANKS, CeilingCase, Scales, recognise, scales_on
+from gateway.recognition import RANKS, CeilingCase, Scales, map_line, recognise, scales_on
 
 if TYPE_CHECKING:
     from gateway.catalogue import Catalogue
@@ -127,14 +127,21 @@ def adverse(body: RatingItem) -> bool:
     return bool(body.ratings) or (body.ceiling is not None and body.ceiling.grade is not None)
 
 
-def grade(subject: SubjectResult, items: Mapping[str, Item]) -> str:
-    """Give the recognised grade; where none was attempted, the home member's own, if it says one only."""
+def grade(subject: SubjectResult, items: Mapping[str, Item], scales: Scales) -> tuple[str, str]:
+    """Give the recognised grade; where none was attempted, the home member's own, if it says one only.
+
+    The second is the canonical grade by the signed mapping of scheme, version and level; empty where no table maps it.
+    """
     if subject.recognition is not None:
         recognised = subject.recognition.recognised_grade
-        return recognised.value if recognised else ""
+        return (recognised.value, recognised.value) if recognised else ("", "")
     body = items[subject.home_member].body if subject.home_member in items else None
-    said = {each.grade for each in body.ratings if each.grade} if isinstance(body, RatingItem) else set()
-    return said.pop() if len(said) == 1 else ""
+    lines = [each for each in body.ratings if each.grade] if isinstance(body, RatingItem) else []
+    said = {each.grade or "" for each in lines}
+    if len(said) != 1:
+        return "", ""
+    mapped = {found.grade.value if (found := map_line(each, scales)) else "" for each in lines}
+    return said.pop(), mapped.pop() if len(mapped) == 1 else ""
 
 
 def _scales(combining: Combining) -> Scales:

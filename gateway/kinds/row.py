@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gateway.model.signed import Accepted
     from gateway.policy import Grant
     from gateway.ports import Columns, Fact
+    from gateway.recognition import Scales
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +141,10 @@ class Kind:
     )
     """(combined subject, items by member, catalogue) -> member to the codes of what stands against the subject."""
 
-    grade: Callable[[SubjectResult, Mapping[str, Item]], str] | None = None
-    """(combined subject, items by member) -> the grade that holds, or empty; None for a kind without grades."""
+    grade: Callable[[SubjectResult, Mapping[str, Item], Scales], tuple[str, str]] | None = None
+    """(combined subject, items by member, scales of the day) -> the grade that holds in its own words, and what the
+    signed mapping makes of it, A to D; empty where there is none. None for a kind without grades.
+    """
 
 
 def said_fields(kind: Kind, body: object) -> frozenset[str]:

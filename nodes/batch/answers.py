@@ -17,6 +17,7 @@ from gateway.errors import GatewayError
 from gateway.inspection import InspectionRule, rule_of
 from gateway.model.answer import Item
 from gateway.model.question import Body, NamedSubject
+from gateway.recognition import scales_on
 from gateway.verdicts import RowFinding, finding
 from gateway.verification import Content, Unreadable, bound, verify
 from keys.directory import Directory
@@ -32,6 +33,8 @@ class Terms:
     form: CheckForm
     opens_sole_traders: bool
     rule: InspectionRule | None
+    tierless: bool = False
+    """Whether the purpose draws inspections by grade, and the kind asked gives none: then the form is a verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,12 @@ class Reading:
     subjects: tuple[NamedSubject, ...]
     findings: tuple[RowFinding, ...]
     combined: datetime
+    valid_until: datetime | None
+    """The first instant at which one of its answers may not be relied on any more; None without an answer."""
+
+    expired: bool
+    """Whether that instant had come when it was read."""
+
     terms: Terms
 
 
@@ -76,15 +85,21 @@ class Reader:
         """
         content = self._content(file, now, subjects, intent_digest)
         items = _items(content)
+        tables, day = content.charter.catalogue, civil_day(content.result.combine_time)
+        scales = scales_on(tables.schemes, tables.mappings, day)
         found = tuple(
-            finding(self.order.kind, each, items.get(each.uscc, {}), charter=content.charter)
+            finding(self.order.kind, each, items.get(each.uscc, {}), charter=content.charter, scales=scales)
             for each in content.result.subjects
         )
+        ends = (each.accepted.answer.valid_until_time for each in content.exchanges if each.accepted)
+        until = min(ends, default=None)
         return Reading(
             digest=sha256(file).hexdigest(),
             subjects=_subjects(content),
             findings=found,
             combined=content.result.combine_time,
+            valid_until=until,
+            expired=until is not None and now >= until,
             terms=_terms(content, self.order),
         )
 
@@ -132,9 +147,11 @@ def _items(content: Content) -> Mapping[str, Mapping[str, Item]]:
 def _terms(content: Content, order: Order) -> Terms:
     charter, day = content.charter, civil_day(content.result.combine_time)
     purpose = charter.catalogue.purposes[order.purpose]
+    tierless = purpose.check is CheckForm.TIER and charter.kinds[order.kind].grade is None
     return Terms(
         version=charter.directory.version,
-        form=purpose.check,
+        form=CheckForm.VERDICT if tierless else purpose.check,
         opens_sole_traders=purpose.opens_sole_traders,
         rule=rule_of(charter.catalogue.inspection_rules, order.member, day),
+        tierless=tierless,
     )

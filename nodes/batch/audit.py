@@ -14,7 +14,7 @@ from hashlib import sha256
 
 from gateway import uscc
 from gateway.clocks import civil_day
-from gateway.verdicts import RowFinding, RowVerdict
+from gateway.verdicts import INVALID_REASONS, RowFinding, RowVerdict
 from keys.directory import Directory
 from keys.envelope import Envelope, open_envelope
 from keys.errors import KeysError, KeyUnknown
@@ -70,7 +70,18 @@ class Audit:
     _names: dict[int, dict[str, str | None]] = field(default_factory=dict)
     _alike: dict[RowFinding, RowFinding] = field(default_factory=dict)
     _times: list[datetime] = field(default_factory=list)
+    _ends: list[datetime] = field(default_factory=list)
     _closes: bool = False
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """The first instant at which an answer behind a row may not be relied on any more; None without an answer."""
+        return min(self._ends, default=None)
+
+    @property
+    def in_time(self) -> bool:
+        """Whether nothing failed, and every answer behind a row may still be relied on."""
+        return not self.faults and (self.valid_until is None or self.now < self.valid_until)
 
     def examine(self, result_digest: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[BatchFault]:
         """Make every check that can be made; an empty list is a genuine batch."""
@@ -80,7 +91,7 @@ class Audit:
         self._check_terms()
         if result_digest != self.manifest.result_digest:
             self._fail(BatchCheck.RESULT_DIGEST)
-        sheet = Sheet(terms=self.terms, seed=self.manifest.order.seed)
+        sheet = Sheet(terms=self.terms, seed=self.manifest.order.seed, narrowed=self.manifest.order.narrowed)
         if tuple(header) != sheet.header:
             self._fail(BatchCheck.HEADER)
             return self.faults
@@ -105,6 +116,8 @@ class Audit:
             self._fail(BatchCheck.ANSWER_GENUINE, file.name)
             return
         self._take(file.number, reading)
+        if file.rows and reading.valid_until is not None:
+            self._ends.append(reading.valid_until)
         if self.terms is None or reading.terms.version > self.terms.version:
             self._directory = self.reader.directory(content, self.now)
         self.terms = latest(self.terms, reading.terms)
@@ -153,7 +166,7 @@ class Audit:
 
     def _check_rows(self, sheet: Sheet, rows: Iterable[Sequence[str]]) -> None:
         verdicts, answers = Counter[str](), Counter[int]()
-        count, last = 0, 0
+        count, last, incomplete, undecided = 0, 0, 0, 0
         for cells in rows:
             row = dict(zip(sheet.header, cells, strict=True))
             count += 1
@@ -163,9 +176,13 @@ class Audit:
             last = max(number, last)
             verdicts[row["verdict"]] += 1
             answers[_number(row["answer"])] += 1
+            incomplete += bool(row["missing_members"]) or row["verdict"] == RowVerdict.INCOMPLETE.value
+            undecided += sheet.undecided(cells)
         if count != self.manifest.rows:
             self._fail(BatchCheck.ROWS)
-        if dict(verdicts) != {each.value: held for each, held in self.manifest.counts.items()}:
+        said = {each.value: held for each, held in self.manifest.counts.items()}
+        left = (self.manifest.incomplete, self.manifest.undecided)
+        if dict(verdicts) != said or (incomplete, undecided) != left:
             self._fail(BatchCheck.COUNTS)
         for each in self.manifest.answers:
             if answers[each.number] != each.rows:
@@ -182,9 +199,9 @@ class Audit:
             if self._newest[code, self._names[answer][code]] != answer:
                 self._fail(BatchCheck.SUPERSEDED, row["row"])
             yield sheet.line(number, code, found, answer=answer, triggered=triggered)
-        elif not code:  # a cell that is no code is not repeated, so that only its defect can be looked at
-            for defect in uscc.CodeDefect:
-                invalid = RowFinding(verdict=RowVerdict.INVALID_CODE, reasons=(defect.value,))
+        elif not code:  # a cell that is no code is not repeated, so that only its reason can be looked at
+            for reason in INVALID_REASONS:
+                invalid = RowFinding(verdict=RowVerdict.INVALID_CODE, reasons=(reason,))
                 yield sheet.line(number, code, invalid, triggered=triggered)
         elif uscc.is_sole_trader(code) and (closed := not_asked(code, None)) and (self._closes or self.terms is None):
             yield sheet.line(number, code, closed, triggered=triggered)

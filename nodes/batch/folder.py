@@ -65,6 +65,10 @@ class Folder:
         document = {"format": FORMAT, "order": order.document(), "retries": retries}
         self.put(_STATE, json.dumps(document, ensure_ascii=False).encode())
 
+    def used(self) -> bool:
+        """Say whether anything was answered or concluded: an unused folder is bound to no terms."""
+        return any(self.path.glob("*.answer")) or any(self.path.glob("manifest.*"))
+
     def answer(self, number: int) -> bytes | None:
         """Give the answer file of a message, if it was kept."""
         try:

@@ -21,8 +21,10 @@ from nodes.batch.order import Order, read_order
 
 FORMAT = "yrdx.batch.v1"
 PAYLOAD_TYPE = "application/vnd.yrdx.batch.v1+json"
-_ANSWERS = 20_000
+ANSWER_LIMIT = 20_000
+"""Answer files that a manifest names."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+NAME_BYTES = 200
 _NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,200}")
 
 
@@ -58,6 +60,8 @@ class Manifest:
     directory_version: int
     retries: int
     counts: Mapping[RowVerdict, int]
+    incomplete: int
+    undecided: int
     first_time: datetime | None
     last_time: datetime | None
     sign_time: datetime
@@ -94,10 +98,12 @@ def read_manifest(payload: bytes) -> Manifest:
         directory_version=rows["directory_version"].integer(least=0),
         retries=rows["retries"].integer(least=0),
         counts={_verdict(rows["counts"], name): each.integer(least=1) for name, each in counts.items()},
+        incomplete=rows["incomplete"].integer(least=0),
+        undecided=rows["undecided"].integer(least=0),
         first_time=rows["first_time"].maybe(Place.moment),
         last_time=rows["last_time"].maybe(Place.moment),
         sign_time=rows["sign_time"].moment(),
-        answers=tuple(_answer(each) for each in rows["answers"].items(limit=_ANSWERS)),
+        answers=tuple(_answer(each) for each in rows["answers"].items(limit=ANSWER_LIMIT)),
     )
 
 
@@ -108,9 +114,18 @@ def _answer(place: Place) -> AnswerFile:
     )
 
 
+def names_file(name: str) -> bool:
+    """Say whether a manifest may hold a name: a plain one of at most 200 characters, which every system can keep."""
+    try:
+        octets = name.encode()
+    except UnicodeEncodeError:
+        return False
+    return _NAME.fullmatch(name) is not None and name not in {".", ".."} and len(octets) <= NAME_BYTES
+
+
 def _file_name(place: Place) -> str:
     name = place.text(_NAME)
-    if name in {".", ".."}:
+    if not names_file(name):
         place.fail("is no file name")
     return name
 

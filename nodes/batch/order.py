@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from gateway.model.combined import CombinedResult
+from keys.errors import KeysError
 from keys.jsontext import Place
+
+SCOPE = ("members", "domains", "data_items")
+_LISTING = "listing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +41,24 @@ class Order:
     input_digest: str
     seed: str
 
+    @property
+    def scope(self) -> dict[str, tuple[str, ...]]:
+        """What the batch asks less than its agreement allows, by name of the term; empty where it asks all."""
+        return {name: getattr(self, name) for name in SCOPE if getattr(self, name)}
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether a light would be GREEN by not asking: a listing that was left out may stand against the subject."""
+        return bool(self.members or self.domains or (self.data_items and _LISTING not in self.data_items))
+
     def document(self) -> dict[str, Any]:
         """Give it as JSON holds it."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def unfit(self) -> tuple[str, ...]:
+        """Name the terms that could be written and not be read again: too long, or more than one printable line."""
+        return tuple(each.name for each in fields(self) if not _fits(getattr(self, each.name), str(each.type)))
 
     def differences(self, other: Order) -> tuple[str, ...]:
         """Name the terms in which another order differs."""
@@ -65,6 +84,15 @@ def read_order(place: Place) -> Order:
     rows = place.members(tuple(each.name for each in fields(Order)))
     values: dict[str, Any] = {each.name: _READ[str(each.type)](rows[each.name]) for each in fields(Order)}
     return Order(**values)
+
+
+def _fits(value: object, kind: str) -> bool:
+    try:
+        _READ[kind](Place(path="$", value=value, refuse=KeysError))
+        json.dumps(value, ensure_ascii=False).encode()
+    except (KeysError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _text(place: Place) -> str:

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from gateway.catalogue import CheckForm
 from gateway.inspection import tier
-from gateway.lights import light
+from gateway.lights import DARK, light
 from gateway.verdicts import RowFinding, RowVerdict, unaskable
 from nodes.batch.answers import Terms
 from nodes.batch.rows import Columns, Rows, defect_at
@@ -22,6 +22,7 @@ _MORE = {
     CheckForm.LIGHT: ("light", "light_reasons"),
     CheckForm.TIER: ("triggered", "tier", "share"),
 }
+_DECIDES = {CheckForm.LIGHT: len(HEADER), CheckForm.TIER: len(HEADER) + 1}
 _TIERS = {True: "INSPECT", False: "NOT_SELECTED", None: ""}
 _JOINT = ";"
 _NEVER = RowFinding(verdict=RowVerdict.KIND_CLOSED)
@@ -35,6 +36,8 @@ class Sheet:
 
     terms: Terms | None
     seed: str
+    narrowed: bool = False
+    """Whether the scope was narrowed so far that nothing earns a light."""
 
     @property
     def form(self) -> CheckForm:
@@ -56,9 +59,14 @@ class Sheet:
         more = self._more(code, found, triggered=triggered)
         return (str(number), shown, found.verdict.value, *parts, *more, str(answer) if answer else "")
 
+    def undecided(self, line: Sequence[str]) -> bool:
+        """Say whether a line lacks the light or the tier that the purpose wants of it."""
+        place = _DECIDES.get(self.form)
+        return place is not None and not line[place]
+
     def _more(self, code: str, found: RowFinding, *, triggered: bool) -> Line:
         if self.form is CheckForm.LIGHT:
-            shown = light(found)
+            shown = DARK if self.narrowed else light(found)
             return (shown.colour.value if shown.colour else "", _JOINT.join(shown.reasons))
         if self.form is CheckForm.VERDICT:
             return ()
@@ -67,10 +75,10 @@ class Sheet:
     def _tier(self, code: str, found: RowFinding, *, triggered: bool) -> Line:
         rule = self.terms.rule if self.terms else None
         if rule is None:
-            return ("", "")
+            return (_TIERS[True], "1") if triggered else ("", "")
         # A seed of any length, one drawn in public too, makes a key of the rule's length.
         key = blake2b(self.seed.encode(), digest_size=rule.seed_bytes).digest()
-        drawn = tier(rule, found.grade, triggered=triggered, uscc=code, seed=key)
+        drawn = tier(rule, found.canonical, triggered=triggered, uscc=code, seed=key)
         return (_TIERS[drawn.inspect], "" if drawn.share is None else f"{drawn.share:g}")
 
 
@@ -81,15 +89,15 @@ def not_asked(code: str, terms: Terms | None) -> RowFinding | None:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """Counts of a result: rows by verdict, and by the number of the answer file that they rest on."""
+    """Counts of a result: rows by verdict, by the number of the answer file that they rest on, and what is open."""
 
     verdicts: Counter[RowVerdict]
     answers: Counter[int]
+    incomplete: int = 0
+    """Rows that await a member."""
 
-    @property
-    def incomplete(self) -> int:
-        """How many rows await a member."""
-        return self.verdicts[RowVerdict.INCOMPLETE]
+    undecided: int = 0
+    """Rows without the light or tier that the purpose wants."""
 
 
 def lines(rows: Rows, where: Columns, run: Run, sheet: Sheet, tally: Tally) -> Iterator[Line]:
@@ -99,7 +107,10 @@ def lines(rows: Rows, where: Columns, run: Run, sheet: Sheet, tally: Tally) -> I
         found, answer = _found(place, code, run)
         tally.verdicts[found.verdict] += 1
         tally.answers[answer] += bool(answer)
-        yield sheet.line(number, code, found, answer=answer, triggered=where.triggers(cells))
+        line = sheet.line(number, code, found, answer=answer, triggered=where.triggers(cells))
+        tally.incomplete += found.awaits
+        tally.undecided += sheet.undecided(line)
+        yield line
 
 
 def _found(place: int, code: str, run: Run) -> tuple[RowFinding, int]:

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from gateway import uscc
 from gateway.errors import GatewayError
 from gateway.model.question import NamedSubject
+from gateway.verdicts import INVALID_REASONS, invalid_reason
 
 CODE_COLUMNS = ("uscc", "统一社会信用代码", "CF_XDR_SHXYM", "XK_XDR_SHXYM")
 NAME_COLUMNS = ("name", "名称", "企业名称")
@@ -22,7 +23,6 @@ NAME_LIMIT = 200
 MESSAGE_BYTES = 48 << 10
 """What the subjects of one message may take; a question of 64 KiB holds them with its header."""
 _SUBJECT_BYTES = 26
-_DEFECTS = tuple(uscc.CodeDefect)
 
 Rows = Iterable[tuple[int, Sequence[str]]]
 """Row number in the file and its cells."""
@@ -57,7 +57,7 @@ class Columns:
         """
         code = cells[self.code]
         name = None if self.name is None or uscc.is_sole_trader(code) else cells[self.name].strip() or None
-        if name is not None and uscc.defect(code) is None:
+        if name is not None and invalid_reason(code) is None:
             _check_name(number, name)
         return NamedSubject(uscc=code, name=name)
 
@@ -69,7 +69,7 @@ class Scan:
     places: array[int]
     subjects: int
     sole_traders: int
-    defects: Counter[uscc.CodeDefect]
+    defects: Counter[str]
 
     @property
     def rows(self) -> int:
@@ -91,14 +91,14 @@ def columns(header: Sequence[str], code_column: str = "", name_column: str = "",
     Raises:
         RowsRefused: when there is no code column, two of them, or none of the name that was given.
     """
-    code = _column(header, (code_column,) if code_column else CODE_COLUMNS)
+    code = _column(header, code_column, CODE_COLUMNS)
+    name = _column(header, name_column, NAME_COLUMNS)
+    triggered = _column(header, triggered_column)
+    for wanted, place in ((code_column, code), (name_column, name), (triggered_column, triggered)):
+        if wanted and place is None:
+            raise RowsRefused("batch.no_column", name=plain_name(wanted))
     if code is None:
         raise RowsRefused("batch.no_code_column", names=", ".join(CODE_COLUMNS))
-    name = _column(header, (name_column,) if name_column else NAME_COLUMNS)
-    triggered = _column(header, (triggered_column,)) if triggered_column else None
-    for wanted, place in ((name_column, name), (triggered_column, triggered)):
-        if wanted and place is None:
-            raise RowsRefused("batch.no_column", name=wanted)
     return Columns(code=code, name=name, triggered=triggered)
 
 
@@ -109,15 +109,15 @@ def scan(rows: Rows, where: Columns) -> Scan:
         RowsRefused: beyond a million rows, or for a name that cannot be asked about.
     """
     places, seen = array("i"), dict[bytes, int]()
-    defects: Counter[uscc.CodeDefect] = Counter()
+    defects: Counter[str] = Counter()
     sole = 0
     for number, cells in rows:
         if len(places) == ROW_LIMIT:
             raise RowsRefused("batch.too_many_rows", limit=ROW_LIMIT)
-        found = uscc.defect(cells[where.code])
+        found = invalid_reason(cells[where.code])
         if found is not None:
             defects[found] += 1
-            places.append(-1 - _DEFECTS.index(found))
+            places.append(-1 - INVALID_REASONS.index(found))
             continue
         subject, fresh = where.subject(number, cells), len(seen)
         place = seen.setdefault(_digest(subject), fresh)
@@ -126,9 +126,9 @@ def scan(rows: Rows, where: Columns) -> Scan:
     return Scan(places=places, subjects=len(seen), sole_traders=sole, defects=defects)
 
 
-def defect_at(place: int) -> uscc.CodeDefect | None:
+def defect_at(place: int) -> str | None:
     """Give the defect that a row's number stands for; None for a subject's."""
-    return _DEFECTS[-1 - place] if place < 0 else None
+    return INVALID_REASONS[-1 - place] if place < 0 else None
 
 
 def messages(
@@ -159,8 +159,17 @@ def messages(
         yield Message(numbers=tuple(numbers), subjects=tuple(packed.values()))
 
 
-def _column(header: Sequence[str], names: tuple[str, ...]) -> int | None:
-    found = [place for place, each in enumerate(header) if each.strip() in names]
+def plain_name(name: str) -> str:
+    """Give a column's name on one line: in a workbook it may be broken over several."""
+    return " ".join(name.split())
+
+
+def _column(header: Sequence[str], given: str, usual: tuple[str, ...] = ()) -> int | None:
+    if given:
+        found = [place for place, each in enumerate(header) if plain_name(each) == plain_name(given)]
+    else:  # a usual name in capitals is the same name
+        wanted = {each.lower() for each in usual}
+        found = [place for place, each in enumerate(header) if plain_name(each).lower() in wanted]
     if len(found) > 1:
         raise RowsRefused("batch.two_columns", columns=", ".join(str(place + 1) for place in found))
     return found[0] if found else None

@@ -14,10 +14,11 @@ from typing import TypeVar
 
 from gateway import uscc
 from gateway.errors import GatewayError
-from gateway.verdicts import RowFinding, RowVerdict
+from gateway.verdicts import RowFinding
 from nodes.batch.answers import Reading, Terms, latest
 from nodes.batch.folder import Folder
-from nodes.batch.rows import Columns, Message, Rows, Scan, messages
+from nodes.batch.manifest import ANSWER_LIMIT
+from nodes.batch.rows import Columns, Message, Rows, RowsRefused, Scan, messages
 
 IN_FLIGHT = 4
 """Messages on their way at once: enough to keep four members busy, few enough to lose little."""
@@ -35,6 +36,10 @@ Admit = Callable[[int, int], Awaitable[None]]
 
 class SoleTradersClosed(GatewayError):
     """The desk does not ask about sole traders for this purpose."""
+
+
+class AnswersExpired(GatewayError):
+    """An answer that was kept has passed its validity: no new result may rest on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,7 @@ class Run:
     terms: Terms | None = None
     _alike: dict[RowFinding, RowFinding] = field(default_factory=dict)
     _last: int = 0
+    _expired: bool = False
 
     def __post_init__(self) -> None:
         """Start with nothing found."""
@@ -74,10 +80,11 @@ class Run:
         self.answers = array("i", bytes(4 * self.scan.subjects))
 
     async def complete(self, retries: int) -> None:
-        """Ask whatever is not answered yet; then, as many times as told, what was incomplete.
+        """Ask whatever is not answered yet; then, as many times as told, what awaits a member.
 
         Raises:
             AnswerRefused: for an answer that may not be used; it was not kept.
+            AnswersExpired: when something is missing, and what was kept has expired.
             whatever `ask` raises; what else was on its way is kept first.
         """
         await self._stage(lambda _number, code: not uscc.is_sole_trader(code))
@@ -87,12 +94,21 @@ class Run:
             await self.again()
 
     async def again(self) -> None:
-        """Ask once more about what is incomplete; raises as `complete` does."""
+        """Ask once more about what awaits a member; raises as `complete` does."""
         await self._stage(_flagged(self.pending()), again=True)
 
+    def check_in_time(self) -> None:
+        """Refuse to make anything new of what was kept, once an answer among it has expired.
+
+        Raises:
+            AnswersExpired: then.
+        """
+        if self._expired:
+            raise AnswersExpired
+
     def pending(self) -> bytes:
-        """Flag the subjects that are incomplete, one byte each."""
-        return bytes(each is not None and each.verdict is RowVerdict.INCOMPLETE for each in self.findings)
+        """Flag the subjects that await a member, whatever their verdict, one byte each."""
+        return bytes(each is not None and each.awaits for each in self.findings)
 
     async def _sole_traders(self) -> None:
         if self.terms is not None and not self.terms.opens_sole_traders:
@@ -107,15 +123,27 @@ class Run:
         return messages(self.rows(), self.where, self.scan, wanted, size=self.size)
 
     async def _stage(self, wanted: Callable[[int, str], bool], *, again: bool = False) -> None:
-        first = self._last + 1
-        needed = sum(
-            len(each.numbers)
-            for number, each in enumerate(self._messages(wanted), first)
-            if not self.folder.holds(number)
-        )
-        if needed:  # what is asked again on its day, or was on its way when a run ended, is charged once
-            await self.admit(needed, needed if again else self.resumed * min(needed, IN_FLIGHT * self.size))
-        await at_once(enumerate(self._messages(wanted), first), self._settle, IN_FLIGHT)
+        """Read what was kept, whole, before the first message is sent: a fault in it costs nothing."""
+        first, left = self._last + 1, dict[int, int]()
+        await at_once(self._held(enumerate(self._messages(wanted), first), left), self._settle, IN_FLIGHT)
+        if not left:
+            return
+        self.check_in_time()
+        if max(left) > ANSWER_LIMIT:
+            raise RowsRefused("batch.too_many_messages", limit=ANSWER_LIMIT)
+        needed = sum(left.values())
+        # What is asked again on its day, or was on its way when a run ended, is charged once.
+        await self.admit(needed, needed if again else self.resumed * min(needed, IN_FLIGHT * self.size))
+        missing = (job for job in enumerate(self._messages(wanted), first) if job[0] in left)
+        await at_once(missing, self._settle, IN_FLIGHT)
+
+    def _held(self, jobs: Iterable[tuple[int, Message]], left: dict[int, int]) -> Iterator[tuple[int, Message]]:
+        """Give the messages whose answer was kept, and count the subjects of the others into `left`."""
+        for number, message in jobs:
+            if self.folder.holds(number):
+                yield number, message
+            else:
+                left[number] = len(message.numbers)
 
     async def _settle(self, job: tuple[int, Message]) -> None:
         """Read the answer that was kept, or ask and keep one: an answer is kept only after it verified."""
@@ -127,6 +155,7 @@ class Run:
         reading = await self.read(file, message, intent)
         if fresh:
             self.folder.keep(number, file)
+        self._expired |= reading.expired and not fresh  # a long run may outlive its own first answers
         self._take(number, message, reading)
         self.tell(len(message.numbers), fresh)
 

@@ -17,7 +17,7 @@ from nodes.batch.order import Order
 from nodes.cli import documents
 from nodes.cli.batch_tables import audit_document, show_audit
 from nodes.cli.questions import KINDS, Asked, body_of
-from nodes.cli.session import NOT_GENUINE, STATUS_UNKNOWN, Ended, session
+from nodes.cli.session import LATE, NOT_GENUINE, STATUS_UNKNOWN, Ended, session
 from nodes.files import FileRefused, open_table
 
 
@@ -53,10 +53,12 @@ def audited(envelope: Envelope, file: Path, work: Path | None, root: PublicKey, 
     )
     faults = _examined(audit, result)
     if as_json:
-        documents.write(audit_document(manifest, faults))
+        documents.write(audit_document(audit))
     else:
-        show_audit(manifest, faults)
-    return NOT_GENUINE if faults else STATUS_UNKNOWN
+        show_audit(audit)
+    if faults:
+        return NOT_GENUINE
+    return STATUS_UNKNOWN if audit.in_time else LATE
 
 
 def _reader(order: Order, root: PublicKey) -> Reader:

@@ -7,18 +7,21 @@ import os
 import secrets
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from multiprocessing import get_context
+from threading import Thread
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway import carriers, wire
+from gateway.catalogue import CheckForm
 from gateway.model.codes import RefusalReason
 from gateway.model.combined import Allowance, AllowanceReading, Intent
 from keys.envelope import Envelope
@@ -35,6 +38,8 @@ from yrdx.exchange.v1 import desk_pb2
 APART = 8_000
 """Subjects from which on other processes verify: starting them takes as long as verifying some thousands."""
 WORKERS = 4
+_WATCH = 1.0
+"""Seconds between two looks at whether the parent lives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +87,21 @@ class BatchDesk:
         )
 
     async def read(self, file: bytes, message: Message, intent_digest: bytes | None) -> Reading:
-        """Verify an answer file; raises what `Reader.read` raises."""
+        """Verify an answer file.
+
+        Raises:
+            Ended: when the purpose gives lights and the scope was narrowed: only the directory in an answer says so.
+            AnswerRefused: as `Reader.read`.
+        """
         given = (file, self.now(), message.subjects, intent_digest)
         if self.verifiers is None:
-            return self.reader.read(*given)
-        return await asyncio.get_running_loop().run_in_executor(self.verifiers, self.reader.read, *given)
+            found = self.reader.read(*given)
+        else:
+            found = await asyncio.get_running_loop().run_in_executor(self.verifiers, self.reader.read, *given)
+        order = self.reader.order
+        if found.terms.form is CheckForm.LIGHT and order.narrowed:
+            raise Ended("batch.no_light", terms=", ".join(order.scope))
+        return found
 
     async def admit(self, needed: int, charged: int) -> None:
         """Say how many subjects are needed and left, before anything is sent (duty U14).
@@ -94,13 +109,11 @@ class BatchDesk:
         Raises:
             Ended: when it does not fit, with what to do.
         """
-        order = self.reader.order
         found = await self._allowance()
         left = max(0, found.subject_limit - found.subjects_spent)
         click.echo(session().words.say("batch.allowance", needed=needed, left=left, day=found.date), err=True)
         if needed - charged > left:
-            case = order.case_reference or "REF"
-            raise Ended("batch.does_not_fit", REFUSED, needed=needed, left=left, case=case)
+            raise Ended("batch.does_not_fit", REFUSED, needed=needed, left=left)
 
     async def _allowance(self) -> Allowance:
         order = self.reader.order
@@ -132,16 +145,23 @@ def verifiers(subjects: int) -> Iterator[Executor | None]:
         yield None
         return
     # A fresh interpreter: a fork would copy gRPC's threads and locks.
-    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_deaf)
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_serve, initargs=(os.getpid(),))
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _deaf() -> None:
-    """Leave an interruption to the parent."""
+def _serve(parent: int) -> None:
+    """Leave an interruption to the parent, and end when it is gone: a killed parent cannot end its verifiers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_outlive_not, args=(parent,), daemon=True).start()
+
+
+def _outlive_not(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH)
+    os._exit(1)
 
 
 @contextmanager

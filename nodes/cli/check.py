@@ -21,8 +21,8 @@ from nodes.batch import folder as folders
 from nodes.batch.answers import AnswerRefused, Reader
 from nodes.batch.folder import Folder, FolderBusy, StateMalformed
 from nodes.batch.order import Order
-from nodes.batch.rows import RowsRefused, Scan, columns, scan
-from nodes.batch.run import SoleTradersClosed
+from nodes.batch.rows import RowsRefused, Scan, columns, plain_name, scan
+from nodes.batch.run import AnswersExpired, SoleTradersClosed
 from nodes.cli import documents
 from nodes.cli.ask import read_authorisation
 from nodes.cli.batch_tables import document, show
@@ -74,7 +74,7 @@ def check(
     as_json: bool,
     **typed: Any,  # noqa: ANN401  the terms of the order
 ) -> None:
-    """Check a list; exit 0 when every row is decided, 3 when one awaits a member, 4 refused, 5 no desk."""
+    """Check a list; exit 0 when every row is decided, 3 when one is not or awaits a member, 4 refused, 5 no desk."""
     paths = _paths(file, out, work)
     template = body_of(typed["kind"], Asked(codes=(), **{name: typed[name] for name in ("window", *OPTIONS)}))
     consents = tuple(read_authorisation(each) for each in typed["authorisations"])
@@ -101,7 +101,7 @@ def check(
         documents.write(document(found))
     else:
         show(found)
-    raise SystemExit(INCOMPLETE if found.incomplete else COMPLETE)
+    raise SystemExit(INCOMPLETE if found.open else COMPLETE)
 
 
 def _paths(file: Path, out: Path | None, work: Path | None) -> Paths:
@@ -109,7 +109,9 @@ def _paths(file: Path, out: Path | None, work: Path | None) -> Paths:
     result = out or file.with_name(f"{file.stem}.result{suffix}")
     if result.suffix.lower() not in SUFFIXES:
         raise Ended("batch.bad_suffix", file=result.name)
-    return Paths(file=file, out=result, work=work or result.with_name(f"{result.name}.work"))
+    paths = Paths(file=file, out=result, work=work or result.with_name(f"{result.name}.work"))
+    paths.check_names()
+    return paths
 
 
 def _source(file: Path, typed: dict[str, Any]) -> Source:
@@ -128,15 +130,15 @@ def _check_consents(consents: tuple[Envelope, ...], found: Scan) -> None:
 def _order(typed: dict[str, Any], access: Access, source: Source, consents: tuple[Envelope, ...]) -> Order:
     profile, where = access.profile, source.where
     triggered, name = where.triggered, where.name
-    return Order(
+    order = Order(
         member=profile.member,
         agency=profile.agency,
         officer=profile.officer,
         approving_officer=profile.approving_officer if access.approving_officer else "",
         authorisations=tuple(each.digest().hex() for each in consents),
-        code_column=source.header[where.code],
-        name_column="" if name is None else source.header[name],
-        triggered_column="" if triggered is None else source.header[triggered],
+        code_column=plain_name(source.header[where.code]),
+        name_column="" if name is None else plain_name(source.header[name]),
+        triggered_column="" if triggered is None else plain_name(source.header[triggered]),
         message_subjects=SUBJECTS,
         input_digest=source.digest.hex(),
         seed=typed["seed"] or secrets.token_hex(32),
@@ -144,21 +146,28 @@ def _order(typed: dict[str, Any], access: Access, source: Source, consents: tupl
         scheme=typed["scheme"] or "",
         **{name: typed[name] for name in _AS_TYPED},
     )
+    if order.unfit():
+        raise Ended("batch.bad_terms", terms=", ".join(order.unfit()))
+    return order
 
 
 def _begun(folder: Folder, paths: Paths, wanted: Order, *, seeded: bool) -> tuple[Order, int, bool]:
-    """Take up the batch of the folder, or begin one; a folder serves one list under one set of terms."""
+    """Take up the batch of the folder, or begin one.
+
+    A folder serves one list under one set of terms from its first answer on: what was refused before may be asked
+    under other terms, another case say.
+    """
     state = folder.state()
-    if state is None:
-        paths.check_free(0)
-        folder.put_state(wanted, 0)
-        return wanted, 0, False
-    order, retries = state
-    alike = replace(wanted, message_subjects=order.message_subjects, seed=wanted.seed if seeded else order.seed)
-    other = order.differences(alike)
-    if other:
-        raise Ended("batch.other_order", file=folder.path.name, terms=", ".join(other))
-    return order, retries, True
+    if state is not None:
+        order, retries = state
+        alike = replace(wanted, message_subjects=order.message_subjects, seed=wanted.seed if seeded else order.seed)
+        other = order.differences(alike)
+        if not other:
+            return order, retries, True
+        if folder.used():
+            raise Ended("batch.other_order", file=folder.path.name, terms=", ".join(other))
+    paths.check_free(0)
+    return wanted, 0, False
 
 
 @contextmanager
@@ -169,8 +178,9 @@ def _told(paths: Paths) -> Iterator[None]:
         yield
     except FileRefused as error:
         why = words.code("fault", error.fault.value)
-        where = " ".join(f"{name} {value}" for name, value in error.arguments.items())
-        raise Ended("batch.bad_file", file=paths.file.name, why=why, where=where) from error
+        where = ", ".join(f"{name} {value}" for name, value in error.arguments.items())
+        place = f" ({where})" if where else ""
+        raise Ended("batch.bad_file", file=paths.file.name, why=why, where=place) from error
     except RowsRefused as error:
         places: dict[str, Any] = {"file": paths.file.name, **error.arguments}
         raise Ended(error.key, **places) from error
@@ -178,6 +188,8 @@ def _told(paths: Paths) -> Iterator[None]:
         raise Ended("batch.not_used", NOT_GENUINE, why=error, folder=paths.work.name) from error
     except SoleTradersClosed as error:
         raise _refusal(error) from error
+    except AnswersExpired as error:
+        raise Ended("batch.expired", folder=paths.work.name) from error
     except FolderBusy as error:
         raise Ended("batch.busy", folder=paths.work.name) from error
     except StateMalformed as error:
