@@ -24,7 +24,7 @@ from keys import jsontext
 from keys.errors import KeysError
 from nodes.config import Config
 from nodes.ingest import Expected, Terms
-from nodes.intake import Door, Item, Loaded, Progress, open_door
+from nodes.intake import Door, Item, Loaded, Problems, Progress, open_door, sink_of
 from nodes.leave import Leaves
 from nodes.store import Mode
 
@@ -46,6 +46,7 @@ class ManifestFault(Enum):
     """Why a manifest, and so its sender, was stopped."""
 
     BAD_SENDER = "BAD_SENDER"
+    BAD_NUMBER = "BAD_NUMBER"
     UNREADABLE = "UNREADABLE"
     MALFORMED = "MALFORMED"
     OTHER_SENDER = "OTHER_SENDER"
@@ -116,6 +117,7 @@ def take_inbox(
     *,
     now: datetime,
     leaves: tuple[Path, ...] = (),
+    problems: Problems | None = None,
     progress: Progress = lambda _path, _rows, _part: None,
 ) -> Iterator[Arrival | Loaded]:
     """Release held rows, then take every sender's manifests as far as they follow one another.
@@ -127,7 +129,7 @@ def take_inbox(
         yield from door.release()
         for each in sorted(os.scandir(folder), key=lambda entry: entry.name):
             if each.is_dir(follow_symlinks=False) and _SENDER.fullmatch(each.name):
-                yield from _Sender(door, Path(each.path), each.name, leaves, progress).take()
+                yield from _Sender(door, Path(each.path), each.name, leaves, progress, problems).take()
             elif each.is_dir() or each.is_symlink():
                 yield Arrival(sender="", sequence=0, stopped=ManifestRefused(ManifestFault.BAD_SENDER))
 
@@ -135,8 +137,16 @@ def take_inbox(
 class _Sender:
     """The manifests of one sender."""
 
-    def __init__(self, door: Door, folder: Path, name: str, leaves: tuple[Path, ...], progress: Progress) -> None:
-        self.door, self.folder, self.name, self.progress = door, folder, name, progress
+    def __init__(
+        self,
+        door: Door,
+        folder: Path,
+        name: str,
+        leaves: tuple[Path, ...],
+        progress: Progress,
+        problems: Problems | None,
+    ) -> None:
+        self.door, self.folder, self.name, self.progress, self.problems = door, folder, name, progress, problems
         self.sequence, self.digest = door.loading.taken(name)
         self.leave = Leaves(paths=leaves, charter=door.charter, now=door.now) if leaves else None
 
@@ -149,6 +159,8 @@ class _Sender:
 
     def _take(self) -> Iterator[Arrival]:
         numbers = sorted(int(each.stem) for each in self.folder.iterdir() if _MANIFEST.fullmatch(each.name))
+        if 0 in numbers:
+            raise ManifestRefused(ManifestFault.BAD_NUMBER)
         if self.sequence in numbers:
             self._check_last()
         for number in (each for each in numbers if each > self.sequence):
@@ -231,6 +243,7 @@ class _Sender:
             leave=self.leave,
             expected=Expected(digest=bytes.fromhex(entry.sha256), rows=entry.rows),
             progress=lambda rows, part: self.progress(path, rows, part),
+            sink=sink_of(self.problems, path),
         )
         return Item(path=path, feed=entry.feed, terms=terms)
 

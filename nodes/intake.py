@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import count, groupby
 from pathlib import Path
 
 from gateway.charter import Charter
@@ -18,12 +19,16 @@ from keys import custody
 from nodes.charters import Charters, read_root
 from nodes.config import DATABASE, Config
 from nodes.declarations import FILE, read_feeds
-from nodes.ingest import Fault, FileRefused, Report, Terms, ingest, release
+from nodes.ingest import Fault, FileRefused, Problem, Report, Terms, ingest, release
+from nodes.ingest.report import Sink
 from nodes.leave import Leaves, file_sha256
 from nodes.store import Loading, Mode, Store
 
 Progress = Callable[[Path, int, float], None]
 """Told a file, its rows so far, and the part of it that they are."""
+
+Problems = Callable[[Path, Problem], None]
+"""Told a file and a problem of it, as it is found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,7 @@ class Delivery:
     mode: Mode = Mode.DELTA
     data_through: date | None = None
     leaves: tuple[Path, ...] = ()
+    problems: Problems | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,24 @@ class Item:
     terms: Terms
 
 
+Identity = tuple[str, str, str, int]
+"""Digest, mode, day reached and version of the directory: what makes two loads of a file the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """The files of one feed among those to be loaded."""
+
+    files: int
+    passed: int
+    """So many at the beginning were loaded just before."""
+
+    older: frozenset[int]
+    """Places of files after which others were loaded."""
+
+    places: Iterator[int]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """The way into a member's store while it is open: its feeds, its tables, one writer."""
@@ -85,38 +109,57 @@ class Door:
 
         A file that is refused leaves nothing behind and stops no other.
         """
-        parts = Counter(each.feed for each in items)
-        passed = {feed: self._loaded_before([each for each in items if each.feed == feed]) for feed in parts}
+        by_feed: dict[str, list[Item]] = {}
         for item in items:
-            if passed[item.feed]:
-                passed[item.feed] -= 1
+            by_feed.setdefault(item.feed, []).append(item)
+        parts = {feed: self._part(each) for feed, each in by_feed.items()}
+        for item in items:
+            part = parts[item.feed]
+            place = next(part.places)
+            if place < part.passed:
                 yield Loaded(path=item.path, feed=item.feed, gaps=self.feeds[item.feed].gaps)
                 continue
             try:
-                yield Loaded(path=item.path, feed=item.feed, report=self._load(item, parts[item.feed]))
+                yield Loaded(path=item.path, feed=item.feed, report=self._load(item, part, place))
             except FileRefused as refused:
                 yield Loaded(path=item.path, feed=item.feed, refused=refused)
 
-    def _load(self, item: Item, parts: int) -> Report:
+    def _load(self, item: Item, part: _Part, place: int) -> Report:
+        if not os.path.lexists(item.path):
+            raise FileRefused(Fault.NO_FILE)
         if item.feed not in self.feeds:
             raise FileRefused(Fault.NO_FEED)
-        if item.terms.mode is Mode.SNAPSHOT and parts > 1:
-            raise FileRefused(Fault.SNAPSHOT_IN_PARTS, feed=item.feed, parts=parts)
-        feed = self.feeds[item.feed]
-        return ingest(item.path, feed, self.loading, self.charter, secret=self.secret, now=self.now, terms=item.terms)
+        if item.terms.mode is Mode.SNAPSHOT and part.files > 1:
+            raise FileRefused(Fault.SNAPSHOT_IN_PARTS, feed=item.feed, parts=part.files)
+        if place in part.older and item.terms.mode is Mode.DELTA:
+            raise FileRefused(Fault.LOADED_BEFORE, feed=item.feed)
+        feed, told = self.feeds[item.feed], {"secret": self.secret, "now": self.now, "terms": item.terms}
+        try:
+            return ingest(item.path, feed, self.loading, self.charter, **told)  # type: ignore[arg-type]
+        except ValueError:  # one file's, and undone: it must not stop those of others
+            raise FileRefused(Fault.UNEXPECTED, feed=item.feed) from None
 
-    def _loaded_before(self, items: Sequence[Item]) -> int:
+    def _part(self, items: Sequence[Item]) -> _Part:
+        """Compare a feed's files with its earlier loads, before any of them is loaded."""
+        told = [self._identity(each) for each in items] if self.loading.past(items[0].feed, 1) else []
+        older = frozenset(place for place in range(len(told)) if self._is_older(items[place].feed, told[place:]))
+        return _Part(files=len(items), passed=self._passed(items[0].feed, told), older=older, places=count())
+
+    def _is_older(self, feed: str, told: Sequence[Identity]) -> bool:
+        """Say whether files that do not follow it now were loaded after one: it would bring back what they ended."""
+        digests = [bytes.fromhex(each[0]) for each in told]
+        later = [each for each, _ in groupby(self.loading.later(feed, digests[0]))]
+        return bool(digests[0]) and later != digests[1 : len(later) + 1]
+
+    def _passed(self, feed: str, told: Sequence[Identity]) -> int:
         """Count how many of a feed's files are exactly its last loads, in their order."""
         past = [
             (each.file_digest.hex(), each.mode, each.data_through, each.directory_version)
-            for each in self.loading.past(items[0].feed, len(items))
+            for each in self.loading.past(feed, len(told))
         ][::-1]
-        if not past:
-            return 0
-        told = [self._identity(each) for each in items]
         return next((many for many in range(len(past), 0, -1) if past[-many:] == told[:many]), 0)
 
-    def _identity(self, item: Item) -> tuple[str, str, str, int]:
+    def _identity(self, item: Item) -> Identity:
         through = item.terms.data_through or civil_day(self.now)
         try:
             digest = file_sha256(item.path)
@@ -175,11 +218,17 @@ def take_in(
                         data_through=delivery.data_through,
                         leave=leave,
                         progress=lambda rows, part, path=path: progress(path, rows, part),  # type: ignore[misc]
+                        sink=sink_of(delivery.problems, path),
                     ),
                 )
                 for path in paths
             ]
         )
+
+
+def sink_of(problems: Problems | None, path: Path) -> Sink | None:
+    """Give what takes the problems of one file."""
+    return None if problems is None else lambda problem: problems(path, problem)
 
 
 def feed_of(path: Path) -> str:

@@ -22,6 +22,7 @@ from nodes.ingest import Fault, FileRefused
 
 LEAVE_TYPE = "application/vnd.yrdx.leave.v1+json"
 ROLES = ("approve", "administer")
+_CLOSENESS = {Fault.LEAVE_UNREADABLE: 1, Fault.LEAVE_OTHER_FILE: 2}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,28 +61,36 @@ def file_sha256(path: Path) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaves:
-    """The leaves that came with a run; callable as the guard asks."""
+    """The leaves that came with a run, at least one; callable as the guard asks."""
 
     paths: Sequence[Path]
     charter: Charter
     now: datetime
 
     def __call__(self, feed: str, digest: bytes, withdrawals: int) -> None:
-        """Return when a leave covers these withdrawals.
+        """Return when any of the leaves covers these withdrawals, whatever the others are.
 
         Raises:
-            FileRefused: when none names the feed and the file, or the one that does may not be used.
+            FileRefused: when none does, for what is wrong with the one that comes closest.
         """
-        found = [_opened(each, self.charter.directory) for each in self.paths]
-        named = [each for each in found if (each.feed, each.file_sha256) == (feed, digest.hex())]
-        if not named:
-            raise FileRefused(Fault.LEAVE_OTHER_FILE, absent=withdrawals)
-        most = max(named, key=lambda each: each.withdrawals)
-        self._check(most)
-        if withdrawals > most.withdrawals:
-            raise FileRefused(Fault.LEAVE_EXCEEDED, absent=withdrawals, allowed=most.withdrawals)
+        refused = []
+        for path in self.paths:
+            try:
+                self._check(_opened(path, self.charter.directory), feed, digest.hex(), withdrawals)
+            except FileRefused as error:
+                refused.append(error)
+            else:
+                return
+        raise min(refused, key=lambda each: _CLOSENESS.get(each.fault, 0))
 
-    def _check(self, leave: Leave) -> None:
+    def _check(self, leave: Leave, feed: str, digest: str, withdrawals: int) -> None:
+        if (leave.feed, leave.file_sha256) != (feed, digest):
+            raise FileRefused(Fault.LEAVE_OTHER_FILE, absent=withdrawals)
+        self._check_signer(leave)
+        if withdrawals > leave.withdrawals:
+            raise FileRefused(Fault.LEAVE_EXCEEDED, absent=withdrawals, allowed=leave.withdrawals)
+
+    def _check_signer(self, leave: Leave) -> None:
         life = timedelta(hours=self.charter.catalogue.limits.leave_hours)
         skew = timedelta(seconds=self.charter.catalogue.limits.clock_skew)
         if not leave.time - skew <= self.now < leave.time + life:

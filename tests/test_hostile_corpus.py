@@ -26,7 +26,7 @@ from nodes.cli import desk_client, main
 from nodes.cli.reports import file_document
 from nodes.cli.session import INCOMPLETE, Session
 from nodes.files import Fault, FileRefused, open_table, open_writer
-from nodes.ingest import Report
+from nodes.ingest import Reason, Report
 from nodes.ingest.loads import FAMILIES
 from nodes.intake import Loaded
 from nodes.lab import build
@@ -35,6 +35,7 @@ CORPUS = Path(__file__).parent / "vectors" / "hostile" / "rows.jsonl"
 KEPT = 90  # rows a file: a report lists its first hundred problems
 FORMULAS = tuple("=+-@\t\r＝＋－＠")
 Case = Mapping[str, Any]
+MISSED = ("noticed", "", "NOTHING_TO_WITHDRAW")
 
 
 def corpus() -> list[Case]:
@@ -113,9 +114,9 @@ def test_each_hostile_row_has_its_outcome_and_the_rest_is_kept(
     columns = dict.fromkeys(name for each in rows for name in each)
     report = yard.load_file(write(yard.folder / "file.csv", rows, columns), family)
     expected = {
-        number: (each["outcome"], each["column"], each["reason"])
+        number: MISSED if each["outcome"] == "deleted" else (each["outcome"], each["column"], each["reason"])
         for number, each in enumerate(cases, start=2)
-        if "reason" in each
+        if "reason" in each or each["outcome"] == "deleted"
     }
     assert told(report) == expected
     outcomes = Counter(each["outcome"] for each in cases)
@@ -136,7 +137,8 @@ def test_each_row_that_is_passed_over_is_passed_over_for_its_own_reason(yard: Ya
     for case in (each for each in corpus() if each["outcome"] == outcome):
         report = yard.load(case["family"], [filled(case["family"], 0, case)])
         counts = {"out-of-scope": report.out_of_scope, "not-ours": report.not_ours, "deleted": 1 - report.accepted}
-        assert (counts[outcome], report.accepted, report.gaps, report.problems) == (1, 0, 0, ()), case
+        missed = {2: MISSED} if outcome == "deleted" else {}
+        assert (counts[outcome], report.accepted, report.gaps, told(report)) == (1, 0, 0, missed), case
 
 
 @pytest.mark.parametrize(("family", "cases"), FILES)
@@ -244,12 +246,17 @@ TAKEN: Mapping[str, tuple[str, bytes, int]] = {
 }
 
 ODD_CELLS: Mapping[str, tuple[dict[str, str], tuple[str, str, str]]] = {
-    "a formula for a code": ({"uscc": "<c><f>A1&amp;B1</f><v>1</v></c>"}, ("rejected", "uscc", "CODE_LENGTH")),
-    "a number for a code": ({"uscc": "<c><v>913101180000000000</v></c>"}, ("rejected", "uscc", "CODE_SEPARATORS")),
-    "a formula for a day": ({"listed_on": "<c><f>TODAY()</f><v>46053</v></c>"}, ("held", "listed_on", "BAD_DATE")),
+    "a formula for a code": ({"uscc": "<c><f>A1&amp;B1</f><v>1</v></c>"}, ("rejected", "uscc", "SHEET_VALUE")),
+    "a number for a code": ({"uscc": "<c><v>913101180000000000</v></c>"}, ("rejected", "uscc", "SHEET_VALUE")),
+    "a formula for a day": (
+        {"listed_on": "<c><f>TODAY()</f><v>46053</v></c>"},
+        ("rejected", "listed_on", "SHEET_VALUE"),
+    ),
     "a number for a day": ({"listed_on": "<c><v>46053</v></c>"}, ("held", "listed_on", "BAD_DATE")),
     "a day with a time": ({"listed_on": '<c s="1"><v>46053.5</v></c>'}, ("held", "listed_on", "BAD_DATE")),
-    "an error for a list": ({"list_type": '<c t="e"><v>#N/A</v></c>'}, ("held", "list_type", "UNKNOWN_LIST_TYPE")),
+    "an error for a list": ({"list_type": '<c t="e"><v>#N/A</v></c>'}, ("rejected", "list_type", "SHEET_VALUE")),
+    "a number for a key": ({"record_key": "<c><v>1234567890123456</v></c>"}, ("rejected", "record_key", "SHEET_VALUE")),
+    "half a pair": ({"record_key": INLINE.format("_xD800_")}, ("rejected", "record_key", "SHEET_VALUE")),
 }
 
 
@@ -294,6 +301,25 @@ def test_what_a_spreadsheet_makes_of_a_cell_is_not_guessed_at(yard: Yard, case: 
     assert (told(report), report.accepted) == ({2: expected}, 0)
 
 
+def test_rounded_keys_never_make_one_record_of_three(yard: Yard) -> None:
+    """Three numbers that a spreadsheet rounded to one are three rejected rows, and as many gaps."""
+    names = row(*(INLINE.format(name) for name in LISTING))
+    cells = [*(INLINE.format(text) for name, text in LISTING.items() if name != "record_key")]
+    keys = [f"<c><v>12345678901234567{last}</v></c>" for last in (1, 2, 3)]
+    assert next(iter(LISTING)) == "record_key"
+    content = packed(parts(sheet(names + "".join(row(key, *cells) for key in keys))))
+    report = yard.load_file(put(yard, "xlsx", content), "listing")
+    assert (report.accepted, dict(report.rejected), report.gaps) == (0, {Reason.SHEET_VALUE: 3}, 3)
+
+
+def test_an_unsure_cell_that_is_dropped_enters_the_digest_only(yard: Yard) -> None:
+    """A rounded amount or half a character in remarks costs no row; nor does the half end the load."""
+    names = row(*(INLINE.format(name) for name in LISTING), INLINE.format("remarks"))
+    values = row(*(INLINE.format(text) for text in LISTING.values()), INLINE.format("_xD800_"))
+    report = yard.load_file(put(yard, "xlsx", packed(parts(sheet(names + values)))), "listing")
+    assert (report.accepted, report.gaps, report.problems) == (1, 0, ())
+
+
 def test_a_day_of_a_spreadsheet_is_a_day(yard: Yard) -> None:
     """A whole number under a format of days is the only number that becomes one."""
     yard.load_file(put(yard, "xlsx", in_sheet(listed_on='<c s="1"><v>46053</v></c>')), "listing")
@@ -316,6 +342,18 @@ def test_no_cell_of_a_file_for_people_begins_like_a_formula(tmp_path: Path, suff
             found = [each[0] for _, each in table.rows()]
     assert sum(text.startswith("'") for text in found) >= 20
     assert [text for text in found if text.startswith(FORMULAS)] == []
+
+
+def test_a_code_that_a_spreadsheet_rounded_is_an_invalid_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The officer's row says so; what the spreadsheet made of a code is asked of nobody."""
+    monkeypatch.setattr(desk_client, "connected", BatchDesk().connected)
+    cells = ("<c><v>913101180000000000</v></c>", "<c><f>A1</f><v>1</v></c>", '<c t="e"><v>#N/A</v></c>')
+    content = packed(parts(sheet(row(INLINE.format("uscc")) + "".join(row(each) for each in cells))))
+    (tmp_path / "list.xlsx").write_bytes(content)
+    (tmp_path / "officer").mkdir()
+    result = check(officers_folder(tmp_path / "officer", WORK), tmp_path / "list.xlsx")
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.output
+    assert {each["verdict"] for each in read_result(tmp_path / "r.csv")} == {"INVALID_CODE"}
 
 
 def test_no_cell_of_a_batchs_result_begins_like_a_formula(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

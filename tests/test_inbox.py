@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,14 @@ from populations import load
 from test_ingest import GOOD, listings, write
 
 from gateway.errors import NotDurable
+from nodes import intake
 from nodes.cli import main, words
+from nodes.files import open_table
 from nodes.inbox import FORMAT, Arrival, ManifestFault, take_inbox
+from nodes.ingest import Fault, ingest
+from nodes.intake import Delivery, Loaded
 from nodes.lab import Lab, build
-from nodes.store import Loading
+from nodes.store import Loading, Mode
 
 MEMBER, FEED = "310000", "310000-MARKET_REG-listing"
 _senders = count(1)
@@ -108,7 +112,7 @@ def test_a_hole_names_what_is_missing_and_stops_its_sender_only(gap: Gap) -> Non
     """What comes after it waits; when it is filled, all goes on."""
     gap.send(1)
     for number in (2, 3, 4, 5):
-        gap.send(number)
+        gap.send(number, number + 2)
     gap.send(1, by=f"{gap.sender}x")
     kept = {each.name: each.read_bytes() for each in (gap.folder / gap.sender).glob("00000[234].json")}
     for name in kept:
@@ -244,6 +248,83 @@ def test_a_run_that_broke_before_the_mark_has_no_double_effect(gap: Gap, monkeyp
     assert (arrival.stopped, arrival.files[0].unchanged) == (None, True)
 
 
+def faults_of(files: Iterable[Loaded]) -> list[Fault | None]:
+    """Why each file was refused, if it was."""
+    return [each.refused.fault if each.refused else None for each in files if each.path]
+
+
+def test_an_older_file_is_refused_as_a_delta(gap: Gap) -> None:
+    """It would bring back what later files ended; the same file again, or the last ones in order, are taken."""
+    first, second = gap.send(1), gap.send(2, 5)
+    assert gap.told() == [(gap.sender, 1, None), (gap.sender, 2, None)]
+    old = [each.with_name(f"{gap.sender}-{number}.csv") for number, each in ((1, first), (2, second))]
+    names = [gap.folder.parent / name for name in (f"{FEED}.001.csv", f"{FEED}.002.csv")]
+    for path, copy in zip(old, names, strict=True):
+        copy.write_bytes(path.read_bytes())
+    day = Delivery(data_through=date(2026, 11, 19))
+    found = [load(gap.lab, MEMBER, paths, day) for paths in (names[:1], names[1:], names, names[::-1])]
+    faults = [faults_of(files) for files in found]
+    assert faults == [[Fault.LOADED_BEFORE], [None], [None, None], [None, Fault.LOADED_BEFORE]]
+
+
+def test_an_older_file_without_rows_or_of_everything_is_taken(gap: Gap) -> None:
+    """Quiet files look alike, and a snapshot says what it withdraws under its guard."""
+    quiet = write(gap.folder.parent / "310000-TAX-listing.csv", [], dict.fromkeys(GOOD["listing"]))
+    row = {**GOOD["listing"], "list_type": "TAX_SEVERE"}
+    days = count(1)
+    one, two = ({**row, "record_key": key} for key in ("A", "B"))
+
+    def put(rows: list[dict[str, str]], mode: Mode) -> list[Fault | None]:
+        write(quiet, rows, dict.fromkeys(GOOD["listing"]))
+        files = load(gap.lab, MEMBER, [quiet], Delivery(mode=mode, data_through=date(2026, 11, next(days))))
+        return faults_of(files)
+
+    delta, snapshot = Mode.DELTA, Mode.SNAPSHOT
+    steps: tuple[tuple[list[dict[str, str]], Mode], ...] = (
+        ([], delta),
+        ([one], delta),
+        ([], delta),
+        ([one], delta),
+        ([one, two], delta),
+        ([], delta),
+    )
+    assert [put(*each) for each in steps] == [[None]] * len(steps)
+    assert [put([one], delta), put([one, two], snapshot)] == [[Fault.LOADED_BEFORE], [None]]
+
+
+def test_what_nobody_thought_of_stops_one_sender_only(gap: Gap, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected error of one file is its sender's; the others' are taken, and nothing of the file is kept."""
+    others = f"z-{gap.sender}"
+    gap.send(1)
+    gap.send(1, by=others)
+    taken = ingest
+
+    def odd(path: Path, *more: Any, **told: Any) -> Any:
+        if path.parent.name == gap.sender:
+            raise UnicodeError
+        return taken(path, *more, **told)
+
+    monkeypatch.setattr(intake, "ingest", odd)
+    found = gap.take()
+    assert [(each.sender, each.stopped and each.stopped.fault) for each in found] == [
+        (gap.sender, ManifestFault.FILE_REFUSED), (others, None),
+    ]  # fmt: skip
+    assert faults_of(found[0].files) == [Fault.UNEXPECTED]
+
+
+def test_manifests_are_numbered_from_one(gap: Gap) -> None:
+    """Number 0 is no first manifest, and none that was replaced."""
+    gap.send(0)
+    assert gap.told() == [(gap.sender, 0, ManifestFault.BAD_NUMBER)]
+
+
+def test_a_path_that_leads_nowhere_says_so(gap: Gap) -> None:
+    """Whether its name is a feed's or not."""
+    paths = [gap.folder / "none.csv", gap.folder / f"{FEED}.csv"]
+    files = [each for each in load(gap.lab, MEMBER, paths) if each.path]
+    assert faults_of(files) == [Fault.NO_FILE] * 2
+
+
 def test_the_command_reports_in_both_forms(gap: Gap) -> None:
     """Exit 0 when all was taken and 3 when a sender stopped; texts and JSON say why and never a name of a file."""
     gap.send(1)
@@ -258,6 +339,27 @@ def test_the_command_reports_in_both_forms(gap: Gap) -> None:
     assert document["manifests"][0] == {
         "sender": gap.sender, "sequence": 2, "stopped": "HOLE", "arguments": {"missing": "000002"}, "files": [],
     }  # fmt: skip
+
+
+def test_every_problem_goes_to_a_table(gap: Gap) -> None:
+    """More than the report lists, of inbox and files alike; a table that is there is never written over."""
+    columns = dict.fromkeys(GOOD["listing"])
+    rows = [{**GOOD["listing"], "record_key": f"{gap.sender}-{each}", "uscc": "MISTYPED"} for each in range(150)]
+    gap.send(1)
+    copy = write(gap.folder.parent / f"{FEED}.csv", rows, columns)
+    out, config = gap.folder.parent / "rejects.csv", str(gap.lab.home(MEMBER) / "node.toml")
+    told = ["ingest", str(copy), "--config", config, "--rejects"]
+    asked = [[*told, str(out)], [*told, str(out)], [*told, str(out.with_suffix(".txt"))]]
+    done = [CliRunner().invoke(main, each, env={"YRDX_LANG": "en"}) for each in asked]
+    assert [each.exit_code for each in done] == [3, 2, 2], done[0].output
+    assert "never written over" in done[1].output
+    with open_table(out) as table:
+        found = [row for _, row in table.rows()]
+    assert found == [[copy.name, str(number), "uscc", "CODE_LENGTH", "REJECTED"] for number in range(2, 152)]
+    from_gap = out.with_name("gap.csv")
+    inbox = CliRunner().invoke(main, ["inbox", str(gap.folder), "--config", config, "--rejects", str(from_gap)])
+    with open_table(from_gap) as table:
+        assert (inbox.exit_code, list(table.rows())) == (0, [])
 
 
 def test_every_fault_has_its_words() -> None:

@@ -390,6 +390,101 @@ def test_a_snapshot_that_withdraws_too_much_is_refused(yard: Yard, left: int) ->
     assert report.withdrawn == 100 - left
 
 
+def market(yard: Yard, record_class: str) -> CoverageState:
+    """How far a class answers for market regulation."""
+    needs = {"MARKET_REG": frozenset({record_class})}
+    return coverage([yard.feed(record_class)], needs, today=civil_day(NOW), window_from=None)["MARKET_REG"].state
+
+
+def test_a_mistyped_code_in_a_snapshot_withdraws_nothing(yard: Yard) -> None:
+    """Its key names the record, which stands as it was; the domain is not complete until the row is right."""
+    yard.load("listing", listings(101))
+    report = yard.load("listing", [*listings(100), {"record_key": "L100", "uscc": "MISTYPED"}], mode=Mode.SNAPSHOT)
+    assert (report.withdrawn, report.gaps, market(yard, "listing")) == (0, 1, CoverageState.PARTIAL)
+    assert len(yard.facts("listing", sample_code("91", "310118", 100))) == 1
+    assert yard.load("listing", listings(101), mode=Mode.SNAPSHOT).gaps == 0
+    assert market(yard, "listing") is CoverageState.COMPLETE
+
+
+def test_a_mistyped_code_that_is_part_of_the_key_leaves_a_gap_for_what_is_absent(yard: Yard) -> None:
+    """Nobody can say which record the row meant, but one is missing: at most as many gaps as records are absent."""
+    rows = [{"CF_WSH": f"{number}号"} for number in range(101)]
+    yard.load("penalty", rows)
+    mistyped = [{"CF_WSH": f"{number}号", "CF_XDR_SHXYM": "MISTYPED"} for number in (99, 100, 101)]
+    report = yard.load("penalty", [*rows[:99], *mistyped], mode=Mode.SNAPSHOT)
+    assert (report.withdrawn, report.gaps, market(yard, "penalty")) == (2, 2, CoverageState.PARTIAL)
+    assert yard.load("penalty", [*rows[:99], mistyped[2]], mode=Mode.SNAPSHOT).gaps == 0
+
+
+def test_a_mistyped_code_of_an_unknown_key_is_nobodys(yard: Yard) -> None:
+    """No subject's answer could rest on it; of a known key it is a correction that nobody can read."""
+    yard.load("listing", [{}])
+    assert yard.load("listing", [{"record_key": "L2", "uscc": "MISTYPED"}]).gaps == 0
+    assert yard.load("listing", [{"uscc": "MISTYPED"}]).gaps == 1
+    held = yard.load("listing", [{"agency": "310118-unheard"}, {"uscc": "MISTYPED"}])
+    assert (held.gaps, dict(held.held)) == (1, {Reason.UNKNOWN_AGENCY: 1})
+    assert yard.load("listing", [{}]).gaps == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"agency": "320000-market"}, {"subject_kind": "自然人"}, {"subject_kind": "自然人", "uscc": ""}],
+)
+@pytest.mark.parametrize("mode", Mode)
+def test_a_record_that_turns_out_to_be_anothers_is_withdrawn(yard: Yard, change: Mapping[str, str], mode: Mode) -> None:
+    """What this member said of it before is said no more (U4, U11), whatever code it bore; of no other record."""
+    yard.load("listing", listings(101))
+    rows = listings(101) if mode is Mode.SNAPSHOT else []
+    report = yard.load("listing", [*rows, {"record_key": "L3", "uscc": OTHER, **change}], mode=mode)
+    assert (report.withdrawn, report.not_ours + report.out_of_scope, report.gaps) == (1, 1, 0)
+    assert yard.facts("listing", sample_code("91", "310118", 3)) == []
+    assert yard.load("listing", listings(101)).accepted == 1
+
+
+def test_a_decision_that_went_to_another_member_is_answered_by_one(tmp_path: Path) -> None:
+    """The member that knew it first withdraws it when the source names the other's agency (U4)."""
+    row = {"record_key": "K1", "CF_CFJGDM": CODES["320509-market"]}
+    shanghai, jiangsu = Yard(tmp_path), Yard(tmp_path, "320000")
+    shanghai.load("penalty", [{"record_key": "K1"}])
+    assert (shanghai.load("penalty", [row]).withdrawn, jiangsu.load("penalty", [row]).accepted) == (1, 1)
+    assert (shanghai.facts("penalty"), len(jiangsu.facts("penalty"))) == ([], 1)
+
+
+def test_of_rows_with_one_key_the_last_decides_whose_it_is(yard: Yard) -> None:
+    """Within a file a record that is another's and then ours is ours, or held, and the other way round it is gone."""
+    theirs, bad = {"agency": "320000-market"}, {"listed_on": ""}
+    assert (yard.load("listing", [theirs, {}]).accepted, len(yard.facts("listing"))) == (1, 1)
+    assert (yard.load("listing", [{}, theirs]).withdrawn, yard.facts("listing")) == (1, [])
+    assert yard.load("listing", [theirs, bad]).gaps == 1
+    assert yard.load("listing", [bad, theirs]).gaps == 0
+
+
+def test_many_rows_of_other_members_are_more_than_a_batch(yard: Yard) -> None:
+    """Each withdraws its record."""
+    yard.load("listing", listings(900))
+    theirs = [{**row, "agency": "320000-market"} for row in listings(900)]
+    assert yard.load("listing", theirs).withdrawn == 900
+
+
+@pytest.mark.parametrize("code", [OTHER, "MISTYPED", ""])
+def test_a_deletion_names_its_record_by_the_key(yard: Yard, code: str) -> None:
+    """Whatever code stands in the row, the record is withdrawn; one that hits nothing is noticed."""
+    yard.load("listing", [{}])
+    report = yard.load("listing", [{"uscc": code, "deleted": "1"}])
+    assert (report.withdrawn, report.gaps, report.problems, yard.facts("listing")) == (1, 0, (), [])
+    again = yard.load("listing", [{"uscc": code, "deleted": "1"}])
+    assert (again.withdrawn, dict(again.notices)) == (0, {Reason.NOTHING_TO_WITHDRAW: 1})
+    assert [(each.row, each.outcome.value) for each in again.problems] == [(2, "NOTICED")]
+
+
+def test_a_row_and_its_deletion_in_one_snapshot_withdraw_it(yard: Yard) -> None:
+    """The last row of a key decides."""
+    yard.load("listing", listings(101))
+    report = yard.load("listing", [*listings(101), {"record_key": "L7", "deleted": "1"}], mode=Mode.SNAPSHOT)
+    assert (report.withdrawn, report.gaps, dict(report.notices)) == (1, 0, {})
+    assert yard.facts("listing", sample_code("91", "310118", 7)) == []
+
+
 def test_a_delete_row_of_a_snapshot_is_no_back_door(yard: Yard) -> None:
     """What a snapshot marks deleted counts as absent, under the same guard."""
     yard.load("listing", listings(10))
@@ -610,6 +705,36 @@ def test_the_command_refuses_a_day_in_the_future(tmp_path: Path, days: int, refu
     found = CliRunner().invoke(main, told, obj=Session(), env={"YRDX_LANG": "en"})
     assert found.exit_code == USAGE
     assert ("lies in the future" in found.output) is refused
+
+
+@pytest.mark.parametrize("record_class", ["penalty", "permit"])
+@pytest.mark.parametrize("text", ["", "其他", "自然人（个体）", "法人"])
+def test_an_unknown_class_of_subject_is_not_taken_for_a_company(yard: Yard, record_class: str, text: str) -> None:
+    """It may be a person's: the row is rejected and leaves a gap (U11)."""
+    column = "CF_XDR_LB" if record_class == "penalty" else "XK_XDR_LB"
+    report = yard.load(record_class, [{column: text}])
+    assert [(each.column, each.reason) for each in report.problems] == [(column, Reason.BAD_VALUE)]
+    assert (dict(report.rejected), report.gaps, yard.facts(record_class)) == ({Reason.BAD_VALUE: 1}, 1, [])
+
+
+SPELLINGS = (
+    "样例〔2026〕1号",
+    "样例[2026]1号",
+    "样例［2026］1号",
+    "样例（2026）1号",
+    "样例(2026) 1 号",
+    "样例〔２０２６〕１号",
+)
+
+
+@pytest.mark.parametrize("text", SPELLINGS)
+def test_spellings_of_a_number_are_one_record(yard: Yard, text: str) -> None:
+    """Brackets, widths and blanks make no second decision, and a repair finds it by any of them."""
+    yard.load("penalty", [{}])
+    assert yard.load("penalty", [{"CF_WSH": text}]).unchanged == 1
+    yard.load("repair", [{"target_number": text}])
+    (penalty,), (repair,) = yard.facts("penalty"), yard.facts("repair")
+    assert repair["reference"] == penalty["reference"]
 
 
 def test_sole_traders_are_loaded(yard: Yard) -> None:

@@ -101,6 +101,25 @@ def test_a_leave_that_does_not_fit_is_refused(lab: Lab, changes: dict[str, Any],
     assert fault(snapshot(lab, path, write_leave(allowed(path, **changes), signer(lab, officer)))) is wanted
 
 
+def test_any_leave_that_fits_suffices(lab: Lab) -> None:
+    """One that is unreadable, too old, of another file or too small beside it spoils nothing; the closest tells."""
+    path = file(lab, 50)
+
+    def made(**changes: Any) -> bytes:
+        return write_leave(allowed(path, **changes), signer(lab, SECOND))
+
+    other, few, old = (
+        made(file_sha256="0" * 64),
+        made(withdrawals=49),
+        made(time=NOW - timedelta(days=9), withdrawals=99),
+    )
+    assert fault(snapshot(lab, path, other, b"no leave")) is Fault.LEAVE_UNREADABLE
+    assert fault(snapshot(lab, path, other, b"no leave", few)) is Fault.LEAVE_EXCEEDED
+    found = snapshot(lab, path, b"no leave", old, other, few, made())
+    assert found.report is not None
+    assert found.report.withdrawn == 50
+
+
 def other_type(lab: Lab, leave: Leave) -> bytes:
     """Sign the same words as another sort of message."""
     return to_json(sign("application/x-other", _payload(lab, leave), signer(lab, SECOND)))

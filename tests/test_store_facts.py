@@ -89,7 +89,7 @@ def test_a_correction_replaces_and_a_withdrawal_removes(store: Store, loading: L
     load(loading, penalty(1), penalty(2, 1))
     load(loading, penalty(1, severity="SERIOUS"))
     loading.begin(FEED.id, b"file", Mode.DELTA, NOW)
-    assert loading.withdraw("penalty", code(1), penalty(2)["record_id"])
+    assert loading.withdraw("penalty", penalty(2)["record_id"])
     version = loading.finish(data_through=DAY)
     found = store.source.read([code(1)], {"penalty": ("severity",)})
     row = {"severity": "SERIOUS", "digest": digest("row", 1, {"severity": "SERIOUS"})}

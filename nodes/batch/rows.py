@@ -15,6 +15,7 @@ from gateway import uscc
 from gateway.errors import GatewayError
 from gateway.model.question import NamedSubject
 from gateway.verdicts import INVALID_REASONS, invalid_reason
+from nodes.files import UNSURE
 
 CODE_COLUMNS = ("uscc", "统一社会信用代码", "CF_XDR_SHXYM", "XK_XDR_SHXYM")
 NAME_COLUMNS = ("name", "名称", "企业名称")
@@ -56,7 +57,7 @@ class Columns:
             RowsRefused: for a name that cannot be asked about.
         """
         code = cells[self.code]
-        name = None if self.name is None or uscc.is_sole_trader(code) else cells[self.name].strip() or None
+        name = None if self.name is None or uscc.is_sole_trader(code) else _typed(cells[self.name]) or None
         if name is not None and invalid_reason(code) is None:
             _check_name(number, name)
         return NamedSubject(uscc=code, name=name)
@@ -173,6 +174,10 @@ def _column(header: Sequence[str], given: str, usual: tuple[str, ...] = ()) -> i
     if len(found) > 1:
         raise RowsRefused("batch.two_columns", columns=", ".join(str(place + 1) for place in found))
     return found[0] if found else None
+
+
+def _typed(cell: str) -> str:
+    return cell.removeprefix(UNSURE).strip()
 
 
 def _check_name(number: int, name: str) -> None:

@@ -19,11 +19,16 @@ from nodes.intake import Loaded
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 @option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
 @option("--leave", "leaves", say="help.leave_file", multiple=True, type=click.Path(path_type=Path))
+@option("--rejects", say="help.rejects", type=click.Path(path_type=Path))
 @option("--json", "as_json", say="help.json", is_flag=True)
-def inbox(*, folder: Path, config: Path, leaves: tuple[Path, ...], as_json: bool) -> None:
+def inbox(*, folder: Path, config: Path, leaves: tuple[Path, ...], rejects: Path | None, as_json: bool) -> None:
     """Take every sender's manifests as far as they follow one another; exit 3 when one stopped or left gaps."""
     came: list[Arrival | Loaded] = []
-    with reports.progress("ingest.loading") as progress, reports.ending(came, 0):
+    with (
+        reports.progress("ingest.loading") as progress,
+        reports.ending(came, 0),
+        reports.problem_file(rejects) as problems,
+    ):
         came.extend(
             take_inbox(
                 reports.checked_config(config),
@@ -31,6 +36,7 @@ def inbox(*, folder: Path, config: Path, leaves: tuple[Path, ...], as_json: bool
                 folder,
                 now=datetime.now(UTC),
                 leaves=leaves,
+                problems=problems,
                 progress=progress,
             )
         )

@@ -25,6 +25,7 @@ _SUFFIXES = frozenset({".csv", ".xlsx"})
 @option("--mode", say="help.mode", type=click.Choice(("delta", "snapshot")), default="delta")
 @option("--data-through", say="help.data_through", type=click.DateTime(["%Y-%m-%d"]))
 @option("--leave", "leaves", say="help.leave_file", multiple=True, type=click.Path(path_type=Path))
+@option("--rejects", say="help.rejects", type=click.Path(path_type=Path))
 @option("--release", say="help.release", is_flag=True)
 @option("--json", "as_json", say="help.json", is_flag=True)
 def ingest(
@@ -35,6 +36,7 @@ def ingest(
     mode: str,
     data_through: datetime | None,
     leaves: tuple[Path, ...],
+    rejects: Path | None,
     release: bool,
     as_json: bool,
 ) -> None:
@@ -42,9 +44,13 @@ def ingest(
     if not paths and not release:
         raise Ended("ingest.nothing")
     files, now = tuple(_files(paths)), datetime.now(UTC)
-    delivery = Delivery(mode=Mode[mode.upper()], data_through=_reached(data_through, now), leaves=leaves)
-    loaded: list[Loaded] = []
-    with reports.progress("ingest.loading") as progress, reports.ending(loaded, len(files)):
+    reached, loaded = _reached(data_through, now), list[Loaded]()
+    with (
+        reports.progress("ingest.loading") as progress,
+        reports.ending(loaded, len(files)),
+        reports.problem_file(rejects) as problems,
+    ):
+        delivery = Delivery(mode=Mode[mode.upper()], data_through=reached, leaves=leaves, problems=problems)
         loaded.extend(
             take_in(
                 reports.checked_config(config),

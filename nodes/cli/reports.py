@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,16 +16,19 @@ from rich.progress import Progress as Bar
 
 from gateway.errors import GatewayError
 from keys.errors import KeysError
+from nodes.batch import folder as folders
 from nodes.cli.session import INTERRUPTED, Ended, session
 from nodes.config import Config, ConfigError, read_config
-from nodes.ingest import Report
+from nodes.files import open_writer
+from nodes.ingest import Problem, Report
 from nodes.ingest.report import LATE, ON_TIME, REJECTED, UNMEASURED
-from nodes.intake import Loaded, Progress
+from nodes.intake import Loaded, Problems, Progress
 
 COUNTS = (
     *("rows", "accepted", "corrected", "unchanged", "withdrawn", "out_of_scope", "not_ours"),
     *("held", "rejected", "notices", "late", "on_time", "unmeasured", "gaps"),
 )
+_TABLES = frozenset({".csv", ".xlsx"})
 _REASONS = ("held", "rejected", "notices")
 _AGENCIES = ("rows", "stored", "held", REJECTED, "not_ours", "out_of_scope", LATE, ON_TIME, UNMEASURED)
 
@@ -133,6 +137,35 @@ def checked_config(path: Path) -> Config:
         return read_config(path)
     except ConfigError as error:
         raise Ended("node.bad_config", lines=error.faults, file=path.name) from error
+
+
+@contextmanager
+def problem_file(path: Path | None) -> Iterator[Problems | None]:
+    """Give what writes every problem to a table, which appears when all is written and never over another file.
+
+    Raises:
+        Ended: when the name is taken or is no table's.
+    """
+    if path is None:
+        yield None
+        return
+    if path.suffix.lower() not in _TABLES:
+        raise Ended("batch.bad_suffix", file=path.name)
+    if os.path.lexists(path):
+        raise Ended("ingest.rejects_exist", file=path.name)
+    new = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    with open_writer(new, ("file", "row", "column", "reason", "outcome")) as writer:
+
+        def write(file: Path, one: Problem) -> None:
+            writer.write((file.name, str(one.row), one.column, one.reason.value, one.outcome.value))
+
+        yield write
+    try:
+        folders.publish(new, path)
+    except FileExistsError as error:
+        raise Ended("ingest.rejects_exist", file=path.name) from error
+    finally:
+        new.unlink()
 
 
 @contextmanager

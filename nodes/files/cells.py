@@ -13,6 +13,12 @@ from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH, from_excel
 _ROUNDED = 1e15
 """Spreadsheets keep fifteen digits: from here on a number may not be what was typed."""
 
+UNSURE = "\x1a"
+"""Begins the text of a cell that does not say what was typed: a number that was rounded, a formula, an error.
+
+Whoever reads such a cell must refuse it: two rounded numbers may be one text, and would pass for one key.
+"""
+
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
@@ -46,8 +52,19 @@ def local(name: str) -> str:
 
 
 def unescaped(text: str) -> str:
-    """Give the characters that XML cannot hold and workbooks write as `_x000D_` (ECMA-376 part 1, ST_Xstring)."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+    """Give the characters that XML cannot hold and workbooks write as `_x000D_` (ECMA-376 part 1, ST_Xstring).
+
+    Half a surrogate pair is no character: what holds one is unsure, and the half is shown as U+FFFD.
+    """
+    return _whole(_ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)) if "_x" in text else text
+
+
+def _whole(text: str) -> str:
+    units = text.encode("utf-16-le", "surrogatepass")
+    try:
+        return units.decode("utf-16-le")
+    except UnicodeDecodeError:
+        return UNSURE + units.decode("utf-16-le", "replace")
 
 
 def said(kind: str, style: int, value: str, strings: Sequence[str], look: Look) -> str:
@@ -62,7 +79,9 @@ def said(kind: str, style: int, value: str, strings: Sequence[str], look: Look) 
         return _number(value, style, look)
     if kind == "d":
         return _day(value)
-    return value if kind in {"b", "e"} else unescaped(value)
+    if kind == "e":
+        return UNSURE + value
+    return value if kind == "b" else unescaped(value)
 
 
 def _index(value: str) -> int:
@@ -78,7 +97,7 @@ def _number(value: str, style: int, look: Look) -> str:
     if style in look.days:
         return _civil(number, look)
     if abs(number) >= _ROUNDED:
-        return f"{number:G}"  # always with an exponent: it can pass for no code
+        return f"{UNSURE}{number:G}"
     return str(int(number)) if number.is_integer() else f"{number:.15g}"
 
 
@@ -87,7 +106,7 @@ def _civil(number: float, look: Look) -> str:
     try:
         moment = from_excel(number, look.epoch)
     except (OverflowError, ValueError):
-        return f"{number:G}"
+        return f"{UNSURE}{number:G}"
     if isinstance(moment, datetime) and moment.time() == datetime.min.time():
         return moment.date().isoformat()
     return str(moment.isoformat())

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import IO, final
 
-from nodes.files.cells import Look, said, unescaped
+from nodes.files.cells import UNSURE, Look, said, unescaped
 from nodes.files.faults import Fault, FileRefused
 from nodes.files.limits import FileLimits
 from nodes.files.markup import Markup
@@ -101,7 +101,7 @@ class Sheet:
 
     def _cell(self) -> str:
         if "f" in self._texts:  # a formula is given as such: what it came to is not known to be true
-            return "=" + "".join(self._texts["f"])
+            return f"{UNSURE}={''.join(self._texts['f'])}"
         if self._kind == "inlineStr":
             return unescaped("".join(self._texts.get("t", ())))
         value = "".join(self._texts.get("v", ()))

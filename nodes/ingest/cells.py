@@ -12,6 +12,7 @@ from datetime import date
 from functools import lru_cache
 
 from gateway.uscc import holds_person_number
+from nodes.files import UNSURE
 from nodes.ingest.report import Reason
 
 # Controls, and characters that hide or reorder what a person reads: marks of direction, fillers without a shape, and
@@ -71,13 +72,14 @@ class Cells:
         """Give a cell as it stands; empty when the file lacks the column.
 
         Raises:
-            RowRejectedError: when the cell has hidden characters.
+            RowRejectedError: when the cell has hidden characters, or a spreadsheet does not say what was typed.
         """
         place = self._at.get(column)
         if place is None:
             return ""
         if self.hidden and UNSEEN.search(self.row[place]) is not None:
-            raise RowRejectedError(column, Reason.CONTROL_CHARACTER)
+            unsure = self.row[place].startswith(UNSURE)
+            raise RowRejectedError(column, Reason.SHEET_VALUE if unsure else Reason.CONTROL_CHARACTER)
         return self.row[place]
 
     def text(self, column: str) -> str:
@@ -91,6 +93,10 @@ class Cells:
         """Give a cell without blanks at its ends for counting, whatever it holds; empty when the file lacks it."""
         place = self._at.get(column)
         return "" if place is None else self.row[place].strip()
+
+    def says_yes(self, column: str) -> bool:
+        """Say whether a flag is set, for a row that is not read any further: a wrong one is not."""
+        return _FLAGS.get(self.bare(column)) == 1
 
     def put(self, column: str, text: str) -> None:
         """Write over a cell, for all that reads the row from now on, its digest included."""

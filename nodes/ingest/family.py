@@ -24,6 +24,9 @@ DELETED = "deleted"
 REPORTED = "reported_on"
 """Column for the day on which the source reported the row. It tells lateness and is never kept."""
 
+OWN_KEY = "record_key"
+"""Column of a source's own number of a row; where it is filled it is the whole key, and needs no code."""
+
 _OF_PERSONS = ("XDR_ZJLX", "XDR_ZJHM", "FRDB", "FR_ZJLX", "FR_ZJHM", "FR_SFZH")
 PERSONAL = frozenset(
     {"person_name", "person_id_number", "legal_representative", "phone", "contact", "handler", "evaluator"}
@@ -141,7 +144,7 @@ def scene_of(charter: Charter, feed: Feed, *, secret: bytes, now: datetime, deci
 
 def by_record_key(cells: Cells) -> tuple[str, ...]:
     """Give the key of our own families: one column that says it all."""
-    found = cells.text("record_key")
+    found = cells.text(OWN_KEY)
     return (found,) if found else ()
 
 

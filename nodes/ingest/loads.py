@@ -33,7 +33,7 @@ from nodes.ingest import (
 from nodes.ingest.family import Family, scene_of
 from nodes.ingest.files import Fault, FileRefused, open_sheet
 from nodes.ingest.lateness import Lateness
-from nodes.ingest.report import LATE, ON_TIME, UNMEASURED, Report, Tally
+from nodes.ingest.report import LATE, ON_TIME, UNMEASURED, Report, Sink, Tally
 from nodes.ingest.rows import Rows
 from nodes.store.loading import Loading, Mode
 
@@ -81,6 +81,9 @@ class Terms:
     progress: Callable[[int, float], None] | None = None
     """Told the rows read so far and the part of the file that they are, from 0 to 1."""
 
+    sink: Sink | None = None
+    """Told every problem of the file, also when the file is refused in the end."""
+
 
 def ingest(
     path: Path,
@@ -110,12 +113,14 @@ def ingest(
         with begun(loading, feed.id, sheet.digest, terms.mode, now, version):
             lateness = Lateness(last_day(charter, civil_day(now)), scene.today)
             rows = Rows(sheet.header, family=family, scene=scene, loading=loading, mode=terms.mode, lateness=lateness)
+            rows.tally.sink = terms.sink
             _read(sheet, rows, terms.progress)
             tally = rows.finish()
             if terms.expected is not None and tally.rows != terms.expected.rows:
                 raise FileRefused(Fault.OTHER_ROWS, rows=tally.rows, told=terms.expected.rows)
             if terms.mode is Mode.SNAPSHOT:
-                _withdraw_absent(loading, family.table, sheet.digest, charter, civil_day(now), terms, feed.id)
+                absent = _withdraw_absent(loading, family.table, sheet.digest, charter, civil_day(now), terms, feed.id)
+                tally.gaps += min(tally.nameless, absent)  # each may be one that the snapshot names, mistyped
             return finished(loading, tally, feed.id, day)
 
 
@@ -194,8 +199,8 @@ def _read(sheet: Table, rows: Rows, progress: Callable[[int, float], None] | Non
 
 def _withdraw_absent(
     loading: Loading, table: str, digest: bytes, charter: Charter, today: date, terms: Terms, feed: str
-) -> None:
-    """Withdraw what the snapshot does not name, unless that is more than a feed loses in a normal week.
+) -> int:
+    """Withdraw what the snapshot does not name, unless that is more than a feed loses in a normal week; give how many.
 
     A truncated or empty file must not wipe out a feed: everybody would look clean.
     """
@@ -207,4 +212,4 @@ def _withdraw_absent(
         if terms.leave is None:
             raise FileRefused(Fault.WITHDRAWS_TOO_MUCH, absent=absent, known=known, percent=percent)
         terms.leave(feed, digest, absent)
-    loading.withdraw_absent(table)
+    return loading.withdraw_absent(table)

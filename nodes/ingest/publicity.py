@@ -4,17 +4,16 @@ from collections.abc import Callable
 
 from gateway.uscc import defect, looks_like_person
 from nodes.ingest.cells import Cells, OutOfScopeError, RowRejectedError
-from nodes.ingest.family import DELETED, REPORTED
+from nodes.ingest.family import DELETED, OWN_KEY, REPORTED
 from nodes.ingest.files import Columns
-from nodes.ingest.report import OF_CODE
-
-OWN_KEY = "record_key"
-"""Our column for sources whose rows have a number of their own."""
+from nodes.ingest.references import folded_number
+from nodes.ingest.report import OF_CODE, Reason
 
 ATTRIBUTED = "attributed_uscc"
 """Our column for the company that answers for the conduct of the person whom the row is about."""
 
 _PERSON = "自然人"
+_BODIES = frozenset({"法人及非法人组织", "个体工商户"})
 
 
 def subject(prefix: str) -> Callable[[Cells], str]:
@@ -32,8 +31,11 @@ def subject(prefix: str) -> Callable[[Cells], str]:
             for each in persons:
                 cells.put(each, "")
             cells.put(code, company)
-        elif not cells.text(code) and cells.text(number):
+            return company
+        if not cells.text(code) and cells.text(number):
             raise OutOfScopeError
+        if cells.text(sort) not in _BODIES and not looks_like_person(cells.raw(code)):
+            raise RowRejectedError(sort, Reason.BAD_VALUE)  # it may be a person's: nobody guesses (duty U11)
         return cells.raw(code)
 
     return found
@@ -55,7 +57,7 @@ def _answering(cells: Cells) -> str:
 
 
 def key(agency: str, numbers: tuple[str, ...], code: str) -> Callable[[Cells], tuple[str, ...]]:
-    """Say how a row is keyed: by agency, document number and code, and whether it is attributed.
+    """Say how a row is keyed: by agency, document number (folded) and code, and whether it is attributed.
 
     One document may name several subjects: a key without the code would let the second replace the first. What it
     attributes to a company is one record beside the company's own, whoever acted.
@@ -70,7 +72,7 @@ def key(agency: str, numbers: tuple[str, ...], code: str) -> Callable[[Cells], t
         if not number:
             return ()
         attributed = (ATTRIBUTED,) if is_person(cells, sort) else ()
-        return (cells.text(agency), number, cells.raw(code), *attributed)
+        return (cells.text(agency), folded_number(number), cells.raw(code), *attributed)
 
     return found
 

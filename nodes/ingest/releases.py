@@ -88,7 +88,7 @@ class _Release:
             kept = self.family.read(cells, self.scene)
         except NotOursError:
             self.tally.pass_over(agency, NOT_OURS)
-            self.loading.let_go([waiting.record_id])
+            self.loading.withdraw(self.family.table, waiting.record_id)
             return None
         except RowAsideError as error:
             return self._keep_waiting(waiting, agency, error.column, error.reason)

@@ -1,7 +1,7 @@
 """What became of a file's rows: counts, and where the first problems stand. Never a value (duty U11)."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -35,6 +35,7 @@ class Reason(Enum):
     CODE_INNER_CHECK = "CODE_INNER_CHECK"
     CODE_CHECK = "CODE_CHECK"
     CONTROL_CHARACTER = "CONTROL_CHARACTER"
+    SHEET_VALUE = "SHEET_VALUE"
     NO_KEY = "NO_KEY"
     NO_LEGAL_BASIS = "NO_LEGAL_BASIS"
     PERSON_NUMBER = "PERSON_NUMBER"
@@ -58,6 +59,7 @@ class Reason(Enum):
     OTHER_DOMAIN = "OTHER_DOMAIN"
     UNREADABLE_BODY = "UNREADABLE_BODY"
     CODE_DEFUNCT_REGION = "CODE_DEFUNCT_REGION"
+    NOTHING_TO_WITHDRAW = "NOTHING_TO_WITHDRAW"
 
 
 WAITING = frozenset(
@@ -96,6 +98,10 @@ class Problem:
     column: str
     reason: Reason
     outcome: Outcome
+
+
+Sink = Callable[[Problem], None]
+"""Takes problems one by one, while the file is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +146,13 @@ class Tally:
     gaps: int = 0
     """Rows that may hide a record and cannot be named by a key."""
 
+    nameless: int = 0
+    """Rejected rows of which neither subject nor key can be told."""
+
     by_agency: Counter[tuple[str, str]] = field(default_factory=Counter)
+    sink: Sink | None = None
+    """Told every problem, also those that the report does not list."""
+
     problems: list[Problem] = field(default_factory=list)
     remarks: list[Problem] = field(default_factory=list)
 
@@ -198,7 +210,11 @@ class Tally:
             by_agency=self.by_agency,
         )
 
-    @staticmethod
-    def _note(notes: list[Problem], row: int, column: str, reason: Reason, outcome: Outcome) -> None:
+    def _note(self, notes: list[Problem], row: int, column: str, reason: Reason, outcome: Outcome) -> None:
+        if len(notes) >= PROBLEMS and self.sink is None:
+            return
+        problem = Problem(row=row, column=column, reason=reason, outcome=outcome)
         if len(notes) < PROBLEMS:
-            notes.append(Problem(row=row, column=column, reason=reason, outcome=outcome))
+            notes.append(problem)
+        if self.sink is not None:
+            self.sink(problem)

@@ -16,7 +16,7 @@ from gateway.limits import ID_BYTES, SALT_BYTES
 from gateway.uscc import defect, looks_like_person
 from keys.bodies import keyed_digest
 from nodes.ingest.cells import Cells, NotOursError, OutOfScopeError, RowRejectedError, RowUnplacedError
-from nodes.ingest.family import DELETED, PERSONAL, REPORTED, Family, Kept, Scene
+from nodes.ingest.family import DELETED, OWN_KEY, PERSONAL, REPORTED, Family, Kept, Scene
 from nodes.ingest.held import Remnant, Sealing
 from nodes.ingest.lateness import Lateness
 from nodes.ingest.report import DELETED as DELETIONS
@@ -35,7 +35,10 @@ class Pending:
     """A record of the batch that may not be said, and the row that says nothing in its place."""
 
     held: Held
-    silent: Kept | None
+    silent: Kept | None = None
+    rejected: bool = False
+    only_known: bool = False
+    """Whether the row has no subject, so that nothing is missing unless the record is known."""
 
 
 @final
@@ -60,6 +63,7 @@ class Rows:
         self._batch: list[Kept] = []
         self._days: list[tuple[str, str]] = []
         self._pending: dict[bytes, Pending] = {}
+        self._gone: dict[bytes, None] = {}
 
     def take(self, number: int, row: list[str]) -> None:
         """Take a row of the file."""
@@ -85,10 +89,17 @@ class Rows:
 
     def _place(self, number: int, row: list[str], cells: Cells) -> None:
         # 1 a subject, and no person  2 a key  3 withdrawn, or 4 what is kept; nothing hidden in what is read
-        code = self._subject(cells)
+        try:
+            code = self._subject(cells)
+        except (RowRejectedError, OutOfScopeError) as error:
+            self._record = self._own_record(cells)
+            if self._record and isinstance(error, RowRejectedError) and cells.says_yes(DELETED):
+                self._withdraw(number, cells)  # a deletion names its record by the key, whatever code stands there
+                return
+            raise
         record = self._record = self._record_id(cells)
         if cells.flag(DELETED):
-            self._withdraw(cells, code)
+            self._withdraw(number, cells)
             return
         if cells.gaps:
             raise RowUnplacedError(*cells.gaps[0])
@@ -96,7 +107,7 @@ class Rows:
         if cells.gaps:
             self._hold(number, row, cells, *incurable(cells.gaps), kept)
             return
-        if record in self._pending:
+        if record in self._pending or record in self._gone:
             self._flush()
         self._keep(number, row, cells, kept, code)
 
@@ -136,30 +147,38 @@ class Rows:
         key = self.family.key(cells)
         if not key:
             raise RowRejectedError("", Reason.NO_KEY)
+        return self._named(*key)
+
+    def _own_record(self, cells: Cells) -> bytes:
+        """Give the record of a row without a subject, where the source's own key says it all; else nothing."""
+        try:
+            own = cells.text(OWN_KEY)
+        except RowRejectedError:
+            return b""
+        return self._named(own) if own else b""
+
+    def _named(self, *key: str) -> bytes:
         return keyed_digest(self.scene.secret, self._feed, *(each.encode() for each in key))[:ID_BYTES]
 
-    def _withdraw(self, cells: Cells, code: str) -> None:
+    def _withdraw(self, number: int, cells: Cells) -> None:
         self.tally.by_agency[self._agency(cells), DELETIONS] += 1
-        if self.mode is Mode.DELTA:  # a snapshot withdraws what it does not name, under its guard
-            self._flush()
-            self.loading.withdraw(self.family.table, code, self._record)
+        self._flush()
+        if not self.loading.withdraw(self.family.table, self._record):
+            self.tally.notice(number, "", Reason.NOTHING_TO_WITHDRAW)
 
     def _reject(self, number: int, row: list[str], cells: Cells, error: RowRejectedError) -> None:
         self.tally.reject(number, self._agency(cells), error.column, error.reason)
-        if not self._may_hide(row, error.reason):
+        if error.reason is Reason.NO_LEGAL_BASIS:  # it may not be used, whoever it is about
             return
+        coded = defect(row[self._at[self.family.code]]) is None
         if self._record:
-            self._wait(Pending(held=Held(record_id=self._record, reason=error.reason.value), silent=None))
-        else:
+            held = Held(record_id=self._record, reason=error.reason.value)
+            if coded or self._record not in self._pending:
+                self._wait(Pending(held=held, rejected=True, only_known=not coded))
+        elif coded:
             self.tally.gaps += 1
-
-    def _may_hide(self, row: list[str], reason: Reason) -> bool:
-        """Say whether a rejected row may hide a record, so that its feed is not without gaps.
-
-        A row without a well-formed code is nobody's: no subject's answer could rest on it. A measure without legal
-        basis may not be used, whoever it is about.
-        """
-        return reason is not Reason.NO_LEGAL_BASIS and defect(row[self._at[self.family.code]]) is None
+        else:  # nobody's, unless a snapshot lacks a record that it may be
+            self.tally.nameless += 1
 
     def _hold(self, number: int, row: list[str], cells: Cells, column: str, reason: Reason, kept: Kept | None) -> None:
         """Hold a record; what it said is silenced where its family can say nothing."""
@@ -183,15 +202,19 @@ class Rows:
         return self._sealing.seal(remnant)
 
     def _wait(self, pending: Pending) -> None:
+        if self._record in self._gone:
+            self._flush()
         self._pending[self._record] = pending
         if len(self._pending) >= _BATCH:
             self._flush()
 
     def _pass_over(self, cells: Cells, name: str) -> None:
         self.tally.pass_over(self._agency(cells), name)
-        if self._record:  # it is known now whose it is
+        if self._record:  # it is known now whose it is: what this member said of it is said no more (duty U4)
             self._pending.pop(self._record, None)
-            self.loading.let_go([self._record])
+            self._gone[self._record] = None
+            if len(self._gone) >= _BATCH:
+                self._flush()
 
     def _agency(self, cells: Cells) -> str:
         """Name the agency of a row that is not kept, where the row names one."""
@@ -214,9 +237,20 @@ class Rows:
                 self._measure(fresh, batch, days)
             self._batch, self._days = [], []
         if pending:
-            self.loading.put_silent(self.family.table, [each.silent for each in pending.values() if each.silent])
-            self.loading.hold([each.held for each in pending.values()])
+            self._hold_pending(tuple(pending.values()))
             self._pending = {}
+        for record in self._gone:
+            self.loading.withdraw(self.family.table, record)
+        self._gone = {}
+
+    def _hold_pending(self, pending: Sequence[Pending]) -> None:
+        """Hold what waits; a rejected row names its record, so that a snapshot does not withdraw it by absence."""
+        table = self.family.table
+        self.loading.put_silent(table, [each.silent for each in pending if each.silent])
+        doubtful = [each.held.record_id for each in pending if each.only_known]
+        known = self.loading.current(table, doubtful) if doubtful else frozenset()
+        self.loading.hold([each.held for each in pending if not each.only_known or each.held.record_id in known])
+        self.loading.name(table, [each.held.record_id for each in pending if each.rejected])
 
     def _measure(self, fresh: Sequence[int], batch: Sequence[Kept], days: Sequence[tuple[str, str]]) -> None:
         """Measure records that are new; of what came before them nobody can say when it was reported."""

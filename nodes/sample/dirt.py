@@ -127,6 +127,8 @@ class Dirt:
         if spoiled is None or beside:
             self._pass(feed, line)
         if spoiled is not None:
+            if columns.keyed and beside and sort is not Sort.DUPLICATE:
+                spoiled[0] = f"D{spoiled[0]}"  # not the record of the good row: its key would take that one away
             self._pass(feed, ",".join(spoiled) + "\n")
             self.counts.setdefault(feed, Counter())[sort] += 1
 
@@ -154,10 +156,7 @@ class Dirt:
     def _defunct_division(self, record_class: str, at: _Columns, row: Row) -> Row | None:
         if not self._defunct or record_class in POINTING or record_class == "register":
             return None
-        # Not the record of the good row: its key would take that away from its subject.
         row[at.code] = sample_code("91", self._chance.choice(self._defunct), self._counted())
-        if at.keyed:
-            row[0] = f"D{row[0]}"
         return row
 
     def _natural_person(self, _class: str, at: _Columns, row: Row) -> Row:

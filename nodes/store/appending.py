@@ -65,9 +65,9 @@ def put(connection: sqlite3.Connection, load: Load, kind: Shape, batch: Sequence
     return _added(connection, load, kind, batch) + _put_changed(connection, load, kind, batch, counts)
 
 
-def withdraw(connection: sqlite3.Connection, load: Load, kind: Shape, uscc: str, record_id: bytes) -> int:
-    """Withdraw the current fact of a record under this code; give 1, or 0 when there is none."""
-    named = {"uscc": uscc, "record_id": record_id, "time": load.time, "load": load.id}
+def withdraw(connection: sqlite3.Connection, load: Load, kind: Shape, record_id: bytes) -> int:
+    """Withdraw the current fact of a record, whatever code it bears; give 1, or 0 when there is none."""
+    named = {"record_id": record_id, "time": load.time, "load": load.id}
     return connection.execute(kind.withdraw, named).rowcount
 
 
@@ -104,7 +104,7 @@ def _put_changed(
             counts.corrected += 1
             if held != uscc:
                 _append(connection, kind, fresh)
-                withdraw(connection, load, kind, held, record_id)
+                withdraw(connection, load, kind, record_id)
                 version += 1
         known[record_id] = (uscc, version + 1, True, content)
         head = (uscc, record_id, version + 1, "CURRENT", load.time, load.id, row["salt"], row["digest"])

@@ -68,9 +68,10 @@ def hold(connection: sqlite3.Connection, load: Load, records: Sequence[Held]) ->
     connection.executemany(_HOLD, rows)
 
 
-def let_go(connection: sqlite3.Connection, feed: str, records: Sequence[bytes]) -> None:
-    """Forget that these records were held."""
-    connection.executemany("DELETE FROM held WHERE feed = ? AND record_id = ?", ((feed, each) for each in records))
+def let_go(connection: sqlite3.Connection, feed: str, records: Sequence[bytes]) -> int:
+    """Forget that these records were held; give how many were."""
+    named = ((feed, each) for each in records)
+    return connection.executemany("DELETE FROM held WHERE feed = ? AND record_id = ?", named).rowcount
 
 
 def let_all_go(connection: sqlite3.Connection, feed: str) -> None:
@@ -119,6 +120,17 @@ def past(connection: sqlite3.Connection, feed: str, limit: int) -> tuple[Past, .
         Past(file_digest=digest, mode=mode, data_through=through, directory_version=version)
         for digest, mode, through, version in rows
     )
+
+
+def later(connection: sqlite3.Connection, feed: str, digest: bytes) -> tuple[bytes, ...]:
+    """Give the files of a feed that were loaded after one, the oldest first; files without rows do not count."""
+    rows = connection.execute(
+        "SELECT file_digest FROM load WHERE feed = :feed AND file_digest <> x'' AND (rows > 0 OR mode = 'SNAPSHOT')"
+        " AND id > (SELECT max(id) FROM load WHERE feed = :feed AND file_digest = :digest AND rows > 0)"
+        " ORDER BY id",
+        {"feed": feed, "digest": digest},
+    )
+    return tuple(found for (found,) in rows)
 
 
 def keep(connection: sqlite3.Connection, load: Load, data_through: date, figures: Figures) -> None:

@@ -114,15 +114,36 @@ class Loading:
         with self._undone_on_failure():
             list(self._rows(load, kind, rows, Counts()))
 
-    def withdraw(self, table: str, uscc: str, record_id: bytes) -> bool:
-        """Withdraw the current fact of a record; say whether there was one under this code. It is held no more."""
+    def withdraw(self, table: str, record_id: bytes) -> bool:
+        """Withdraw a record, whatever code it bears; say whether there was something to withdraw. It is held no more.
+
+        A snapshot withdraws by what it does not name, under its guard: there the record is not named any more.
+        """
         load, kind = self._opened(), shape(table)
         with self._undone_on_failure():
-            done = appending.withdraw(self._connection, load, kind, uscc, record_id)
+            if load.mode is Mode.SNAPSHOT:
+                self._connection.execute("DELETE FROM seen WHERE name = ? AND record_id = ?", (kind.table, record_id))
+                done, there = 0, bool(self._current(kind, [record_id]))
+            else:
+                done = appending.withdraw(self._connection, load, kind, record_id)
+                there = bool(done)
             if load.holds:
-                holding.let_go(self._connection, load.feed, [record_id])
+                there = bool(holding.let_go(self._connection, load.feed, [record_id])) or there
         load.counts.withdrawn += done
-        return bool(done)
+        return there
+
+    def current(self, table: str, records: Sequence[bytes]) -> frozenset[bytes]:
+        """Name those of these records that have a current fact."""
+        self._opened()
+        with self._undone_on_failure():
+            return self._current(shape(table), records)
+
+    def name(self, table: str, records: Sequence[bytes]) -> None:
+        """Note that a snapshot names these records, whatever it says of them: they are not absent."""
+        load = self._opened()
+        if load.mode is Mode.SNAPSHOT:
+            with self._undone_on_failure():
+                self._name(table, records)
 
     def hold(self, records: Sequence[Held]) -> None:
         """Note records of this feed that may not be said; the last word on a record stands."""
@@ -149,6 +170,10 @@ class Loading:
     def past(self, feed: str, limit: int) -> tuple[Past, ...]:
         """Give the last loads of files of a feed, the newest first."""
         return holding.past(self._connection, feed, limit)
+
+    def later(self, feed: str, digest: bytes) -> tuple[bytes, ...]:
+        """Give the files of a feed that were loaded after one, the oldest first; files without rows do not count."""
+        return holding.later(self._connection, feed, digest)
 
     def count_absent(self, table: str) -> int:
         """Count the current facts of this feed that the snapshot has not named so far."""
@@ -229,10 +254,16 @@ class Loading:
             yield from (first + place for place in appending.put(self._connection, load, kind, batch, counts))
             first += len(batch)
             if load.mode is Mode.SNAPSHOT:
-                named = ((kind.table, row["record_id"]) for row in batch)
-                self._connection.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", named)
+                self._name(kind.table, [row["record_id"] for row in batch])
             if load.holds:
                 holding.let_go(self._connection, load.feed, [row["record_id"] for row in batch])
+
+    def _name(self, table: str, records: Sequence[bytes]) -> None:
+        self._connection.executemany("INSERT OR IGNORE INTO seen VALUES (?, ?)", ((table, each) for each in records))
+
+    def _current(self, kind: Shape, records: Sequence[bytes]) -> frozenset[bytes]:
+        statement = kind.current.format(", ".join("?" * len(records)))
+        return frozenset(record for (record,) in self._connection.execute(statement, records))
 
     @contextmanager
     def _undone_on_failure(self) -> Iterator[None]:

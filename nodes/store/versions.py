@@ -37,6 +37,9 @@ class Shape:
     """As `append`, but passes over a record that has this version already."""
 
     withdraw: str
+    current: str
+    """Names those of some records that have a current fact; `{}` takes as many question marks."""
+
     absent_count: str
     absent_withdraw: str
 
@@ -89,7 +92,8 @@ def shape(table: str) -> Shape:
         begun=f"SELECT record_id FROM {table} WHERE record_id IN ({{}}) AND version = 1 AND load_id = ?",
         append=append,
         append_new=f"{append} ON CONFLICT (record_id, version) DO NOTHING",
-        withdraw=withdraw + "f.uscc = :uscc AND f.record_id = :record_id",
+        withdraw=withdraw + "f.record_id = :record_id",
+        current=f"SELECT record_id FROM {table} AS f WHERE record_id IN ({{}}) AND {current}",
         absent_count=f"SELECT count(*) FROM {table} AS f WHERE {current} AND {absent}",
         absent_withdraw=withdraw + absent,
     )
