@@ -128,11 +128,11 @@ def say_penalty(fact: Fact, clock: Clock) -> Saying:
 def counted(said: Sequence[tuple[Fact, Saying]]) -> Sequence[tuple[Fact, Saying]]:
     """Leave out what is the same decision, and what was decided again within the days to rectify (requirement A67).
 
-    Records of one reference are one decision, however its source wrote agency and key. Of the penalties that may be
-    said, one decided from the day of an earlier one up to its `rectify_until` is not counted again: by the same
-    agency, for the same behaviour, of the same domain and severity. One that is not repaired is never left out for
-    one that is, so that nothing sounds better than it stands. What may not be said leaves out nothing, since that
-    would be a trace of it (duty U3).
+    Records of one reference, penalties or entries in a list, are one decision, however its source wrote agency and
+    key. Of the penalties that may be said, one decided from the day of an earlier one up to its `rectify_until` is
+    not counted again: by the same agency, for the same behaviour, of the same domain and severity. One that is not
+    repaired is never left out for one that is, so that nothing sounds better than it stands. What may not be said
+    leaves out nothing, since that would be a trace of it (duty U3).
     """
     if len(said) < 2:  # noqa: PLR2004 - alone it is no repeat
         return said
@@ -155,7 +155,8 @@ def _once(said: Sequence[tuple[Fact, Saying]]) -> Sequence[tuple[Fact, Saying]]:
 def _weight(each: tuple[Fact, Saying]) -> tuple[Any, ...]:
     """Order records of one decision: the one that says most against its subject, and the same one every time."""
     fact, saying = each
-    return saying is Saying.SAY, fact["decided_on"], fact["rectify_until"] or "", fact["digest"]
+    begun = fact.get("decided_on") or fact.get("listed_on") or ""
+    return saying is Saying.SAY, begun, fact.get("rectify_until") or "", fact["digest"]
 
 
 def _counted(said: Sequence[tuple[Fact, Saying]]) -> Sequence[tuple[Fact, Saying]]:

@@ -356,3 +356,9 @@ def test_records_of_one_reference_are_one_decision(turned: bool) -> None:  # noq
     said = [repaired, standing, other, *unnamed]
     kept = counted(said[::-1] if turned else said)
     assert {fact["digest"][:1] for fact, _ in kept} == {b"b", b"c", b"d", b"e"}
+
+
+def test_an_entry_in_a_list_that_stands_twice_counts_once() -> None:
+    """Entries have no day of decision; the same one delivered under two keys is one all the same."""
+    said = [(listing(reference=b"r" * 16, digest=digest * 32), Saying.SAY) for digest in (b"a", b"b")]
+    assert [fact["digest"][:1] for fact, _ in counted(said)] == [b"b"]
