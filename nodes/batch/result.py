@@ -118,8 +118,3 @@ def _found(place: int, code: str, run: Run) -> tuple[RowFinding, int]:
         return unaskable(code, opens_sole_traders=False) or _NEVER, 0
     found = run.findings[place]
     return (_NEVER, 0) if found is None else (found, run.answers[place])
-
-
-def read_line(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
-    """Give a line's cells by column."""
-    return dict(zip(header, cells, strict=True))
