@@ -1,4 +1,4 @@
-"""The directory of the federation: who speaks for whom, from when to when, over verified data.
+"""The directory of the federation: who speaks for whom, from when to when, out of a verified bundle.
 
 It answers by member, key, agency, officer and division. It refuses to know the clock (`at` is told), the
 network, and the meaning of the sections that others own.
@@ -7,27 +7,18 @@ network, and the meaning of the sections that others own.
 from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, field
 from datetime import datetime
+from enum import Enum
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from keys import envelope as envelopes
-from keys import jsontext, moments
-from keys.envelope import Envelope
-from keys.errors import (
-    DirectoryExpired,
-    DirectoryMalformed,
-    DirectoryRollback,
-    KeyNotValid,
-    KeyUnknown,
-    MemberUnknown,
-    SignatureInvalid,
-    WeakKey,
-)
+from keys import moments
+from keys.bundle.opening import Opened, SignedRole, open_archive
+from keys.errors import BundleExpired, BundleMalformed, KeyNotValid, KeyUnknown, MemberUnknown, WeakKey
+from keys.jsontext import Place
 from keys.members import DIVISION_SIZE, Agency, Key, Member, Name, Officer, Role, read_member, read_suites
-from keys.suite import PublicKey, Signer
+from keys.suite import PublicKey
 
 __all__ = [
-    "DIRECTORY_TYPE",
     "Agency",
     "Directory",
     "Key",
@@ -35,24 +26,34 @@ __all__ = [
     "Name",
     "Officer",
     "Role",
-    "open_directory",
-    "sign_directory",
+    "SignedRole",
+    "Stage",
+    "open_bundle",
 ]
 
-DIRECTORY_TYPE = "application/vnd.yrdx.directory.v1+json"
-
-_OWN = ("version", "minimum_version", "issued_time", "expire_time", "suites", "members")
+_OWN = ("minimum_version", "suites", "members")
 _MEMBER_LIMIT = 1000
 _VERIFIED = object()
 
 _T = TypeVar("_T")
 
 
+class Stage(Enum):
+    """How far a bundle may still be used: as it is, with a mark on every answer, or for old evidence only."""
+
+    NORMAL = "NORMAL"
+    DEGRADED = "DEGRADED"
+    CLOSED = "CLOSED"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Directory:
-    """A verified directory with the exact bytes that were signed. Only `open_directory` makes one.
+    """A verified directory with the archive that it came in. Only `open_bundle` makes one.
 
-    Raises TypeError when anybody else tries, DirectoryMalformed when ids, parents or divisions clash, WeakKey
+    New exchanges are marked from `expire_time` on (the timestamp's) and end at `close_time` (the first end of
+    any other role that all members share).
+
+    Raises TypeError when anybody else tries, BundleMalformed when ids, parents or divisions clash, WeakKey
     when one public key stands twice.
     """
 
@@ -60,10 +61,12 @@ class Directory:
     minimum_version: int
     issued_time: datetime
     expire_time: datetime
+    close_time: datetime
     suites: tuple[str, ...]
     members: tuple[Member, ...]
     sections: Mapping[str, Any]
-    envelope: Envelope
+    roles: tuple[SignedRole, ...]
+    archive: bytes = field(repr=False)
     verified: InitVar[object]
     _members: Mapping[str, Member] = field(init=False, repr=False)
     _keys: Mapping[str, Key] = field(init=False, repr=False)
@@ -74,12 +77,13 @@ class Directory:
     def __post_init__(self, verified: object) -> None:
         """Build the look-ups and check what concerns several members."""
         if verified is not _VERIFIED:
-            raise TypeError("a Directory comes out of open_directory only; verify the envelope instead of making one")
+            raise TypeError("a Directory comes out of open_bundle only; verify an archive instead of making one")
         agencies = [agency for member in self.members for agency in member.agencies]
         officers = [officer for member in self.members for officer in member.officers]
         keys = [key for member in self.members for key in member.keys]
         divisions = [(division, member) for member in self.members for division in member.divisions]
-        _check_copies([*(key.public for key in keys), *(officer.public for officer in officers)])
+        signing = {key.raw for role in self.roles for key in role.keys}
+        _check_copies([*signing, *(key.public for key in keys), *(officer.public for officer in officers)])
         self._keep("_members", "member", ((member.id, member) for member in self.members))
         self._keep("_keys", "key", ((key.id, key) for key in keys))
         self._keep("_agencies", "agency", ((agency.id, agency) for agency in agencies))
@@ -139,21 +143,29 @@ class Directory:
                 home = member
         return home
 
-    def suspended(self, member_id: str) -> bool:
-        """Tell whether the member or its parent is suspended.
+    def suspended(self, member_id: str, at: datetime) -> bool:
+        """Tell whether the member or its parent is suspended at this time; one whose own role has expired is.
 
         Raises MemberUnknown.
         """
         member = self.member(member_id)
-        return member.suspended or (member.parent is not None and self._members[member.parent].suspended)
+        if member.suspended_at(at):
+            return True
+        return member.parent is not None and self._members[member.parent].suspended_at(at)
+
+    def stage(self, now: datetime) -> Stage:
+        """Tell how far the bundle may be used at this time."""
+        if moments.require_utc(now) >= self.close_time:
+            return Stage.CLOSED
+        return Stage.NORMAL if now < self.expire_time else Stage.DEGRADED
 
     def check_current(self, now: datetime) -> None:
         """Return while the directory may be used for new exchanges.
 
-        Raises DirectoryExpired from `expire_time` on.
+        Raises BundleExpired from `close_time` on.
         """
-        if moments.require_utc(now) >= self.expire_time:
-            raise DirectoryExpired(f"the directory expired at {moments.write(self.expire_time)}; fetch the current one")
+        if self.stage(now) is Stage.CLOSED:
+            raise BundleExpired(f"the bundle expired at {moments.write(self.close_time)}; fetch the current one")
 
     def _keep(self, name: str, what: str, pairs: Iterable[tuple[str, _T]]) -> None:
         found: dict[str, _T] = {}
@@ -177,72 +189,39 @@ class Directory:
             _refuse(f"the agency {agency} has the id of a member")
 
 
-def open_directory(
-    envelope: Envelope,
-    *,
-    root: Mapping[str, PublicKey] | PublicKey,
-    floor: int = 0,
-    threshold: int = 1,
-) -> Directory:
-    """Return the directory signed by at least `threshold` root keys and by no other key.
+def open_bundle(archive: bytes, *, root: bytes, floor: int = 0) -> Directory:
+    """Return the directory in an archive of the bundle, verified under a trusted root's metadata.
 
-    Expiry is not looked at: old evidence must still verify. Raises what `open_envelope` raises, KeyUnknown
-    for a signer outside the root, SignatureInvalid below the threshold, DirectoryRollback below the version
-    `floor`, DirectoryMalformed, WeakKey and SuiteUnknown for its content.
+    Expiry is not looked at: old evidence must still verify. Raises what `open_archive` raises, and
+    BundleMalformed, WeakKey and SuiteUnknown for its content.
     """
-    keys = {root.id: root} if isinstance(root, PublicKey) else root
-    opened = envelopes.open_envelope(envelope, payload_type=DIRECTORY_TYPE, find=lambda each: _root_key(keys, each))
-    if len(opened.key_ids) < threshold:
-        raise SignatureInvalid(
-            f"the directory has {len(opened.key_ids)} of {threshold} signatures; have the others sign it"
-        )
-    directory = _read(opened.payload, envelope)
-    if directory.version < floor:
-        raise DirectoryRollback(
-            f"the directory's version {directory.version} is older than {floor}; fetch the current one"
-        )
-    return directory
+    return _read(open_archive(archive, root=root, floor=floor), archive)
 
 
-def sign_directory(payload: bytes, *signers: Signer) -> Envelope:
-    """Return the directory's JSON text signed, after every check that its readers will make.
-
-    Raises DirectoryMalformed, WeakKey, SuiteUnknown for the content, EnvelopeMalformed without signers.
-    """
-    envelope = envelopes.sign(DIRECTORY_TYPE, payload, *signers)
-    return _read(payload, envelope).envelope
-
-
-def _root_key(keys: Mapping[str, PublicKey], key_id: str) -> PublicKey:
-    if key_id not in keys:
-        raise KeyUnknown("the directory is signed by a key outside the root; fetch it from a member you trust")
-    return keys[key_id]
-
-
-def _read(payload: bytes, envelope: Envelope) -> Directory:
-    part = jsontext.load(payload, refuse=DirectoryMalformed).members(_OWN, others=True)
+def _read(opened: Opened, archive: bytes) -> Directory:
+    part = Place(path="$", value=opened.document, refuse=BundleMalformed).members(_OWN, others=True)
     directory = Directory(
-        version=part["version"].integer(least=1),
+        version=opened.version,
         minimum_version=part["minimum_version"].integer(least=0),
-        issued_time=part["issued_time"].moment(),
-        expire_time=part["expire_time"].moment(),
+        issued_time=opened.issued_time,
+        expire_time=opened.expire_time,
+        close_time=opened.close_time,
         suites=read_suites(part["suites"]),
         members=tuple(read_member(each) for each in part["members"].items(limit=_MEMBER_LIMIT)),
         sections=MappingProxyType({name: place.value for name, place in part.items() if name not in _OWN}),
-        envelope=envelope,
+        roles=opened.roles,
+        archive=archive,
         verified=_VERIFIED,
     )
     if directory.minimum_version > directory.version:
-        _refuse("$.minimum_version is above $.version")
-    if not directory.issued_time < directory.expire_time:
-        _refuse("$.issued_time is not before $.expire_time")
+        _refuse("$.minimum_version is above the bundle's version")
     return directory
 
 
 def _check_copies(publics: list[bytes]) -> None:
     if len(set(publics)) != len(publics):
-        raise WeakKey("one public key is listed twice in the directory; each owner and use needs a key of its own")
+        raise WeakKey("one public key is listed twice in the bundle; each owner and use needs a key of its own")
 
 
 def _refuse(problem: str) -> None:
-    raise DirectoryMalformed(f"{problem}; correct the directory and have it signed again")
+    raise BundleMalformed(f"{problem}; correct the bundle and have it signed again")

@@ -41,16 +41,28 @@ class MemberUnknown(KeysError):
     """No member of this id is in the directory."""
 
 
-class DirectoryMalformed(KeysError):
-    """The signed directory breaks a rule of its form; the text names the place."""
+class BundleMalformed(KeysError):
+    """The bundle breaks a rule of its form; the text names the file and the place."""
 
 
-class DirectoryExpired(KeysError):
-    """The directory is older than it says it may be used for new exchanges."""
+class BundleMixed(KeysError):
+    """The bundle's parts are not of one snapshot."""
 
 
-class DirectoryRollback(KeysError):
-    """The directory is older than one already accepted."""
+class BundleExpired(KeysError):
+    """The bundle is older than it says it may be used for new exchanges."""
+
+
+class BundleRollback(KeysError):
+    """The bundle is older than one already accepted."""
+
+
+class RootBroken(KeysError):
+    """No unbroken chain of roots leads from the trusted one to the bundle's."""
+
+
+class AgreementUnsigned(KeysError):
+    """An agreement lacks two officers of one of its parties, or bears the hand of a stranger."""
 
 
 class CertificateRefused(KeysError):

@@ -1,4 +1,4 @@
-"""Members of the federation as their signed directory lists them: keys, agencies, officers, certificates.
+"""Members of the federation as the signed bundle lists them: keys, agencies, officers, certificates.
 
 Each record checks what can be told from itself and is read from its place in the document. What concerns
 several members is the directory's business.
@@ -8,12 +8,13 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from keys import suite
-from keys.errors import DirectoryMalformed
+from keys import moments, suite
+from keys.errors import BundleMalformed
 from keys.jsontext import Place
 from keys.suite import PublicKey
 
-USES = frozenset({"sign", "ledger", "witness"})
+SEAL = "seal"
+USES = frozenset({"sign", "ledger", "witness", SEAL})
 ROLES = frozenset({"ask", "approve", "audit", "administer"})
 DIVISION_SIZE = 12
 
@@ -45,7 +46,7 @@ class Name:
 class Key:
     """A member's public key with what it may be used for and when; times are half-open.
 
-    Raises DirectoryMalformed for a use, order of times or suspicion that makes no sense, WeakKey for an unfit
+    Raises BundleMalformed for a use, order of times or suspicion that makes no sense, WeakKey for an unfit
     key.
     """
 
@@ -66,7 +67,8 @@ class Key:
             _refuse("valid_from is not before valid_until")
         if self.suspect_from is not None and (self.revoked_time is None or self.suspect_from > self.revoked_time):
             _refuse("suspect_from stands without a revoked_time, or after it")
-        suite.check_public(self.suite, self.public)
+        check = suite.check_sealing if self.use == SEAL else suite.check_public
+        check(self.suite, self.public)
 
     def valid_at(self, at: datetime) -> bool:
         """Tell whether a message of this time may be signed with the key.
@@ -86,7 +88,7 @@ class Key:
 class Agency:
     """A department, court or platform of one member, with the purposes it may ask for.
 
-    Raises DirectoryMalformed when it ends before it starts.
+    Raises BundleMalformed when it ends before it starts.
     """
 
     id: str
@@ -111,7 +113,7 @@ class Agency:
 class Role:
     """What an officer may do, from a day up to before another.
 
-    Raises DirectoryMalformed for an unknown role or when it ends before it starts.
+    Raises BundleMalformed for an unknown role or when it ends before it starts.
     """
 
     role: str
@@ -129,7 +131,7 @@ class Role:
 class Officer:
     """A person under a pseudonym who acts for an agency.
 
-    Raises DirectoryMalformed when the id does not begin with the agency's, WeakKey for an unfit key.
+    Raises BundleMalformed when the id does not begin with the agency's, WeakKey for an unfit key.
     """
 
     id: str
@@ -154,9 +156,11 @@ class Officer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A region of the federation; certificates are PEM bytes.
+    """A region of the federation; certificates are PEM bytes, `via` names the hubs that reach it.
 
-    Raises DirectoryMalformed when a key is not named by this member and its fingerprint, or an officer acts
+    What it says of itself counts until `expire_time`, the end of its own role.
+
+    Raises BundleMalformed when a key is not named by this member and its fingerprint, or an officer acts
     for an agency that is not this member's.
     """
 
@@ -165,7 +169,10 @@ class Member:
     parent: str | None
     divisions: tuple[str, ...]
     suspended: bool
+    hub: bool
+    expire_time: datetime
     endpoint: str | None
+    via: tuple[str, ...]
     ca_certificates: tuple[bytes, ...]
     issuing_certificates: tuple[bytes, ...]
     keys: tuple[Key, ...]
@@ -181,6 +188,11 @@ class Member:
         for officer in self.officers:
             if officer.agency not in own:
                 _refuse(f"the officer {officer.id} acts for an agency that {self.id} does not list")
+
+
+    def suspended_at(self, at: datetime) -> bool:
+        """Tell whether it is suspended itself, or its own role has expired."""
+        return self.suspended or moments.require_utc(at) >= self.expire_time
 
 
 def read_suites(place: Place) -> tuple[str, ...]:
@@ -199,7 +211,10 @@ def read_member(place: Place) -> Member:
         parent=part["parent"].maybe(lambda parent: parent.text(_MEMBER_ID)),
         divisions=_texts(part["divisions"], _DIVISION),
         suspended=part["suspended"].flag(),
+        hub=part["hub"].flag(),
+        expire_time=part["expire_time"].moment(),
         endpoint=part["endpoint"].maybe(lambda endpoint: endpoint.text(_ENDPOINT)),
+        via=_texts(part["via"], _MEMBER_ID),
         ca_certificates=_certificates(part["ca_certificates"]),
         issuing_certificates=_certificates(part["issuing_certificates"]),
         keys=tuple(_key(each) for each in part["keys"].items(limit=_FEW)),
@@ -281,4 +296,4 @@ def _covers(from_day: date, until_day: date | None, on: date) -> bool:
 
 
 def _refuse(problem: str) -> None:
-    raise DirectoryMalformed(f"{problem}; correct the entry and have the directory signed again")
+    raise BundleMalformed(f"{problem}; correct the entry and have the bundle signed again")

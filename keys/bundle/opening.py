@@ -1,0 +1,213 @@
+"""Opens a whole snapshot: every root, role and file, each verified against who delegated it, and nothing besides.
+
+Expiry is told, never judged: old evidence must still verify.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+
+from keys import jsontext
+from keys.bundle import agreements, archive, layout, metadata, rolekeys, sections
+from keys.bundle.metadata import Seat
+from keys.bundle.writing import ISSUED
+from keys.errors import BundleMalformed, BundleMixed, BundleRollback, RootBroken, WeakKey
+from keys.suite import PublicKey
+
+_ROOT_NAME = re.compile(r"metadata/([1-9][0-9]{0,8})\.root\.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedRole:
+    """A role of a verified bundle: who may sign it, who did, and until when it counts."""
+
+    name: str
+    version: int
+    expire_time: datetime
+    threshold: int
+    keys: tuple[PublicKey, ...]
+    signed_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What a verified archive holds; `document` is of the form that the directory reads."""
+
+    version: int
+    issued_time: datetime
+    expire_time: datetime
+    close_time: datetime
+    roles: tuple[SignedRole, ...]
+    document: Mapping[str, Any]
+
+
+def open_archive(packed: bytes, *, root: bytes, floor: int = 0) -> Opened:
+    """Return what an archive holds under a trusted root, in any version from which the archive's roots lead on.
+
+    Raises RootBroken when they do not, BundleRollback for a snapshot older than `floor`, SignatureInvalid for too few
+    signatures, BundleMixed for parts of several snapshots, AgreementUnsigned, BundleMalformed, WeakKey.
+    """
+    walk = _Walk(parts=dict(archive.unpack(packed)))
+    top = walk.roots(root)
+    timestamp = walk.timestamp(top, floor)
+    walk.snapshot(timestamp, top)
+    walk.targets(layout.TARGETS, layout.ROOT, top)
+    walk.finish()
+    ends = {each.name: each.expire_time for each in walk.seats}
+    shared = (layout.ROOT, layout.SNAPSHOT, layout.TARGETS, layout.MAPPINGS, layout.AGREEMENTS)
+    return Opened(
+        version=timestamp.snapshot_meta.version,
+        issued_time=_issued(timestamp),
+        expire_time=ends[layout.TIMESTAMP],
+        close_time=min(ends[each] for each in shared),
+        roles=tuple(walk.seats),
+        document=sections.assemble(walk.files, walk.agreements(), ends),
+    )
+
+
+@dataclass(kw_only=True)
+class _Walk:
+    """One pass over the parts of an archive: each is taken once, and none may be left."""
+
+    parts: dict[str, bytes]
+    said: dict[str, Any] = field(default_factory=dict)
+    seats: list[SignedRole] = field(default_factory=list)
+    parents: dict[str, str] = field(default_factory=lambda: {layout.TARGETS: layout.ROOT})
+    files: list[sections.Signed] = field(default_factory=list)
+    statements: dict[str, bytes] = field(default_factory=dict)
+
+    def roots(self, trusted: bytes) -> Root:
+        """Walk from the trusted root to the newest."""
+        last = metadata.read(trusted, Root, "trusted root")
+        metadata.check_root(last.signed)
+        seat = metadata.verify(last, layout.ROOT, last.signed)
+        numbers = sorted(int(found[1]) for found in map(_ROOT_NAME.fullmatch, self.parts) if found)
+        if numbers != list(range(1, len(numbers) + 1)) or len(numbers) < last.signed.version:
+            raise RootBroken("the bundle lacks a root between the trusted one and its newest; fetch it from elsewhere")
+        for number in numbers:
+            content = self.parts.pop(layout.metadata_name(layout.ROOT, number))
+            if number == last.signed.version:
+                self._same(content, last)
+            elif number > last.signed.version:
+                last, seat = self._next(content, last.signed)
+        self._seat(layout.ROOT, last, seat)
+        return last.signed
+
+    def _same(self, content: bytes, trusted: Metadata[Root]) -> None:
+        if metadata.read(content, Root, layout.ROOT).signed_bytes != trusted.signed_bytes:
+            raise RootBroken("the bundle is of another federation than the trusted root; fetch the right one")
+
+    def _next(self, content: bytes, last: Root) -> tuple[Metadata[Root], Seat]:
+        found = metadata.read(content, Root, layout.ROOT)
+        if found.signed.version != last.version + 1:
+            raise RootBroken("a root of the bundle does not follow the one before; fetch it from elsewhere")
+        metadata.check_root(found.signed)
+        metadata.verify(found, layout.ROOT, last)
+        return found, metadata.verify(found, layout.ROOT, found.signed)
+
+    def timestamp(self, root: Root, floor: int) -> Timestamp:
+        """Verify the timestamp; an old snapshot ends here."""
+        found = metadata.read(self._take(layout.metadata_name(layout.TIMESTAMP, 0)), Timestamp, layout.TIMESTAMP)
+        self._seat(layout.TIMESTAMP, found, metadata.verify(found, layout.TIMESTAMP, root))
+        version = found.signed.snapshot_meta.version
+        if version < floor:
+            raise BundleRollback(f"the bundle's version {version} is older than {floor}; fetch the current one")
+        self.said[layout.SNAPSHOT] = found.signed.snapshot_meta
+        return found.signed
+
+    def snapshot(self, timestamp: Timestamp, root: Root) -> None:
+        """Verify the snapshot that the timestamp names."""
+        found = self._part(layout.SNAPSHOT, Snapshot)
+        self._seat(layout.SNAPSHOT, found, metadata.verify(found, layout.SNAPSHOT, root))
+        self.said |= {name.removesuffix(".json"): each for name, each in found.signed.meta.items()}
+
+    def targets(self, role: str, delegator: str, above: Root | Targets) -> None:
+        """Verify a role, its files, and the roles that it delegates."""
+        found = self._part(role, Targets)
+        self._seat(role, found, metadata.verify(found, role, above))
+        below = metadata.delegated(found.signed, role, self.parents)
+        self.parents |= dict.fromkeys(below, role)
+        members: list[str] = []
+        for path, said in found.signed.targets.items():
+            content = self._take(layout.target_name(path, metadata.digest_of(said, path[:100])))
+            metadata.check_content(content, said, path)
+            members += self._file(role, delegator, path, content)
+        if layout.expected(role, members) != set(below):
+            raise BundleMalformed(f"{role} delegates other roles than its members want; correct it and have it signed")
+        for each in below:
+            self.targets(each, role, found.signed)
+
+    def _file(self, role: str, delegator: str, path: str, content: bytes) -> Iterable[str]:
+        """Keep a file; give the members whose rows it holds."""
+        agreement = layout.agreement_of(path) if role == layout.AGREEMENTS else None
+        if agreement is not None:
+            self.statements[agreement] = content
+            return ()
+        allowed = layout.sections_of(role, delegator, path)
+        if allowed is None:
+            raise BundleMalformed(f"{role} may not sign a file of its path; take the file out and have it signed")
+        read = sections.read_file(role, path, content, allowed)
+        self.files.append(read)
+        return sections.members_in(read)
+
+    def agreements(self) -> Iterable[Mapping[str, Any]]:
+        """Open every agreement with the officers of all members."""
+        officers = {key.id: key for role in self.seats if layout.member_of(role.name) for key in role.keys}
+        return [
+            agreements.open_agreement(content, name=name, officers=officers)
+            for name, content in sorted(self.statements.items())
+        ]
+
+    def finish(self) -> None:
+        """Check that nothing is left over, and that each public key stands for one owner and use."""
+        if self.parts or self.said:
+            raise BundleMixed("the bundle holds or names a file that no role signs; fetch it from elsewhere")
+        owners: dict[bytes, str] = {}
+        top = {layout.member_of(role) for role, parent in self.parents.items() if parent == layout.TARGETS}
+        for role in self.seats:
+            for key in role.keys:
+                if owners.setdefault(key.raw, key.id) != key.id:
+                    raise WeakKey("one public key signs for two owners or uses in the bundle; make a key for each")
+                if layout.member_of(role.name) is None and rolekeys.name_of(key.id).member not in top:
+                    raise BundleMalformed(f"{role.name} has a key of no member; list the member or take the key out")
+
+    def _part(self, role: str, kind: Any) -> Metadata[Any]:  # noqa: ANN401 - a class of metadata
+        said = self.said.pop(role, None)
+        if said is None:
+            raise BundleMixed(f"the bundle's snapshot does not name {role[:40]}; fetch it from elsewhere")
+        content = self._take(layout.metadata_name(role, said.version))
+        metadata.check_content(content, said, role)
+        found: Metadata[Any] = metadata.read(content, kind, role)
+        if found.signed.version != said.version:
+            raise BundleMixed(f"the bundle's {role} is of another version than its snapshot; fetch it from elsewhere")
+        return found
+
+    def _take(self, name: str) -> bytes:
+        content = self.parts.pop(name, None)
+        if content is None:
+            raise BundleMixed(f"the bundle lacks {name[:160]}, which its snapshot names; fetch it from elsewhere")
+        return content
+
+    def _seat(self, role: str, found: Metadata[Any], seat: Seat) -> None:
+        self.seats.append(
+            SignedRole(
+                name=role,
+                version=found.signed.version,
+                expire_time=found.signed.expires,
+                threshold=seat.threshold,
+                keys=seat.keys,
+                signed_by=seat.signed_by,
+            )
+        )
+
+
+def _issued(timestamp: Timestamp) -> datetime:
+    said = jsontext.Place(path="timestamp.issued", value=timestamp.unrecognized_fields.get(ISSUED), refuse=BundleMalformed)
+    issued = said.moment()
+    if issued >= timestamp.expires:
+        said.fail("is not before the timestamp expires")
+    return issued

@@ -1,0 +1,168 @@
+"""Sections: the rows of a directory, apart in the files that different hands sign, and together again.
+
+`split` and `assemble` are each other's way back. What a row means is for whoever reads the directory.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from keys import jsontext, moments
+from keys.bundle import layout
+from keys.errors import BundleMalformed
+
+_Rows = Mapping[str, Any]
+
+_TOP_ROW = ("id", "name", "parent", "divisions", "suspended", "hub")
+_SUB_ROW = ("id", "name", "divisions", "suspended")
+_STANDING = (*layout.MEMBER_SECTIONS, *layout.AGENCY_SECTIONS)
+_MANY = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """The sections of one verified file, and the role that signed it."""
+
+    role: str
+    path: str
+    sections: Mapping[str, jsontext.Place]
+
+
+def read_file(role: str, path: str, content: bytes, allowed: Iterable[str]) -> Signed:
+    """Read a file of sections.
+
+    Raises BundleMalformed when it is not strict JSON, or holds a section of another file.
+    """
+    found = replace(jsontext.load(content, refuse=BundleMalformed), path=path).members((), others=True)
+    for name in found.keys() - set(allowed):
+        raise BundleMalformed(f"{path} holds the section {name[:40]!r}, which stands elsewhere; move it")
+    return Signed(role=role, path=path, sections=found)
+
+
+def members_in(file: Signed) -> list[str]:
+    """Name the members whose rows a file holds."""
+    rows = file.sections.get("members")
+    found = () if rows is None else rows.items(limit=_MANY)
+    return [each.members(("id",), others=True)["id"].text(layout.MEMBER_ID) for each in found]
+
+
+def assemble(files: Iterable[Signed], agreements: Iterable[_Rows], ends: Mapping[str, datetime]) -> _Rows:
+    """Put the sections together as one document; `ends` says until when each role counts.
+
+    Raises BundleMalformed for a section that two files hold and that is no list, and for a member's row that is
+    another's.
+    """
+    shared: dict[str, Any] = {"agreements": tuple(agreements)}
+    own: dict[str, dict[str, Any]] = {}
+    rows: list[_Rows] = []
+    for file in sorted(files, key=lambda each: each.path):
+        member = layout.member_of(file.role)
+        for name, place in file.sections.items():
+            if name == "members":
+                rows += [_row(each, member) for each in place.items(limit=_MANY)]
+            elif member is None or name in layout.RULE_SECTIONS:
+                _add(shared, name, place if member is None else _checked(place, member))
+            else:
+                own.setdefault(member, {})[name] = place.value
+    members = tuple(
+        {**row, **own.get(row["id"], {}), "expire_time": moments.write(ends[layout.member_role(row["id"])])} for row in rows
+    )
+    return {**shared, "members": members}
+
+
+def split(document: _Rows, *, year: int) -> dict[str, bytes]:
+    """Write a document as target files; agreements are signed one by one and stay out.
+
+    Rows of yearly files go by their edition, else by the year from which they count, else to `year`.
+    Raises BundleMalformed for a section without a place, or a row of no member.
+    """
+    files: dict[str, dict[str, Any]] = {}
+    for name, value in document.items():
+        if name in layout.RULE_SECTIONS:
+            for row in value:
+                _file(files, _folder(document, row["member"]) + "rules").setdefault(name, []).append(row)
+        elif name not in ("members", "agreements"):
+            _shared(files, name, value, year)
+    for row in document["members"]:
+        _member(files, document, row)
+    return {f"{path}.json": _text(held) for path, held in files.items()}
+
+
+def _shared(files: dict[str, dict[str, Any]], name: str, value: Any, year: int) -> None:  # noqa: ANN401 - any JSON
+    place = layout.file_of(name)
+    if place is None:
+        raise BundleMalformed(f"no file of the bundle holds the section {name[:40]!r}; take it out")
+    path, yearly = place
+    if not yearly:
+        _file(files, path)[name] = value
+        return
+    for row in value:
+        _file(files, f"{path}-{_edition(row, year)}").setdefault(name, []).append(row)
+
+
+def _member(files: dict[str, dict[str, Any]], document: _Rows, row: Any) -> None:  # noqa: ANN401 - any JSON
+    """Write a member's row where its parent or the federation signs it, and its own files."""
+    parent = _parent(document, row)
+    above = "federation" if parent is None else f"members/{parent}/members"
+    if not isinstance(row, Mapping):
+        _file(files, above).setdefault("members", []).append(row)
+        return
+    kept = {name: value for name, value in row.items() if name not in (*_STANDING, "expire_time")}
+    kept = {"hub": False, **kept} if parent is None else {n: v for n, v in kept.items() if n not in ("parent", "hub")}
+    _file(files, above).setdefault("members", []).append(kept)
+    folder = _folder(document, str(row.get("id")))
+    _file(files, f"{folder}member").update({"via": [], **{n: row[n] for n in layout.MEMBER_SECTIONS if n in row}})
+    _file(files, f"{folder}agencies").update({name: row[name] for name in layout.AGENCY_SECTIONS if name in row})
+
+
+def _parent(document: _Rows, row: Any) -> str | None:  # noqa: ANN401 - any JSON
+    """Give the parent of a sub-member's row, when that is a member of the federation itself."""
+    parent = row.get("parent") if isinstance(row, Mapping) else None
+    tops = (each for each in document["members"] if isinstance(each, Mapping) and each.get("parent") is None)
+    return parent if parent is not None and any(each.get("id") == parent for each in tops) else None
+
+
+def _folder(document: _Rows, member: str) -> str:
+    row = next((each for each in document["members"] if isinstance(each, Mapping) and each.get("id") == member), None)
+    if row is None:
+        raise BundleMalformed(f"a row is of {member[:40]!r}, which is no member; list the member or take the row out")
+    parent = _parent(document, row)
+    return f"members/{parent}/{member}/" if parent else f"members/{member}/"
+
+
+def _edition(row: Any, year: int) -> str:  # noqa: ANN401 - any JSON
+    named = row.get("edition") or row.get("year") or str(row.get("valid_from", ""))[:4]
+    return str(named or year)
+
+
+def _file(files: dict[str, dict[str, Any]], path: str) -> dict[str, Any]:
+    return files.setdefault(path, {})
+
+
+def _text(held: Mapping[str, Any]) -> bytes:
+    return json.dumps(held, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _row(place: jsontext.Place, parent: str | None) -> _Rows:
+    part = place.members(_TOP_ROW if parent is None else _SUB_ROW)
+    if parent is None and part["parent"].value is not None:
+        part["parent"].fail("is named by the federation; the parent signs the rows of its sub-members")
+    return dict(place.value) if parent is None else {**place.value, "parent": parent, "hub": False}
+
+
+def _checked(place: jsontext.Place, member: str) -> jsontext.Place:
+    for row in place.items(limit=_MANY):
+        if row.members(("member",), others=True)["member"].value != member:
+            row.fail("is of another member than its signer")
+    return place
+
+
+def _add(shared: dict[str, Any], name: str, place: jsontext.Place) -> None:
+    if name not in shared:
+        shared[name] = place.value
+    elif isinstance(shared[name], tuple) and isinstance(place.value, tuple):
+        shared[name] += place.value
+    else:
+        place.fail(f"stands in two files, and {name!r} is no list")
