@@ -38,7 +38,7 @@ from gateway.verdicts import RowVerdict, finding
 from gateway.verification import verify
 from keys import custody
 from keys.envelope import sign
-from keys.suite import PublicKey, Signer
+from keys.suite import Signer
 from nodes.charters import read_root
 from nodes.config import DATABASE
 from nodes.federation import REFERENCE, feeds
@@ -141,7 +141,7 @@ class Officer:
         self._beside.shutdown()
 
 
-def judge(file: bytes, root: PublicKey) -> list[RowVerdict]:
+def judge(file: bytes, root: bytes) -> list[RowVerdict]:
     """Verify an answer file and give each row's verdict."""
     content = verify(file, root=root, now=datetime.now(UTC)).content
     if content is None:

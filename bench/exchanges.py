@@ -31,13 +31,13 @@ from gateway.model.combined import Intent
 from gateway.model.question import NamedSubject, SummaryQuestion
 from gateway.server import DESK_BYTES
 from keys import custody
-from keys.directory import open_directory
-from keys.envelope import from_json, sign
+from keys.directory import open_bundle
+from keys.envelope import sign
 from keys.suite import Signer
-from nodes.charters import read_root
 from nodes.config import DATABASE
 from nodes.federation import REFERENCE, feeds
 from nodes.lab import Lab, build
+from nodes.mirror import newest
 from nodes.store import Store
 from yrdx.exchange.v1 import desk_pb2
 
@@ -152,7 +152,7 @@ class Client:
         """Ask the four regions through the desk."""
         intent = self._intent(self._question(self._codes(1)))
         envelope = sign(wire.PAYLOAD_TYPES[Intent], wire.encode(intent), self._officer)
-        request = desk_pb2.AskMembersRequest(intent=carriers.envelope_to_message(envelope), without_directory=True)
+        request = desk_pb2.AskMembersRequest(intent=carriers.envelope_to_message(envelope), without_bundle=True)
         if self._desk is None:
             self._desk = self._open_desk()
         call: Any = self._desk.unary_unary("/yrdx.exchange.v1.DeskService/AskMembers")
@@ -273,8 +273,7 @@ def storage_key(lab: Lab, member: str) -> bytes:
 
 
 def _charter(lab: Lab) -> Charter:
-    envelope = from_json((lab.folder / "directory.json").read_bytes())
-    return charter(ASKER, open_directory(envelope, root=read_root(lab.folder / "root.json")), KINDS)
+    return charter(ASKER, open_bundle(newest(lab.mirror).read_bytes(), root=lab.root), KINDS)
 
 
 __all__ = ["DIVISION", "EXCHANGES", "Scale", "ask_some", "exchanges"]

@@ -51,7 +51,7 @@ def _open(envelope: Envelope, charter: Charter, now: datetime) -> Authorisation 
         owners = {directory.key_owner(key_id) for key_id in opened.key_ids}
     except (KeysError, wire.WireMalformed):
         return None
-    return found if owners == {found.home_member} and not directory.suspended(found.home_member) else None
+    return found if owners == {found.home_member} and not directory.suspended(found.home_member, now) else None
 
 
 def _fits(each: Authorisation, header: QuestionHeader, kind: str) -> bool:

@@ -33,15 +33,15 @@ class DeskDoor:
         asking: Asking,
         peers: Peers,
         charter: Callable[[], Charter],
-        directory: Callable[[int], bytes],
+        bundle: Callable[[int], bytes],
         note: Callable[[str, str], None],
     ) -> None:
         """Serve one member's agencies.
 
-        `directory` gives the signed directory of a version as DSSE JSON (empty when it is not kept any more);
+        `bundle` gives the archive of a version of the bundle (empty when it is not kept any more);
         `note` is told of each refusal (operation, reason).
         """
-        self._directory = directory
+        self._bundle = bundle
         self._asking = asking
         self._peers = peers
         self._charter = charter
@@ -82,17 +82,17 @@ class DeskDoor:
     async def _ask_members(self, request: bytes, agency: str) -> bytes:
         message = _parsed(desk_pb2.AskMembersRequest(), request)
         result = await self._asking.ask(_envelope(message.intent), agency)
-        if message.without_directory:
+        if message.without_bundle:
             return result
         response = desk_pb2.AskMembersResponse.FromString(result)
         self._enclose(response)
         return bytes(response.SerializeToString())
 
     def _enclose(self, response: desk_pb2.AskMembersResponse) -> None:
-        """Add the directory under which it was asked, so that the result verifies offline."""
+        """Add the bundle under which it was asked, so that the result verifies offline."""
         for exchange in response.exchanges[:1]:
             question = wire.decode(Question, exchange.question.payload)
-            response.directory = self._directory(question.header.bundle_version)
+            response.bundle = self._bundle(question.header.bundle_version)
 
     async def _open_case(self, request: bytes, agency: str) -> bytes:
         message = _parsed(desk_pb2.OpenCaseRequest(), request)
@@ -106,7 +106,7 @@ class DeskDoor:
         for _, result in page:
             held = response.results.add()
             held.MergeFromString(result)
-            if not message.without_directory:
+            if not message.without_bundle:
                 self._enclose(held)
         response.next_page_token = str(page[-1][0]) if more else ""
         return bytes(response.SerializeToString())

@@ -189,7 +189,6 @@ class Member:
             if officer.agency not in own:
                 _refuse(f"the officer {officer.id} acts for an agency that {self.id} does not list")
 
-
     def suspended_at(self, at: datetime) -> bool:
         """Tell whether it is suspended itself, or its own role has expired."""
         return self.suspended or moments.require_utc(at) >= self.expire_time

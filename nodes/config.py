@@ -34,7 +34,7 @@ class Config:
 
     member: str
     data: Path
-    directory: Path
+    mirror: Path
     root: Path
     signing_key: Path
     storage_key: Path
@@ -149,7 +149,7 @@ class _Table:
 
 def _read(table: _Table) -> Config:
     table.close(
-        *("member", "data", "directory", "root", "exchange_listen", "desk_listen", "metrics_listen"),
+        *("member", "data", "mirror", "root", "exchange_listen", "desk_listen", "metrics_listen"),
         *("workers", "locale", "keys", "clock"),
     )
     member = table.text("member")
@@ -160,7 +160,7 @@ def _read(table: _Table) -> Config:
     return Config(
         member=member,
         data=table.folder / table.text("data"),
-        directory=table.file("directory"),
+        mirror=table.folder / table.text("mirror"),
         root=table.file("root"),
         signing_key=signing,
         storage_key=storage,

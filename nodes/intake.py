@@ -239,8 +239,8 @@ def feed_of(path: Path) -> str:
 def _charter(config: Config) -> Charter:
     return Charters(
         me=config.member,
-        path=config.directory,
+        mirror=config.mirror,
         root=read_root(config.root),
-        floor=config.data / "directory.version",
+        floor=config.data / "bundle.version",
         kinds=KINDS,
     ).current

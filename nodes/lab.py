@@ -1,11 +1,11 @@
 """A whole federation in one folder, on loopback: for the demo, the benches and the tests. Never for real members.
 
-Every member is a real process with its own keys, certificates, store and config; only the root of trust is shared.
+Every member is a real process with its own keys, certificates, store and config. Only the keys of the trust officers
+of all members lie in one hand, which signs the bundle.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import signal
 import subprocess
@@ -21,19 +21,21 @@ from gateway import authorisation
 from gateway.model.codes import AuthorisationStatus, SignatureClass
 from gateway.model.question import Authorisation
 from keys import custody, suite
-from keys.directory import sign_directory
-from keys.envelope import Envelope, to_json
+from keys.envelope import Envelope
 from nodes.config import Config, read_config
 from nodes.federation import REFERENCE
-from nodes.federation.compiling import Standing, directory_payload, officers
+from nodes.federation.compiling import Standing, document, officers
 from nodes.federation.feeds import feeds
 from nodes.federation.folder import read_folder
+from nodes.federation.signing import Hands, Lives, hands, sign_bundle, sign_root
+from nodes.mirror import publish
 from nodes.run import STATUS
 from nodes.setup import Setting, init_node
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 LIFE = timedelta(days=30)
+MIRROR, ROOT = "mirror", "root.json"
 LIGHT = custody.Work(operations=1, memory=8192)
 """Key files of a lab open fast; a member's own are made with MODERATE work."""
 
@@ -46,11 +48,12 @@ class LabError(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Lab:
-    """The federation's folder, its root of trust, and the processes that run."""
+    """The federation's folder, the hands that sign its bundle, and the processes that run."""
 
     folder: Path
     federation: Path
-    root: suite.Signer
+    hands: Hands
+    root: bytes
     standings: dict[str, Standing]
     version: int = 0
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -70,22 +73,24 @@ class Lab:
         """Read a member's config."""
         return read_config(self.home(member) / "node.toml")
 
-    def publish(self, *, life: timedelta = LIFE) -> int:
-        """Sign the next version of the directory and put it in place at once; give its version."""
+    @property
+    def mirror(self) -> Path:
+        """Give the folder of the mirror that all members follow."""
+        return self.folder / MIRROR
+
+    def publish(self, *, life: timedelta = LIFE, lives: Lives | None = None) -> int:
+        """Sign the next version of the bundle and put it on the mirror at once; give its version."""
         self.version += 1
-        now = self.clock().replace(microsecond=0)
-        payload = directory_payload(
-            self.federation, self.standings, version=self.version, issued=now, expire=now + life
-        )
-        if self.edits:
-            document = json.loads(payload)
-            for edit in self.edits:
-                edit(document)
-            payload = json.dumps(document, ensure_ascii=False).encode()
-        new = self.folder / "directory.new"
-        new.write_bytes(to_json(sign_directory(payload, self.root)))
-        new.replace(self.folder / "directory.json")
+        publish(self.mirror, self.signed(self.version, lives or Lives.of(life)))
         return self.version
+
+    def signed(self, version: int, lives: Lives) -> dict[str, bytes]:
+        """Sign the bundle as it stands now; give its static files."""
+        found: dict[str, Any] = json.loads(json.dumps(document(self.federation, self.standings), ensure_ascii=False))
+        for edit in self.edits:
+            edit(found)
+        issued = self.clock().replace(microsecond=0)
+        return sign_bundle(found, self.hands, root=self.root, version=version, issued=issued, lives=lives)
 
     def start(self, *members: str) -> None:
         """Start members, wait until they listen, and publish where.
@@ -196,14 +201,16 @@ def build(
     work: custody.Work = LIGHT,
     clock: Callable[[], datetime] | None = None,
 ) -> Lab:
-    """Make the folder of a federation with every member of its data, and sign its first directory."""
+    """Make the folder of a federation with every member of its data, and sign its first bundle."""
     now = (clock or (lambda: datetime.now(UTC)))()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    root = suite.signer(suite.generate_seed(), owner="root")
-    (folder / "root.json").write_text(_root(root), encoding="utf-8")
-    chosen = replace(setting or Setting(), directory="../directory.json", root="../root.json")
+    members = read_folder(federation).members
+    signing = hands(members, [name for name, row in members.items() if row.get("parent") is None])
+    root = sign_root(signing, issued=now.replace(microsecond=0), lives=Lives())
+    (folder / ROOT).write_bytes(root)
+    chosen = replace(setting or Setting(), mirror=f"../{MIRROR}", root=f"../{ROOT}")
     standings = {}
-    for member in read_folder(federation).members:
+    for member in members:
         agencies = officers(federation, member)
         entry = init_node(
             folder / member,
@@ -215,16 +222,11 @@ def build(
             work=work,
         )
         standings[member] = entry.standing
-    lab = Lab(folder=folder, federation=federation, root=root, standings=standings)
+    lab = Lab(folder=folder, federation=federation, hands=signing, root=root, standings=standings)
     if clock:
         lab.clock = clock
     lab.publish()
     return lab
-
-
-def _root(root: suite.Signer) -> str:
-    public = base64.b64encode(root.public).decode()
-    return json.dumps({"id": root.id, "suite": root.suite, "public": public})
 
 
 def _profile(member: str, agency: str, officer: str, second: str, desk: str) -> str:
@@ -237,7 +239,7 @@ def _profile(member: str, agency: str, officer: str, second: str, desk: str) -> 
         "passphrase_file": "passphrase",
         "leaf": "leaf.pem",
         "desk_ca": "../../../keys/ca.crt",
-        "root": "../../../../root.json",
+        "root": f"../../../../{ROOT}",
     }
     if second:
         other = f"../{second.partition('/')[2]}"

@@ -69,9 +69,9 @@ class RunningNode:
         secret = custody.load_secret(config.storage_key, passphrase)
         self._charters = Charters(
             me=config.member,
-            path=config.directory,
+            mirror=config.mirror,
             root=read_root(config.root),
-            floor=config.data / "directory.version",
+            floor=config.data / "bundle.version",
             kinds=KINDS,
         )
         self.store = Store.open(config.data / DATABASE, secret)

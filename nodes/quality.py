@@ -13,7 +13,6 @@ from gateway.kinds import KINDS
 from gateway.quality import Month, Quality, QualityGoals, Scores, Share, assess, rates
 from gateway.verification.quality import FORMAT, seal
 from keys import custody, moments
-from keys.envelope import to_json
 from nodes.charters import Charters, read_root
 from nodes.config import DATABASE, Config
 from nodes.store.quality import records
@@ -26,8 +25,8 @@ class Monthly:
     quality: Quality
     time: datetime
     directory_version: int
-    directory: bytes
-    """The signed directory as DSSE JSON."""
+    bundle: bytes
+    """The archive of the bundle."""
 
 
 def work_out(config: Config, month: Month, now: datetime) -> Monthly:
@@ -38,9 +37,9 @@ def work_out(config: Config, month: Month, now: datetime) -> Monthly:
     """
     charter = Charters(
         me=config.member,
-        path=config.directory,
+        mirror=config.mirror,
         root=read_root(config.root),
-        floor=config.data / "directory.version",
+        floor=config.data / "bundle.version",
         kinds=KINDS,
     ).current
     found = records(config.data / DATABASE, month)
@@ -48,7 +47,7 @@ def work_out(config: Config, month: Month, now: datetime) -> Monthly:
         quality=assess(found, charter.catalogue, member=config.member, month=month, today=civil_day(now)),
         time=now,
         directory_version=charter.directory.version,
-        directory=to_json(charter.directory.envelope),
+        bundle=charter.directory.archive,
     )
 
 
@@ -59,7 +58,7 @@ def export(monthly: Monthly, config: Config, path: Path) -> None:
         OSError, KeysError: CustodyError when the name is taken.
     """
     signer = custody.load_signer(config.signing_key, custody.read_passphrase(config.passphrase_file))
-    custody.write_new(path, seal(document(monthly), monthly.directory, signer))
+    custody.write_new(path, seal(document(monthly), monthly.bundle, signer))
 
 
 def document(monthly: Monthly) -> dict[str, Any]:

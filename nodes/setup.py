@@ -27,7 +27,7 @@ CONFIG = """\
 # One member's node. Relative paths start at this file's folder.
 member = "{member}"
 data = "data"
-directory = "{directory}"
+mirror = "{mirror}"
 root = "{root}"
 exchange_listen = "{exchange_listen}"
 desk_listen = "{desk_listen}"
@@ -44,13 +44,13 @@ passphrase_file = "keys/passphrase"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What the federation's directory says of a member: public keys and certificates only."""
+    """What the federation's bundle says of a member: public keys and certificates only."""
 
     member: str
     standing: Standing
 
     def to_json(self) -> str:
-        """Write the entry as the text that goes to whoever signs the directory."""
+        """Write the entry as the text that goes to the member's trust officers."""
         return json.dumps({"member": self.member, **asdict(self.standing)}, ensure_ascii=False, indent=1)
 
 
@@ -68,7 +68,7 @@ def read_entry(text: str) -> Entry:
 class Setting:
     """Where a node listens, how many workers it has, and where it finds the federation's files."""
 
-    directory: str = "directory.json"
+    mirror: str = "mirror"
     root: str = "root.json"
     exchange_listen: str = "127.0.0.1:0"
     desk_listen: str = "127.0.0.1:0"

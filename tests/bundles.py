@@ -7,7 +7,6 @@ forger holds the key.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import worlds
+from hands import archive_of, root_of
 from worlds_tables import (
     AGREEMENT,
     JIANGSU,
@@ -49,14 +49,14 @@ from gateway.model.question import Authorisation, Body
 from gateway.model.signed import Accepted, Signed
 from gateway.ports import Facts
 from keys import custody, suite
-from keys.directory import open_directory, sign_directory
-from keys.envelope import Envelope, from_json, sign, to_json
+from keys.directory import open_bundle
+from keys.envelope import Envelope, sign, to_json
 from keys.tls import make_ca
 from yrdx.exchange.v1 import desk_pb2, envelope_pb2
 
 NOW = worlds.NOON
 AGENCY, OFFICER, SECOND = "310000-market", "310000-market/o1", "310000-market/o2"
-ROOT = suite.signer(bytes([200]) * 32, owner="root")
+ROOT = root_of(MEMBERS)
 SIGNERS = {member: suite.signer(bytes([10 + n]) * 32, owner=member) for n, member in enumerate(MEMBERS)}
 OFFICERS = {name: suite.signer(bytes([50 + n]) * 32, owner=name) for n, name in enumerate((OFFICER, SECOND))}
 MEMBER_NAMES = {
@@ -77,7 +77,7 @@ def entropy(size: int) -> bytes:
 
 
 def document(edit: Edit | None = None) -> dict[str, Any]:
-    """Write the directory: four members, one agency with two officers, and the tables of `worlds`."""
+    """Write the directory as one document: four members, one agency with two officers, and the tables of `worlds`."""
     found = {
         "version": 7,
         "minimum_version": 1,
@@ -140,15 +140,15 @@ def _officer(officer: str) -> dict[str, Any]:
     return {"id": officer, "agency": AGENCY, "public": public, "roles": roles}
 
 
-def signed_directory(edit: Edit | None = None, *, root: suite.Signer = ROOT) -> bytes:
-    """Sign the directory as DSSE JSON."""
-    return to_json(sign_directory(json.dumps(document(edit)).encode(), root))
+def signed_directory(edit: Edit | None = None, *, salt: str = "") -> bytes:
+    """Sign the directory as the archive of a bundle; another salt makes another federation's."""
+    return archive_of(document(edit), tops=MEMBERS, salt=salt)
 
 
 @lru_cache(maxsize=64)
 def charter_of(member: str, directory: bytes) -> Charter:
     """Read a directory for a member, once: thousands of tests begin with it."""
-    return charter(member, open_directory(from_json(directory), root=ROOT.public_key()), KINDS)
+    return charter(member, open_bundle(directory, root=ROOT), KINDS)
 
 
 def register(**changes: object) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def make(plot: Plot) -> desk_pb2.AskMembersResponse:
     inquiry = Inquiry(
         intent=intent, intent_digest=digest, agreement_id=intent.agreement_id or AGREEMENT, case_subject_count=0
     )
-    message = desk_pb2.AskMembersResponse(directory=directory)
+    message = desk_pb2.AskMembersResponse(bundle=directory)
     outcomes: list[MemberOutcome] = []
     accepted: dict[str, Accepted] = {}
     for number, member in enumerate(plot.members, 1):
@@ -260,7 +260,7 @@ def _exchange(
         exchange.refusal.CopyFrom(carriers.envelope_to_message(envelope))
     else:
         named = "ANSWERED"
-        payload = _answer(signed, plot, member, message.directory)
+        payload = _answer(signed, plot, member, message.bundle)
         granted = permit(signed.question, charter=asker, now=plot.now).grant
         found = accept(payload, signed, granted, asker, plot.now)
         fields["answer_digest"] = found.digest
@@ -345,11 +345,6 @@ def later(**spans: float) -> datetime:
     return NOW + timedelta(**spans)
 
 
-def root_json(root: suite.Signer = ROOT) -> str:
-    """Write a root file."""
-    return json.dumps({"id": root.id, "suite": root.suite, "public": base64.b64encode(root.public).decode()})
-
-
 def officers_folder(folder: Path, work: custody.Work) -> Path:
     """Make what an officer has: keys of both, the agency's leaf, the desk's CA, the root, and a profile."""
     secret = b"a passphrase of the tests"
@@ -365,7 +360,7 @@ def officers_folder(folder: Path, work: custody.Work) -> Path:
     (folder / "passphrase").write_bytes(secret)
     (folder / "passphrase").chmod(0o600)
     (folder / "ca.crt").write_bytes(ca.certificate_pem)
-    (folder / "root.json").write_text(root_json(), encoding="utf-8")
+    (folder / "root.json").write_bytes(ROOT)
     (folder / "profile.toml").write_text(profile_text(), encoding="utf-8")
     return folder
 

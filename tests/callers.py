@@ -32,12 +32,13 @@ from gateway.model.question import Body, MeasuresQuestion, NamedSubject, Questio
 from gateway.model.signed import Reply, Signed
 from gateway.uscc import sample_code
 from keys import custody
-from keys.directory import open_directory
-from keys.envelope import Envelope, from_json, sign
+from keys.directory import open_bundle
+from keys.envelope import Envelope, sign
 from keys.suite import Signer
 from nodes.charters import read_root
 from nodes.config import DATABASE
-from nodes.lab import Edit, Lab, build
+from nodes.lab import MIRROR, ROOT, Edit, Lab, build
+from nodes.mirror import archive_path
 from nodes.setup import Setting
 from yrdx.exchange.v1 import desk_pb2
 
@@ -74,9 +75,9 @@ def read_charter(lab: Lab, member: str) -> Charter:
 
 
 @lru_cache
-def _charter(folder: Path, member: str, _version: int) -> Charter:
-    envelope = from_json((folder / "directory.json").read_bytes())
-    return charter(member, open_directory(envelope, root=read_root(folder / "root.json")), KINDS)
+def _charter(folder: Path, member: str, version: int) -> Charter:
+    archive = archive_path(folder / MIRROR, version).read_bytes()
+    return charter(member, open_bundle(archive, root=read_root(folder / ROOT)), KINDS)
 
 
 @dataclass(kw_only=True)
@@ -219,7 +220,7 @@ async def directory_taken(lab: Lab, *members: str) -> None:
     """Wait until nodes of one worker follow the directory that the lab has published last."""
 
     async def taken() -> bool:
-        paths = [lab.config(each).data / "directory.version" for each in members]
+        paths = [lab.config(each).data / "bundle.version" for each in members]
         return all(each.read_text(encoding="ascii") == str(lab.version) for each in paths)
 
     await until(taken, "directory taken")
@@ -254,7 +255,7 @@ def intent_request(lab: Lab, officer: str, body: Body | None = None, *, to: str 
     folder = lab.profile(officer).parent
     signer = custody.load_signer(folder / "officer.key", custody.read_passphrase(folder / "passphrase"))
     envelope = sign(wire.PAYLOAD_TYPES[Intent], wire.encode(replace(intent, **changes)), signer)
-    request = desk_pb2.AskMembersRequest(intent=carriers.envelope_to_message(envelope), without_directory=True)
+    request = desk_pb2.AskMembersRequest(intent=carriers.envelope_to_message(envelope), without_bundle=True)
     return bytes(request.SerializeToString())
 
 

@@ -18,15 +18,16 @@ import pytest
 import worlds
 from bundles import AGENCY, NOW, OFFICER, OFFICERS, SECOND, make, plot
 from click.testing import CliRunner, Result
+from hands import root_of
 from test_cli_words import described
-from worlds_tables import ANHUI, MATTER, PURPOSE, SHANGHAI, USCC, ZHEJIANG
+from worlds_tables import ANHUI, MATTER, MEMBERS, PURPOSE, SHANGHAI, USCC, ZHEJIANG
 
 from gateway import carriers, wire
 from gateway.kinds import KINDS
 from gateway.model.codes import RefusalReason
 from gateway.model.combined import Case, CaseOpening, CaseReading, Intent
 from gateway.verification import Status, Verdict, verify
-from keys import custody, suite
+from keys import custody
 from keys.envelope import open_envelope
 from nodes.cli import desk_client, main, words
 from nodes.cli.profile import Access
@@ -375,7 +376,7 @@ def test_verify_takes_the_profiles_root(desk: Desk, folder: Path, answer_file: P
 )
 def test_the_exit_code_of_a_verdict(answer_file: Path, status: Status, hours: int, code: int) -> None:
     """What happened to a genuine answer outranks its time, and its time what is not known."""
-    file, root = answer_file.read_bytes(), bundles.ROOT.public_key()
+    file, root = answer_file.read_bytes(), bundles.ROOT
     verdict = replace(verify(file, root=root, now=bundles.later(hours=hours)), status=status)
     assert exit_code(verdict) == code
     assert exit_code(Verdict(parts=(), content=None, now=NOW, status=status)) == 1
@@ -400,7 +401,7 @@ def test_what_cannot_be_read_ends_with_2(desk: Desk, arguments: list[str]) -> No
 def test_verify_under_another_root_ends_with_1(desk: Desk, answer_file: Path, tmp_path: Path) -> None:
     """Another root makes the same file not genuine, and nothing of it is shown."""
     path = tmp_path / "root.json"
-    path.write_text(bundles.root_json(suite.signer(bytes([9]) * 32, owner="root")), encoding="utf-8")
+    path.write_bytes(root_of(MEMBERS, "another"))
     result = run("verify", answer_file, "--root", path)
     assert (result.exit_code, USCC in result.output) == (1, False)
 
@@ -445,7 +446,7 @@ def test_the_json_is_what_its_page_says(desk: Desk, folder: Path, kind: str) -> 
     document = json.loads(ask(folder, kind, "--json").stdout)
     assert list(document) == described("answer")
     assert list(document["parts"][0]) == described("part")
-    assert list(document["directory"]) == described("directory")
+    assert list(document["bundle"]) == described("bundle")
     assert list(document["result"]) == described("CombinedResult")
     exchange = document["exchanges"][0]
     assert list(exchange) == described("exchange")

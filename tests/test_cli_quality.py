@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,23 +14,22 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hands import files_of, root_of, timed, tops_of
 from test_cli_words import described
 from test_ingest import CODES, FIRM, GOOD, write
 
 from gateway.charter import Charter
 from gateway.kinds import KINDS
 from gateway.ports import Feed
-from keys import custody, suite
-from keys.directory import sign_directory
-from keys.envelope import to_json
-from keys.jsontext import write_octets
+from keys import custody
 from nodes.charters import Charters, read_root
 from nodes.cli import main, words
 from nodes.cli.session import INCOMPLETE, NOT_GENUINE, USAGE, Session
 from nodes.config import DATABASE, read_config
-from nodes.federation import REFERENCE, directory_payload, feeds
+from nodes.federation import REFERENCE, document, feeds
 from nodes.ingest import Terms, ingest, release
 from nodes.lab import LIGHT
+from nodes.mirror import publish
 from nodes.setup import Setting, init_node
 from nodes.store import Store
 from nodes.store.schema import facts_path
@@ -59,9 +59,9 @@ class Post:
         config = read_config(self.config)
         return Charters(
             me=ME,
-            path=config.directory,
+            mirror=config.mirror,
             root=read_root(config.root),
-            floor=config.data / "directory.version",
+            floor=config.data / "bundle.version",
             kinds=KINDS,
         ).current
 
@@ -126,13 +126,9 @@ def declared() -> tuple[Feed, ...]:
 def build(folder: Path) -> Post:
     """Make Shanghai's folder and sign a directory of it, in force until the end of the year."""
     entry = init_node(folder, ME, agencies={}, feeds=declared(), now=BEGUN, setting=Setting(), work=LIGHT)
-    root = suite.signer(b"r" * 32, owner="root")
-    payload = directory_payload(
-        REFERENCE, {ME: entry.standing}, version=3, issued=BEGUN, expire=BEGUN + timedelta(days=120)
-    )
-    (folder / "directory.json").write_bytes(to_json(sign_directory(payload, root)))
-    public = {"id": root.id, "suite": root.suite, "public": write_octets(root.public)}
-    (folder / "root.json").write_text(json.dumps(public), encoding="utf-8")
+    found = document(REFERENCE, {ME: entry.standing})
+    publish(folder / "mirror", files_of(timed(found, version=3, issued=BEGUN, expire=BEGUN + timedelta(days=120))))
+    (folder / "root.json").write_bytes(root_of(tops_of(found)))
     post = Post(folder=folder)
     store, _ = post.opened()
     with store.loading() as loading:
@@ -263,7 +259,7 @@ def test_a_month_that_is_none_or_to_come_ends_with_2(post: Post, month: str) -> 
     """So does a config that is missing; the text says why."""
     result = post.run("--month", month)
     assert (result.exit_code, result.stdout) == (USAGE, "")
-    (post.folder / "directory.json").unlink()
+    shutil.rmtree(post.folder / "mirror")
     assert post.run().exit_code == USAGE
 
 

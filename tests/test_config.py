@@ -11,14 +11,14 @@ from nodes.config import Config, ConfigError, is_loopback, read_config
 GOOD = """
 member = "310000"
 data = "data"
-directory = "../directory.json"
+mirror = "../mirror"
 root = "../root.json"
 
 [keys]
 folder = "keys"
 passphrase_file = "keys/passphrase"
 """
-FILES = ("../directory.json", "../root.json", "keys/sign.key", "keys/storage.key", "keys/node.pem", "keys/passphrase")
+FILES = ("../root.json", "keys/sign.key", "keys/storage.key", "keys/node.pem", "keys/passphrase")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_defaults_and_relative_paths(folder: Path) -> None:
     assert read_config(written(folder, GOOD)) == Config(
         member="310000",
         data=folder / "data",
-        directory=folder / "../directory.json",
+        mirror=folder / "../mirror",
         root=folder / "../root.json",
         signing_key=folder / "keys/sign.key",
         storage_key=folder / "keys/storage.key",
@@ -92,7 +92,7 @@ def test_all_faults_are_told_together(folder: Path) -> None:
     text += 'exchange_listen = "7001"\nroot = "../root.json"\n[keys]\n'
     assert sorted(faults(folder, text)) == [
         "data",
-        "directory",
+        "mirror",
         "exchange_listen",
         "keys.passphrase_file",
         "keys.signing",

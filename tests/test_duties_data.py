@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 from bundles import OFFICERS, SIGNERS, entropy
 from fakes import FakeJournal
+from hands import directory_of, timed
 from test_duties_coverage import RANDOM, build_files, plain
 from test_ingest import CODES, FIRM, GOOD, NOW, OTHER, SECRET, TRADER, Yard, write
 
@@ -42,10 +43,8 @@ from gateway.model.codes import CountBand, CoverageState, ItemState, RefusalReas
 from gateway.model.combined import Intent
 from gateway.model.question import NamedSubject, SummaryQuestion
 from gateway.model.signed import Accepted, Reply, Signed
-from keys import suite
-from keys.directory import open_directory, sign_directory
 from keys.envelope import Envelope
-from nodes.federation import REFERENCE, Standing, directory_payload
+from nodes.federation import REFERENCE, Standing, document
 from nodes.ingest import Report, release
 from nodes.ingest.names import name_digest
 from nodes.intake import Delivery, take_in
@@ -94,9 +93,8 @@ def charter_of(member: str, folder: Path = REFERENCE, version: int = 1) -> Chart
     """What governs a member under a folder's federation in which both members can sign."""
     standings = {each: standing(each) for each in ASKERS}
     issued = NOW - timedelta(days=1)
-    payload = directory_payload(folder, standings, version=version, issued=issued, expire=NOW + timedelta(days=90))
-    root = suite.signer(b"r" * 32, owner="root")
-    return charter(member, open_directory(sign_directory(payload, root), root=root.public_key()), KINDS)
+    found = timed(document(folder, standings), version=version, issued=issued, expire=NOW + timedelta(days=90))
+    return charter(member, directory_of(found), KINDS)
 
 
 class Member(Yard):

@@ -6,6 +6,7 @@ import json
 import resource
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,10 +15,10 @@ import pytest
 from callers import Caller, codes, directory_taken, health, outcome, rows, shift, shift_of, small_lab, summary, until
 
 from gateway.server import SERVICE
-from keys import suite
-from keys.directory import DIRECTORY_TYPE
-from keys.envelope import from_json, sign, to_json
-from nodes.lab import Lab
+from keys.bundle import archive
+from nodes.federation.signing import Lives, hands, sign_root
+from nodes.lab import Edit, Lab
+from nodes.mirror import archive_path
 
 pytestmark = pytest.mark.net
 MEMBER = "320000"
@@ -143,23 +144,33 @@ def suspend(document: dict[str, Any]) -> None:
 
 
 def rolled_back(_: Lab, old: bytes) -> bytes:
-    """Give the directory of before."""
+    """Give the bundle of before."""
     return old
 
 
-def of_another_root(lab: Lab, old: bytes) -> bytes:
-    """Sign a newer version of the old content by a key that is no root."""
-    return signed(suite.signer(suite.generate_seed(), owner="root"), old, version=lab.version + 1)
+def of_another_root(lab: Lab, _: bytes) -> bytes:
+    """Sign a newer version by officers whose root nobody trusts."""
+    signing = hands(lab.hands.tops, lab.hands.tops)
+    root = sign_root(signing, issued=lab.clock(), lives=Lives())
+    return packed(replace(lab, hands=signing, root=root))
 
 
-def senseless(lab: Lab, old: bytes) -> bytes:
-    """Sign, by the root, a newer version whose tables make no sense."""
-    return signed(lab.root, old, version=lab.version + 1, purposes=[{"code": 5}], limits=[])
+def by_too_few(lab: Lab, _: bytes) -> bytes:
+    """Sign a newer version by one publisher where two must."""
+    files, name = lab.signed(lab.version + 1, Lives()), "metadata/timestamp.json"
+    alone = json.loads(files[name])
+    alone["signatures"] = alone["signatures"][:1]
+    return archive.pack({**files, name: json.dumps(alone).encode()})
 
 
-def without_members(lab: Lab, old: bytes) -> bytes:
-    """Sign, by the root, a newer version that does not know this member."""
-    return signed(lab.root, old, version=lab.version + 1, members=[])
+def senseless(lab: Lab, _: bytes) -> bytes:
+    """Sign, by all who must, a newer version whose tables make no sense."""
+    return packed(lab, lambda found: found.update(purposes=[{"code": 5}], limits=[]))
+
+
+def without_members(lab: Lab, _: bytes) -> bytes:
+    """Sign, by all who must, a newer version that does not know this member."""
+    return packed(lab, lambda found: found.update(members=[each for each in found["members"] if each["id"] != MEMBER]))
 
 
 def torn(_: Lab, old: bytes) -> bytes:
@@ -177,31 +188,30 @@ def octets(_: Lab, __: bytes) -> bytes:
     return bytes(range(256)) * 64
 
 
-def signed(signer: suite.Signer, old: bytes, **changes: object) -> bytes:
-    """Change members of a directory's content and sign it, whatever it is."""
-    content = json.loads(from_json(old).payload) | changes
-    return to_json(sign(DIRECTORY_TYPE, json.dumps(content, ensure_ascii=False).encode(), signer))
+def packed(lab: Lab, *edits: Edit) -> bytes:
+    """Sign the next version with further edits; give its archive."""
+    return archive.pack(replace(lab, edits=[*lab.edits, *edits]).signed(lab.version + 1, Lives()))
 
 
-FALSE = [rolled_back, of_another_root, senseless, without_members, torn, empty, octets]
+FALSE = [rolled_back, of_another_root, by_too_few, senseless, without_members, torn, empty, octets]
 
 
-async def test_a_false_directory_is_not_taken(small: Lab, asking: Caller) -> None:
-    """What is older, not signed by the root, torn or senseless changes nothing; the next genuine one is taken."""
-    path, file = small.folder / "directory.json", small.folder / "directory.false"
-    old = path.read_bytes()
+async def test_a_false_bundle_is_not_taken(small: Lab, asking: Caller) -> None:
+    """What is older, signed by others or too few, torn or senseless changes nothing; the next genuine one is taken."""
+    old = archive_path(small.mirror, small.version).read_bytes()
     small.edits.append(suspend)
     small.publish()
     await directory_taken(small, MEMBER)
+    false = archive_path(small.mirror, small.version + 1)
     heard = {}
     for make in FALSE:
-        question, rejected = asking.compose(), seen(small, "directory_rejected")
-        genuine = path.read_bytes()
-        file.write_bytes(make(small, old))
-        file.replace(path)
-        await until(partial(logged, small, "directory_rejected", rejected), "rejected")
+        question, rejected = asking.compose(), seen(small, "bundle_rejected")
+        new = false.with_suffix(".new")
+        new.write_bytes(make(small, old))
+        new.replace(false)
+        await until(partial(logged, small, "bundle_rejected", rejected), "rejected")
         heard[make.__name__] = await outcome(asking.ask(question))
-        path.write_bytes(genuine)
+        false.unlink()
     small.edits.clear()
     small.version += 1
     small.publish()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hands import directory_of, timed
 
 from gateway.catalogue import Catalogue, CheckForm, Label, Purpose, read_catalogue
 from gateway.classification import classify
@@ -18,8 +19,8 @@ from gateway.kinds import KINDS
 from gateway.model.codes import Grade, SchemeKind, Severity
 from gateway.uscc import defect, is_sample
 from keys import jsontext, suite
-from keys.directory import Directory, open_directory, sign_directory
-from nodes.federation import REFERENCE, Standing, directory_payload, feeds, officers, read_folder, sections
+from keys.directory import Directory
+from nodes.federation import REFERENCE, Standing, document, feeds, officers, read_folder, sections
 
 ISSUED = datetime(2026, 11, 20, tzinfo=UTC)
 TODAY = date(2026, 11, 20)
@@ -54,9 +55,8 @@ def catalogue(folder: Path = REFERENCE) -> Catalogue:
 
 def directory(folder: Path = REFERENCE, standings: Mapping[str, Standing] | None = None) -> Directory:
     """The signed and opened directory of a folder."""
-    payload = directory_payload(folder, standings or {}, version=3, issued=ISSUED, expire=ISSUED + timedelta(days=30))
-    root = suite.signer(b"r" * 32, owner="root")
-    return open_directory(sign_directory(payload, root), root=root.public_key())
+    found = document(folder, standings or {})
+    return directory_of(timed(found, version=3, issued=ISSUED, expire=ISSUED + timedelta(days=30)))
 
 
 def copied(tmp_path: Path, **files: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hands import directory_of, timed
 
 from gateway.charter import Charter, charter
 from gateway.clocks import civil_day
@@ -17,11 +18,9 @@ from gateway.coverage import coverage
 from gateway.model.codes import CoverageState
 from gateway.ports import Feed
 from gateway.uscc import sample_code
-from keys import suite
-from keys.directory import open_directory, sign_directory
 from nodes.cli import main
 from nodes.cli.session import USAGE, Session
-from nodes.federation import REFERENCE, directory_payload, feeds, sections
+from nodes.federation import REFERENCE, document, feeds, sections
 from nodes.ingest import Fault, FileRefused, Reason, Report, Terms, ingest
 from nodes.ingest.loads import FAMILIES
 from nodes.ingest.names import name_digest
@@ -193,9 +192,8 @@ DOMAIN = {
 
 def charter_of(member: str, folder: Path = REFERENCE, version: int = 1) -> Charter:
     """What governs a member under a folder's federation."""
-    payload = directory_payload(folder, {}, version=version, issued=NOW, expire=NOW + timedelta(days=30))
-    root = suite.signer(b"r" * 32, owner="root")
-    return charter(member, open_directory(sign_directory(payload, root), root=root.public_key()), {})
+    found = timed(document(folder, {}), version=version, issued=NOW, expire=NOW + timedelta(days=30))
+    return charter(member, directory_of(found), {})
 
 
 @cache

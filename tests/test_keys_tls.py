@@ -12,10 +12,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
+from hands import directory_of
 
-from keys import certificates, errors, suite
-from keys import envelope as envelopes
-from keys.directory import DIRECTORY_TYPE, Directory, open_directory
+from keys import certificates, errors
+from keys.directory import Directory
 from keys.tls import Issuer, Leaf, PeerName, make_ca, name_peer, server_name, spiffe_of
 
 BASE = json.loads((Path(__file__).parent / "vectors/directory/directory.json").read_text(encoding="utf-8"))
@@ -31,9 +31,7 @@ def directory(pins: dict[str, tuple[list[Issuer], list[Issuer]]]) -> Directory:
         cas, issuing = pins.get(member["id"], ([], []))
         member["ca_certificates"] = [each.certificate_pem.decode() for each in cas]
         member["issuing_certificates"] = [each.certificate_pem.decode() for each in issuing]
-    root = suite.signer(bytes(32), owner="root")
-    envelope = envelopes.sign(DIRECTORY_TYPE, json.dumps(content).encode(), root)
-    return open_directory(envelope, root=root.public_key())
+    return directory_of(content)
 
 
 class Federation:

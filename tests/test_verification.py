@@ -13,6 +13,7 @@ from typing import Any
 import bundles
 import pytest
 from bundles import NOW, ROOT, SIGNERS, later, make, plot, resigned
+from hands import root_of
 from hypothesis import given
 from hypothesis import strategies as st
 from worlds_tables import ANHUI, FOREIGN_USCC, JIANGSU, MEMBERS, SHANGHAI, USCC, ZHEJIANG
@@ -25,7 +26,7 @@ from gateway.model.combined import CombinedResult, Recognition
 from gateway.model.question import Question
 from gateway.verification import Check, Status, Unreadable, Verdict, verify
 from keys import suite
-from keys.envelope import Envelope, from_json, sign, to_json
+from keys.envelope import Envelope, sign, to_json
 from yrdx.exchange.v1 import desk_pb2, envelope_pb2
 
 KINDS = ("summary", "rating", "measures", "no_violation")
@@ -42,10 +43,10 @@ def message(kind: str = "rating") -> Message:
     return Message.FromString(_file(kind))
 
 
-def judge(found: Message | bytes, *, root: suite.Signer = ROOT, **spans: float) -> Verdict:
+def judge(found: Message | bytes, *, root: bytes = ROOT, **spans: float) -> Verdict:
     """Verify a message some time after it was made."""
     file = found if isinstance(found, bytes) else found.SerializeToString()
-    return verify(file, root=root.public_key(), now=later(**(spans or {"minutes": 1})))
+    return verify(file, root=root, now=later(**(spans or {"minutes": 1})))
 
 
 def failures(verdict: Verdict) -> list[tuple[str, str, Check]]:
@@ -153,10 +154,8 @@ def _outcome(**changes: Any) -> Callable[[Message], None]:
     return forge
 
 
-def _flip_directory(found: Message) -> None:
-    envelope = from_json(found.directory)
-    payload = envelope.payload.replace(b'"version": 7', b'"version": 8')
-    found.directory = to_json(replace(envelope, payload=payload))
+def _flip_bundle(found: Message) -> None:
+    found.bundle = found.bundle.replace(b'"version":7', b'"version":8', 1)
 
 
 def _typed(found: Message) -> None:
@@ -217,7 +216,7 @@ def _twice_recognised(found: Message) -> None:
 
 S, R, J = "result", "recognition", JIANGSU
 CASES: dict[str, tuple[Callable[[Message], object], tuple[str, str, Check]]] = {
-    "the directory is altered": (_flip_directory, ("directory", "", Check.SIGNATURE)),
+    "the bundle is altered": (_flip_bundle, ("bundle", "", Check.SIGNATURE)),
     "the result's payload is altered": (_flipped(lambda m: m.result, "payload"), (S, "", Check.SIGNATURE)),
     "the result's signature is altered": (_flipped(lambda m: m.result, "signature"), (S, "", Check.SIGNATURE)),
     "the result is signed as another type": (_typed, (S, "", Check.SIGNATURE)),
@@ -298,7 +297,7 @@ def test_a_genuine_file_passes_every_check(kind: str) -> None:
     verdict = judge(message(kind))
     assert failures(verdict) == []
     assert (verdict.genuine, verdict.in_time, verdict.status) == (True, True, Status.UNKNOWN)
-    assert {each.name for each in verdict.parts} >= {"directory", "result", "question", "answer", "subjects"}
+    assert {each.name for each in verdict.parts} >= {"bundle", "result", "question", "answer", "subjects"}
 
 
 @pytest.mark.parametrize(("tamper", "failed"), CASES.values(), ids=CASES.keys())
@@ -335,9 +334,9 @@ def test_a_torn_file_is_unreadable() -> None:
 
 
 def test_another_root_is_not_trusted() -> None:
-    """A directory signed by another root of the same name proves nothing."""
-    other = suite.signer(bytes([201]) * 32, owner="root")
-    assert failures(judge(message(), root=other)) == [("directory", "", Check.SIGNATURE)]
+    """A bundle under another root of the same members proves nothing."""
+    other = root_of(MEMBERS, "another")
+    assert failures(judge(message(), root=other)) == [("bundle", "", Check.SIGNATURE)]
 
 
 def test_a_key_revoked_before_the_answer_does_not_count() -> None:
@@ -347,7 +346,7 @@ def test_a_key_revoked_before_the_answer_does_not_count() -> None:
         document["members"][1]["keys"][0]["revoked_time"] = "2026-03-09T00:00:00Z"
 
     found = message()
-    found.directory = bundles.signed_directory(revoke)
+    found.bundle = bundles.signed_directory(revoke)
     assert ("answer", JIANGSU, Check.KEY) in failures(judge(found))
 
 
@@ -358,28 +357,28 @@ def test_a_key_revoked_after_the_answer_still_counts() -> None:
         document["members"][1]["keys"][0]["revoked_time"] = "2026-03-11T00:00:00Z"
 
     found = message()
-    found.directory = bundles.signed_directory(revoke)
+    found.bundle = bundles.signed_directory(revoke)
     assert judge(found, days=30).genuine
 
 
 def test_a_directory_whose_tables_contradict_themselves_is_named() -> None:
     """A signed directory that no catalogue can be read from fails its own check."""
     found = message()
-    found.directory = bundles.signed_directory(lambda document: document.update(purposes=[{"code": "X"}]))
-    assert failures(judge(found)) == [("directory", "", Check.TABLES)]
+    found.bundle = bundles.signed_directory(lambda document: document.update(purposes=[{"code": "X"}]))
+    assert failures(judge(found)) == [("bundle", "", Check.TABLES)]
 
 
 def test_a_question_under_an_expired_directory_was_not_allowed() -> None:
     """A node whose directory has expired may not ask; a file that shows it did is not genuine."""
     found = message()
-    found.directory = bundles.signed_directory(lambda d: d.update(expire_time="2026-03-09T00:00:00Z"))
+    found.bundle = bundles.signed_directory(lambda d: d.update(expire_time="2026-03-09T00:00:00Z"))
     assert ("question", JIANGSU, Check.PERMIT) in failures(judge(found))
 
 
 def test_a_directory_that_expired_since_is_said_and_is_no_fault() -> None:
     """Old evidence still verifies; the verdict says that the directory has expired."""
     verdict = judge(message(), days=200)
-    assert (verdict.genuine, verdict.directory_expired, judge(message()).directory_expired) == (True, True, False)
+    assert (verdict.genuine, verdict.bundle_expired, judge(message()).bundle_expired) == (True, True, False)
 
 
 def test_an_expired_answer_is_genuine_and_not_in_time() -> None:

@@ -151,7 +151,7 @@ def _open(envelope: Envelope, payload_type: str, signed: Signed, charter: Charte
         owners = {directory.key_owner(key_id) for key_id in opened.key_ids}
     except KeysError as error:
         raise AnswerRejected(f"signature: {type(error).__name__}") from error
-    _check(owners == {answerer} and not directory.suspended(answerer), "signed by another member")
+    _check(owners == {answerer} and not directory.suspended(answerer, now), "signed by another member")
     return opened
 
 

@@ -17,7 +17,7 @@ from gateway.kinds import kind_of
 from gateway.limits import DIGEST_BYTES, ID_BYTES
 from gateway.model.codes import RefusalReason
 from gateway.model.question import Question, QuestionHeader
-from keys.directory import Directory
+from keys.directory import Directory, Stage
 from keys.envelope import Envelope, open_envelope
 from keys.errors import (
     EnvelopeMalformed,
@@ -129,7 +129,7 @@ def authenticate(request: bytes, *, peer: str, charter: Charter, now: datetime) 
         raise Refused(RefusalReason.BAD_SIGNATURE)
     if header.suite not in directory.suites:
         raise Refused(RefusalReason.KEY_NOT_VALID)
-    if directory.suspended(header.asker_member):
+    if directory.suspended(header.asker_member, now):
         raise Refused(RefusalReason.SUSPENDED)
     # 7 audience is me
     if header.answerer_member != charter.me:
@@ -167,8 +167,8 @@ def _check_fresh(header: QuestionHeader, charter: Charter, now: datetime) -> Non
 
 
 def is_stale(directory: Directory, now: datetime) -> bool:
-    """Say whether the directory has expired."""
-    return now >= directory.expire_time
+    """Say whether the bundle is too old for new exchanges."""
+    return directory.stage(now) is Stage.CLOSED
 
 
 def authorise(genuine: Genuine, *, charter: Charter, now: datetime) -> Admitted:

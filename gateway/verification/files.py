@@ -1,4 +1,4 @@
-"""A whole answer file: directory, result, every exchange, the conclusions made again, recognitions."""
+"""A whole answer file: bundle, result, every exchange, the conclusions made again, recognitions."""
 
 from __future__ import annotations
 
@@ -20,35 +20,33 @@ from gateway.model.signed import Accepted
 from gateway.verification.checks import check_key, holds, look, open_signed, step
 from gateway.verification.exchanges import Kept, Scene, exchange
 from gateway.verification.verdict import Check, Content, Heard, Part, Unreadable, Verdict, accepted_by_member
-from keys.directory import Directory, open_directory
-from keys.envelope import from_json
-from keys.suite import PublicKey
+from keys.directory import Directory, open_bundle
 from yrdx.exchange.v1 import desk_pb2, envelope_pb2
 
 
-def verify(file: bytes, *, root: PublicKey, now: datetime, kinds: Mapping[str, Kind] = KINDS) -> Verdict:
-    """Verify the bytes of an AskMembersResponse against the root's key.
+def verify(file: bytes, *, root: bytes, now: datetime, kinds: Mapping[str, Kind] = KINDS) -> Verdict:
+    """Verify the bytes of an AskMembersResponse against the trusted root's metadata.
 
     Raises:
-        Unreadable: when the bytes are no AskMembersResponse with a result and a directory.
+        Unreadable: when the bytes are no AskMembersResponse with a result and a bundle.
     """
     message = desk_pb2.AskMembersResponse()
     try:
         wire.parse_into(message, file)
     except wire.WireMalformed as error:
         raise Unreadable("no answer file, torn, or with a field unknown to this version") from error
-    if not message.directory or not message.HasField("result"):
-        raise Unreadable("no answer file: it holds no result or no directory")
+    if not message.bundle or not message.HasField("result"):
+        raise Unreadable("no answer file: it holds no result or no bundle")
     parts: list[Part] = []
     content = _content(message, root, kinds, parts)
     return Verdict(parts=tuple(parts), content=content, now=now)
 
 
 def _content(
-    message: desk_pb2.AskMembersResponse, root: PublicKey, kinds: Mapping[str, Kind], parts: list[Part]
+    message: desk_pb2.AskMembersResponse, root: bytes, kinds: Mapping[str, Kind], parts: list[Part]
 ) -> Content | None:
     """Look at each part after those that it rests on; None when any failed."""
-    ground = look(parts, "directory", "", partial(_directory, message.directory, root))
+    ground = look(parts, "bundle", "", partial(_bundle, message.bundle, root))
     result = ground and look(parts, "result", "", partial(_result, message, ground[0]))
     if not ground or not result:
         return None
@@ -74,10 +72,9 @@ def _content(
 
 
 @lru_cache(maxsize=4)
-def _directory(text: bytes, root: PublicKey) -> tuple[Directory, Catalogue]:
-    """Open a directory and read its tables; the files of a batch share a few, and each is opened once."""
-    envelope = from_json(text)
-    directory = step(Check.SIGNATURE, lambda: open_directory(envelope, root=root))
+def _bundle(archive: bytes, root: bytes) -> tuple[Directory, Catalogue]:
+    """Open a bundle and read its tables; the files of a batch share a few, and each is opened once."""
+    directory = step(Check.SIGNATURE, lambda: open_bundle(archive, root=root))
     return directory, step(Check.TABLES, lambda: read_catalogue(directory.sections))
 
 

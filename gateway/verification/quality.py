@@ -1,7 +1,7 @@
-"""A month's quality as a file that others can check: the figures and the signed directory of the day, under one key.
+"""A month's quality as a file that others can check: the figures and the bundle of the day, under one key.
 
 The member vouches for its counts. What can be checked is checked: who signed and when, that the month was over, that
-the goals are the directory's, and that every rate follows from its counts.
+the goals are the bundle's, and that every rate follows from its counts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gateway.quality import RATES, Month, QualityGoals, Share
 from gateway.verification.checks import holds, look, step
 from gateway.verification.verdict import Check, Part
 from keys import jsontext
-from keys.directory import Directory, open_directory
+from keys.directory import Directory, open_bundle
 from keys.envelope import Envelope, from_json, open_envelope, sign, to_json
 from keys.errors import EnvelopeMalformed
 from keys.jsontext import Place
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from keys.suite import PublicKey, Signer
+    from keys.suite import Signer
 
 PAYLOAD_TYPE = "application/vnd.yrdx.quality.v1+json"
 FORMAT = "yrdx.quality.v1"
@@ -60,13 +60,13 @@ class ReportVerdict:
     reported: Reported | None
 
 
-def seal(report: Mapping[str, object], directory: bytes, signer: Signer) -> bytes:
-    """Give the file: DSSE JSON over the report and the DSSE JSON of the directory under which it was worked out.
+def seal(report: Mapping[str, object], bundle: bytes, signer: Signer) -> bytes:
+    """Give the file: DSSE JSON over the report and the archive of the bundle under which it was worked out.
 
     Raises:
         EnvelopeMalformed: when it would be larger than a reader takes.
     """
-    payload = {"report": report, "directory": jsontext.write_octets(directory)}
+    payload = {"report": report, "bundle": jsontext.write_octets(bundle)}
     return to_json(sign(PAYLOAD_TYPE, json.dumps(payload, ensure_ascii=False, sort_keys=True).encode(), signer))
 
 
@@ -81,22 +81,22 @@ def report_of(content: bytes) -> Envelope | None:
     return envelope if envelope.payload_type == PAYLOAD_TYPE else None
 
 
-def verify_report(envelope: Envelope, *, root: PublicKey) -> ReportVerdict:
-    """Verify a report against the root's key; bad content is no error, the verdict names the part that failed."""
+def verify_report(envelope: Envelope, *, root: bytes) -> ReportVerdict:
+    """Verify a report under the trusted root; bad content is no error, the verdict names the part that failed."""
     parts: list[Part] = []
-    ground = look(parts, "directory", "", partial(_ground, envelope, root))
+    ground = look(parts, "bundle", "", partial(_ground, envelope, root))
     reported = ground and look(parts, "report", "", partial(_reported, envelope, *ground))
     return ReportVerdict(parts=tuple(parts), reported=reported or None)
 
 
-def _ground(envelope: Envelope, root: PublicKey) -> tuple[Directory, Catalogue]:
-    text = _payload(envelope.payload)["directory"].octets()
-    directory = step(Check.SIGNATURE, lambda: open_directory(from_json(text), root=root))
+def _ground(envelope: Envelope, root: bytes) -> tuple[Directory, Catalogue]:
+    archive = _payload(envelope.payload)["bundle"].octets()
+    directory = step(Check.SIGNATURE, lambda: open_bundle(archive, root=root))
     return directory, step(Check.TABLES, lambda: read_catalogue(directory.sections))
 
 
 def _payload(payload: bytes) -> Mapping[str, Place]:
-    return jsontext.load(payload, refuse=EnvelopeMalformed).members(("report", "directory"))
+    return jsontext.load(payload, refuse=EnvelopeMalformed).members(("report", "bundle"))
 
 
 def _reported(envelope: Envelope, directory: Directory, catalogue: Catalogue) -> Reported:

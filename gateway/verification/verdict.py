@@ -113,7 +113,7 @@ class Verdict:
         return self.genuine and not self.expired
 
     @property
-    def directory_expired(self) -> bool:
+    def bundle_expired(self) -> bool:
         """Whether the directory in the file has expired since: no fault, for old evidence still verifies."""
         return self.content is not None and is_stale(self.content.charter.directory, self.now)
 

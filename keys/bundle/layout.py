@@ -25,7 +25,7 @@ OFFICER = "officer"
 USES = frozenset({*USE.values(), OFFICER})
 """What a role key may be for; a member's role is signed by its officers."""
 
-FEDERATION, SUITES = "federation.json", "suites.json"
+FEDERATION = "federation"
 MEMBER_SECTIONS = ("endpoint", "via", "ca_certificates", "issuing_certificates", "keys")
 AGENCY_SECTIONS = ("agencies", "officers")
 RULE_SECTIONS = ("clocks", "measure_lists", "inspection_rules")
@@ -129,7 +129,11 @@ def agreement_of(path: str) -> str | None:
 
 def file_of(section: str) -> tuple[str, bool] | None:
     """Give the file of a section of the federation, without its ending, and whether it is one a year."""
-    for table, yearly in ((_TARGET_FILES, False), (_YEARLY_FILES, True), ({"mappings/mappings": _MAPPING_SECTIONS}, False)):
+    for table, yearly in (
+        (_TARGET_FILES, False),
+        (_YEARLY_FILES, True),
+        ({"mappings/mappings": _MAPPING_SECTIONS}, False),
+    ):
         for name, sections in table.items():
             if section in sections:
                 return name, yearly

@@ -18,6 +18,7 @@ from keys.errors import BundleMalformed, BundleMixed, KeysError, SignatureInvali
 from keys.suite import PublicKey
 
 SIZE_LIMIT = 512 * 1024
+_LEAST = 2
 
 _T = TypeVar("_T", Root, Timestamp, Snapshot, Targets)
 _Delegator = Root | Targets
@@ -82,7 +83,7 @@ def seat_of(role: str, delegator: _Delegator) -> Seat:
         _check(len({each.member for each in names}) == len(names), role, "gives two seats to one member")
     else:
         _check(all(each.member == member for each in names), role, "is given to another member's key")
-    _check(2 <= _whole(entry) <= len(keys), role, "wants one signature, or more than there are keys")
+    _check(_LEAST <= _whole(entry) <= len(keys), role, "wants one signature, or more than there are keys")
     if use in ("root", "quorum"):
         _check(2 * entry.threshold > len(keys), role, "wants less than a majority of its keys")
     return Seat(keys=keys, threshold=entry.threshold)

@@ -54,7 +54,7 @@ def open_archive(packed: bytes, *, root: bytes, floor: int = 0) -> Opened:
     walk = _Walk(parts=dict(archive.unpack(packed)))
     top = walk.roots(root)
     timestamp = walk.timestamp(top, floor)
-    walk.snapshot(timestamp, top)
+    walk.snapshot(top)
     walk.targets(layout.TARGETS, layout.ROOT, top)
     walk.finish()
     ends = {each.name: each.expire_time for each in walk.seats}
@@ -67,6 +67,15 @@ def open_archive(packed: bytes, *, root: bytes, floor: int = 0) -> Opened:
         roles=tuple(walk.seats),
         document=sections.assemble(walk.files, walk.agreements(), ends),
     )
+
+
+def open_root(content: bytes) -> SignedRole:
+    """Return what a root says of itself, once it is signed as it asks; whether to trust it is told by other ways.
+
+    Raises SignatureInvalid, BundleMalformed, WeakKey.
+    """
+    found, seat = _trusted(content)
+    return _signed_role(layout.ROOT, found, seat)
 
 
 @dataclass(kw_only=True)
@@ -82,9 +91,7 @@ class _Walk:
 
     def roots(self, trusted: bytes) -> Root:
         """Walk from the trusted root to the newest."""
-        last = metadata.read(trusted, Root, "trusted root")
-        metadata.check_root(last.signed)
-        seat = metadata.verify(last, layout.ROOT, last.signed)
+        last, seat = _trusted(trusted)
         numbers = sorted(int(found[1]) for found in map(_ROOT_NAME.fullmatch, self.parts) if found)
         if numbers != list(range(1, len(numbers) + 1)) or len(numbers) < last.signed.version:
             raise RootBroken("the bundle lacks a root between the trusted one and its newest; fetch it from elsewhere")
@@ -119,7 +126,7 @@ class _Walk:
         self.said[layout.SNAPSHOT] = found.signed.snapshot_meta
         return found.signed
 
-    def snapshot(self, timestamp: Timestamp, root: Root) -> None:
+    def snapshot(self, root: Root) -> None:
         """Verify the snapshot that the timestamp names."""
         found = self._part(layout.SNAPSHOT, Snapshot)
         self._seat(layout.SNAPSHOT, found, metadata.verify(found, layout.SNAPSHOT, root))
@@ -193,20 +200,30 @@ class _Walk:
         return content
 
     def _seat(self, role: str, found: Metadata[Any], seat: Seat) -> None:
-        self.seats.append(
-            SignedRole(
-                name=role,
-                version=found.signed.version,
-                expire_time=found.signed.expires,
-                threshold=seat.threshold,
-                keys=seat.keys,
-                signed_by=seat.signed_by,
-            )
-        )
+        self.seats.append(_signed_role(role, found, seat))
+
+
+def _trusted(content: bytes) -> tuple[Metadata[Root], Seat]:
+    found = metadata.read(content, Root, "trusted root")
+    metadata.check_root(found.signed)
+    return found, metadata.verify(found, layout.ROOT, found.signed)
+
+
+def _signed_role(role: str, found: Metadata[Any], seat: Seat) -> SignedRole:
+    return SignedRole(
+        name=role,
+        version=found.signed.version,
+        expire_time=found.signed.expires,
+        threshold=seat.threshold,
+        keys=seat.keys,
+        signed_by=seat.signed_by,
+    )
 
 
 def _issued(timestamp: Timestamp) -> datetime:
-    said = jsontext.Place(path="timestamp.issued", value=timestamp.unrecognized_fields.get(ISSUED), refuse=BundleMalformed)
+    said = jsontext.Place(
+        path="timestamp.issued", value=timestamp.unrecognized_fields.get(ISSUED), refuse=BundleMalformed
+    )
     issued = said.moment()
     if issued >= timestamp.expires:
         said.fail("is not before the timestamp expires")

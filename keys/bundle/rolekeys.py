@@ -32,7 +32,7 @@ class RoleKey(Key):
     """An Ed25519 key as TUF metadata lists it (key type and scheme `ed25519`, `public` in hexadecimal)."""
 
     @classmethod
-    def from_dict(cls, keyid: str, key_dict: dict[str, Any]) -> "RoleKey":
+    def from_dict(cls, keyid: str, key_dict: dict[str, Any]) -> "RoleKey":  # type: ignore[explicit-override]
         """Read a key.
 
         Raises ValueError or KeyError for another form, WeakKey for a key that is not fit.
@@ -47,11 +47,11 @@ class RoleKey(Key):
         """The public key's 32 bytes."""
         return _octets(self.keyval["public"])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:  # type: ignore[explicit-override]
         """Write the key as `from_dict` reads it."""
         return self._to_dict()
 
-    def verify_signature(self, signature: Signature, data: bytes) -> None:
+    def verify_signature(self, signature: Signature, data: bytes) -> None:  # type: ignore[explicit-override]
         """Return when the key signed exactly this.
 
         Raises UnverifiedSignatureError otherwise.

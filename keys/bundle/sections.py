@@ -19,6 +19,7 @@ _TOP_ROW = ("id", "name", "parent", "divisions", "suspended", "hub")
 _SUB_ROW = ("id", "name", "divisions", "suspended")
 _STANDING = (*layout.MEMBER_SECTIONS, *layout.AGENCY_SECTIONS)
 _MANY = 100_000
+_MEMBERS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ def read_file(role: str, path: str, content: bytes, allowed: Iterable[str]) -> S
 def members_in(file: Signed) -> list[str]:
     """Name the members whose rows a file holds."""
     rows = file.sections.get("members")
-    found = () if rows is None else rows.items(limit=_MANY)
+    found = () if rows is None else rows.items(limit=_MEMBERS)
     return [each.members(("id",), others=True)["id"].text(layout.MEMBER_ID) for each in found]
 
 
@@ -67,7 +68,8 @@ def assemble(files: Iterable[Signed], agreements: Iterable[_Rows], ends: Mapping
             else:
                 own.setdefault(member, {})[name] = place.value
     members = tuple(
-        {**row, **own.get(row["id"], {}), "expire_time": moments.write(ends[layout.member_role(row["id"])])} for row in rows
+        {**row, **own.get(row["id"], {}), "expire_time": moments.write(ends[layout.member_role(row["id"])])}
+        for row in rows
     )
     return {**shared, "members": members}
 
@@ -78,67 +80,76 @@ def split(document: _Rows, *, year: int) -> dict[str, bytes]:
     Rows of yearly files go by their edition, else by the year from which they count, else to `year`.
     Raises BundleMalformed for a section without a place, or a row of no member.
     """
-    files: dict[str, dict[str, Any]] = {}
-    for name, value in document.items():
-        if name in layout.RULE_SECTIONS:
-            for row in value:
-                _file(files, _folder(document, row["member"]) + "rules").setdefault(name, []).append(row)
-        elif name not in ("members", "agreements"):
-            _shared(files, name, value, year)
-    for row in document["members"]:
-        _member(files, document, row)
-    return {f"{path}.json": _text(held) for path, held in files.items()}
+    return _Split(document, year).files()
 
 
-def _shared(files: dict[str, dict[str, Any]], name: str, value: Any, year: int) -> None:  # noqa: ANN401 - any JSON
-    place = layout.file_of(name)
-    if place is None:
-        raise BundleMalformed(f"no file of the bundle holds the section {name[:40]!r}; take it out")
-    path, yearly = place
-    if not yearly:
-        _file(files, path)[name] = value
-        return
-    for row in value:
-        _file(files, f"{path}-{_edition(row, year)}").setdefault(name, []).append(row)
+class _Split:
+    """A document on its way into files."""
 
+    def __init__(self, document: _Rows, year: int) -> None:
+        self._document, self._year = document, year
+        self._files: dict[str, dict[str, Any]] = {}
+        rows = [row for row in document["members"] if isinstance(row, Mapping)]
+        tops = {row.get("id") for row in rows if row.get("parent") is None}
+        self._parents = {row.get("id"): row["parent"] if row.get("parent") in tops else None for row in rows}
 
-def _member(files: dict[str, dict[str, Any]], document: _Rows, row: Any) -> None:  # noqa: ANN401 - any JSON
-    """Write a member's row where its parent or the federation signs it, and its own files."""
-    parent = _parent(document, row)
-    above = "federation" if parent is None else f"members/{parent}/members"
-    if not isinstance(row, Mapping):
-        _file(files, above).setdefault("members", []).append(row)
-        return
-    kept = {name: value for name, value in row.items() if name not in (*_STANDING, "expire_time")}
-    kept = {"hub": False, **kept} if parent is None else {n: v for n, v in kept.items() if n not in ("parent", "hub")}
-    _file(files, above).setdefault("members", []).append(kept)
-    folder = _folder(document, str(row.get("id")))
-    _file(files, f"{folder}member").update({"via": [], **{n: row[n] for n in layout.MEMBER_SECTIONS if n in row}})
-    _file(files, f"{folder}agencies").update({name: row[name] for name in layout.AGENCY_SECTIONS if name in row})
+    def files(self) -> dict[str, bytes]:
+        """Write each section where its signer's file is."""
+        for name, value in self._document.items():
+            if name in layout.RULE_SECTIONS:
+                for row in value:
+                    self._add(self._folder(row["member"]) + "rules", name, row)
+            elif name == "members":
+                self._file(layout.FEDERATION)[name] = []
+                for row in value:
+                    self._member(row)
+            elif name != "agreements":
+                self._shared(name, value)
+        return {f"{path}.json": _text(held) for path, held in self._files.items()}
 
+    def _shared(self, name: str, value: Any) -> None:  # noqa: ANN401 - any JSON
+        place = layout.file_of(name)
+        if place is None:
+            raise BundleMalformed(f"no file of the bundle holds the section {name[:40]!r}; take it out")
+        path, yearly = place
+        if not yearly:
+            self._file(path)[name] = value
+            return
+        for row in value:
+            self._add(f"{path}-{_edition(row, self._year)}", name, row)
 
-def _parent(document: _Rows, row: Any) -> str | None:  # noqa: ANN401 - any JSON
-    """Give the parent of a sub-member's row, when that is a member of the federation itself."""
-    parent = row.get("parent") if isinstance(row, Mapping) else None
-    tops = (each for each in document["members"] if isinstance(each, Mapping) and each.get("parent") is None)
-    return parent if parent is not None and any(each.get("id") == parent for each in tops) else None
+    def _member(self, row: Any) -> None:  # noqa: ANN401 - any JSON
+        """Write a member's row where its parent or the federation signs it, and its own files."""
+        if not isinstance(row, Mapping):
+            self._add(layout.FEDERATION, "members", row)
+            return
+        member = row.get("id")
+        parent, folder = self._parents[member], self._folder(member)
+        own = {name: value for name, value in row.items() if name not in _STANDING}
+        if parent is None:
+            self._add(layout.FEDERATION, "members", {"hub": False, **own})
+        else:
+            own = {name: value for name, value in own.items() if name != "parent" and (name, value) != ("hub", False)}
+            self._add(f"members/{parent}/members", "members", own)
+        self._file(f"{folder}member").update({"via": [], **{n: row[n] for n in layout.MEMBER_SECTIONS if n in row}})
+        self._file(f"{folder}agencies").update({n: row[n] for n in layout.AGENCY_SECTIONS if n in row})
 
+    def _folder(self, member: Any) -> str:  # noqa: ANN401 - any JSON
+        if member not in self._parents:
+            raise BundleMalformed("a row names a member that is not listed; list the member or take the row out")
+        parent = self._parents[member]
+        return f"members/{parent}/{member}/" if parent else f"members/{member}/"
 
-def _folder(document: _Rows, member: str) -> str:
-    row = next((each for each in document["members"] if isinstance(each, Mapping) and each.get("id") == member), None)
-    if row is None:
-        raise BundleMalformed(f"a row is of {member[:40]!r}, which is no member; list the member or take the row out")
-    parent = _parent(document, row)
-    return f"members/{parent}/{member}/" if parent else f"members/{member}/"
+    def _file(self, path: str) -> dict[str, Any]:
+        return self._files.setdefault(path, {})
+
+    def _add(self, path: str, section: str, row: Any) -> None:  # noqa: ANN401 - any JSON
+        self._file(path).setdefault(section, []).append(row)
 
 
 def _edition(row: Any, year: int) -> str:  # noqa: ANN401 - any JSON
     named = row.get("edition") or row.get("year") or str(row.get("valid_from", ""))[:4]
     return str(named or year)
-
-
-def _file(files: dict[str, dict[str, Any]], path: str) -> dict[str, Any]:
-    return files.setdefault(path, {})
 
 
 def _text(held: Mapping[str, Any]) -> bytes:

@@ -21,7 +21,6 @@ from gateway.recognition import scales_on
 from gateway.verdicts import RowFinding, finding
 from gateway.verification import Content, Unreadable, bound, verify
 from keys.directory import Directory
-from keys.suite import PublicKey
 from nodes.batch.order import Order
 
 
@@ -64,7 +63,7 @@ class Reader:
 
     order: Order
     template: Any
-    root: PublicKey
+    root: bytes
 
     def body(self, subjects: tuple[NamedSubject, ...]) -> Body:
         """Write the question about some subjects."""

@@ -9,7 +9,6 @@ from nodes.cli.ask import ask
 from nodes.cli.case import case
 from nodes.cli.check import check
 from nodes.cli.demo import demo
-from nodes.cli.directory import directory
 from nodes.cli.inbox import inbox
 from nodes.cli.ingest import ingest
 from nodes.cli.leave import leave
@@ -31,7 +30,6 @@ COMMANDS: tuple[click.Command, ...] = (
     ingest,
     inbox,
     leave,
-    directory,
     demo,
     sample,
     quality,

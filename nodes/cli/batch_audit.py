@@ -8,7 +8,6 @@ from pathlib import Path
 from gateway.model.codes import Window
 from keys.envelope import Envelope, from_json
 from keys.errors import KeysError
-from keys.suite import PublicKey
 from nodes.batch import folder as folders
 from nodes.batch.answers import Reader
 from nodes.batch.audit import Audit, BatchFault
@@ -32,7 +31,7 @@ def manifest_of(content: bytes) -> Envelope | None:
     return envelope if envelope.payload_type == PAYLOAD_TYPE else None
 
 
-def audited(envelope: Envelope, file: Path, work: Path | None, root: PublicKey, *, as_json: bool) -> int:
+def audited(envelope: Envelope, file: Path, work: Path | None, root: bytes, *, as_json: bool) -> int:
     """Verify a batch, show what was found, and give the exit code.
 
     Raises:
@@ -61,7 +60,7 @@ def audited(envelope: Envelope, file: Path, work: Path | None, root: PublicKey, 
     return STATUS_UNKNOWN if audit.in_time else LATE
 
 
-def _reader(order: Order, root: PublicKey) -> Reader:
+def _reader(order: Order, root: bytes) -> Reader:
     if order.kind not in KINDS:
         raise KeyError(order.kind)
     typed = Asked(

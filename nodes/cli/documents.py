@@ -17,6 +17,7 @@ import click
 from gateway.model.combined import Case
 from gateway.verification import Content, Heard, Part, Verdict
 from keys import moments
+from keys.directory import SignedRole
 from keys.envelope import Envelope
 
 ANSWER, CASE = "yrdx.answer.v1", "yrdx.case.v1"
@@ -38,7 +39,7 @@ def answer(verdict: Verdict) -> dict[str, Any]:
         "valid_until_time": plain_value(verdict.valid_until),
         "expired_members": list(verdict.expired),
         "status": verdict.status.value,
-        "directory": content and _directory(content, expired=verdict.directory_expired),
+        "bundle": content and _bundle(content, expired=verdict.bundle_expired),
         "result": content and plain_value(content.result),
         "exchanges": [_exchange(each) for each in content.exchanges] if content else [],
         "recognitions": plain_value(content.recognitions) if content else [],
@@ -75,13 +76,26 @@ def part(found: Part) -> dict[str, Any]:
     }
 
 
-def _directory(content: Content, *, expired: bool) -> dict[str, Any]:
+def _bundle(content: Content, *, expired: bool) -> dict[str, Any]:
     directory = content.charter.directory
+    roles = {each.name: _role(each) for each in directory.roles}
     return {
         "version": directory.version,
         "issued_time": moments.write(directory.issued_time),
         "expire_time": moments.write(directory.expire_time),
+        "close_time": moments.write(directory.close_time),
         "expired": expired,
+        **{name: roles["targets"][name] for name in ("threshold", "signatures")},
+        "roles": [{"role": name, **role} for name, role in roles.items()],
+    }
+
+
+def _role(found: SignedRole) -> dict[str, Any]:
+    return {
+        "version": found.version,
+        "threshold": found.threshold,
+        "signatures": list(found.signed_by),
+        "expire_time": moments.write(found.expire_time),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from keys import custody
 from keys.errors import KeysError
-from keys.suite import PublicKey, Signer
+from keys.suite import Signer
 from keys.tls import Leaf
 from nodes.charters import read_root
 from nodes.cli.session import Ended, session
@@ -50,7 +50,7 @@ class Access:
     approving_officer: Signer | None
     leaf: Leaf
     desk_ca: bytes
-    root: PublicKey
+    root: bytes
 
 
 def read_profile(path: Path | None) -> Profile:
@@ -116,7 +116,7 @@ def unlock(path: Path | None, *, second: bool = False) -> Access:
     return Access(profile=profile, officer=officer, approving_officer=approving, leaf=leaf, desk_ca=desk_ca, root=root)
 
 
-def root_of(path: Path) -> PublicKey:
+def root_of(path: Path) -> bytes:
     """Read a root file.
 
     Raises:

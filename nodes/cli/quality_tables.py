@@ -15,7 +15,6 @@ from gateway.quality import Quality, QualityGoals, Scores, Share, rates
 from gateway.verification.quality import FORMAT, ReportVerdict, verify_report
 from keys import moments
 from keys.envelope import Envelope
-from keys.suite import PublicKey
 from nodes.cli import documents
 from nodes.cli.names import moment
 from nodes.cli.session import NOT_GENUINE, session
@@ -49,7 +48,7 @@ def show(found: Quality) -> None:
     _open(console, found, words)
 
 
-def audited(envelope: Envelope, root: PublicKey, *, as_json: bool) -> int:
+def audited(envelope: Envelope, root: bytes, *, as_json: bool) -> int:
     """Verify a report, show what it is, and give the exit code."""
     verdict = verify_report(envelope, root=root)
     if as_json:

@@ -43,9 +43,9 @@ def show_verdict(console: Console, verdict: Verdict, words: Words) -> None:
         members = Names(verdict.content.charter, words).members(verdict.expired)
         console.print(Text(words.say("verdict.late", until=until, members=members), style=BAD))
     console.print(Text(words.code("status", verdict.status.value)))
-    if verdict.directory_expired:
-        expired = moment(verdict.content.charter.directory.expire_time)
-        console.print(Text(words.say("verdict.directory_expired", time=expired), style=WARNING))
+    if verdict.bundle_expired:
+        expired = moment(verdict.content.charter.directory.close_time)
+        console.print(Text(words.say("verdict.bundle_expired", time=expired), style=WARNING))
 
 
 def show_failed(console: Console, parts: Iterable[Part], words: Words) -> None:
@@ -105,7 +105,7 @@ def _head(content: Content, names: Names, words: Words) -> Table:
         "agency": names.agency(result.agency),
         "agreement": names.named("agreements", result.agreement_id),
         "combine_time": moment(result.combine_time),
-        "directory": words.say("head.directory", version=directory.version, time=moment(directory.issued_time)),
+        "bundle": words.say("head.bundle", version=directory.version, time=moment(directory.issued_time)),
     }
     for key, value in lines.items():
         row(found, words.say(f"column.{key}"), value)

@@ -1,12 +1,10 @@
-"""From a federation's folder to the payload of its signed directory: short rules become complete rows.
+"""From a federation's folder to the document of its directory: short rules become complete rows.
 
-Nothing is checked here that a reader of the directory checks too: the same reader is run once before signing.
+Nothing is checked here that a reader of the bundle checks too: the same reader is run once before signing.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ from gateway.catalogue import read_catalogue
 from gateway.errors import CatalogueMalformed
 from gateway.tables import ALL
 from gateway.uscc import sample_code
-from keys import moments
 from keys.suite import INT_1
 from nodes.federation.folder import Folder, Row, entry, read_folder
 
@@ -63,16 +60,8 @@ def sections(folder: Path) -> dict[str, Any]:
     return _sections(read_folder(folder))
 
 
-def directory_payload(
-    folder: Path,
-    standings: Mapping[str, Standing],
-    *,
-    version: int,
-    issued: datetime,
-    expire: datetime,
-    minimum_version: int = 0,
-) -> bytes:
-    """Write the payload of the directory of a folder's members, ready to be signed.
+def document(folder: Path, standings: Mapping[str, Standing], *, minimum_version: int = 0) -> dict[str, Any]:
+    """Write the directory of a folder's members as one document, ready to be split into the bundle's files.
 
     Raises:
         CatalogueMalformed: as `sections`, for a table that no catalogue can be read from, or a standing of no
@@ -83,15 +72,11 @@ def directory_payload(
         entry(found.members, member, "members")
     tables = _sections(found)
     read_catalogue(tables)
-    document = tables | {
-        "version": version,
+    return tables | {
         "minimum_version": minimum_version,
-        "issued_time": moments.write(issued),
-        "expire_time": moments.write(expire),
         "suites": [INT_1],
         "members": [_member(found, row, standings.get(name, Standing())) for name, row in found.members.items()],
     }
-    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def officers(folder: Path, member: str) -> Mapping[str, tuple[str, ...]]:
@@ -179,7 +164,9 @@ def _member(folder: Folder, row: Row, standing: Standing) -> Row:
         "parent": row.get("parent"),
         "divisions": row["divisions"],
         "suspended": row.get("suspended", False),
+        "hub": row.get("hub", False),
         "endpoint": standing.endpoint,
+        "via": row.get("via", []),
         "ca_certificates": list(standing.ca_certificates),
         "issuing_certificates": list(standing.issuing_certificates),
         "keys": [dict(each) for each in standing.keys],

@@ -41,14 +41,23 @@ class Lives:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hands:
-    """The role keys of a federation: signers by member and use."""
+    """The role keys of a federation, by member and use; `tops` are the members with seats in its quorum."""
 
     signers: Mapping[str, Mapping[str, tuple[Signer, ...]]]
+    tops: tuple[str, ...]
 
     def seat(self, use: str, *members: str, threshold: int = 0) -> Seat:
         """Seat the keys of a use of these members; a majority of them must sign unless told otherwise."""
         keys = tuple(each.public_key() for member in members for each in self.signers[member][use])
         return Seat(keys=keys, threshold=threshold or len(keys) // 2 + 1)
+
+    def seats(self) -> dict[str, Seat]:
+        """Seat the quorum and the publishers."""
+        quorum = {
+            each: self.seat(layout.use_of(each), *self.tops) for each in (layout.ROOT, layout.TARGETS, layout.MAPPINGS)
+        }
+        publishing = self.seat("publisher", *self.tops, threshold=PUBLISHERS)
+        return quorum | dict.fromkeys((layout.SNAPSHOT, layout.TIMESTAMP, layout.AGREEMENTS), publishing)
 
     def sign(self, content: bytes, seat: Seat) -> bytes:
         """Sign with as many keys of a seat as must sign."""
@@ -57,9 +66,12 @@ class Hands:
         return writing.add_signature(content, *found)
 
 
-def hands(members: Iterable[str], seed: Callable[[str], bytes] = lambda _: suite.generate_seed()) -> Hands:
+def hands(
+    members: Iterable[str], tops: Iterable[str], seed: Callable[[str], bytes] = lambda _: suite.generate_seed()
+) -> Hands:
     """Make the role keys of members; `seed` gives one for a label."""
     return Hands(
+        tops=tuple(tops),
         signers={
             member: {
                 use: tuple(
@@ -69,21 +81,13 @@ def hands(members: Iterable[str], seed: Callable[[str], bytes] = lambda _: suite
                 for use in sorted(layout.USES)
             }
             for member in members
-        }
+        },
     )
 
 
-def seats(found: Hands, members: Iterable[str]) -> Mapping[str, Seat]:
-    """Seat the members of a federation: those who have no parent."""
-    tops = tuple(members)
-    quorum = {role: found.seat(layout.use_of(role), *tops) for role in (layout.ROOT, layout.TARGETS, layout.MAPPINGS)}
-    publishing = found.seat("publisher", *tops, threshold=PUBLISHERS)
-    return quorum | dict.fromkeys((layout.SNAPSHOT, layout.TIMESTAMP, layout.AGREEMENTS), publishing)
-
-
-def sign_root(found: Hands, members: Iterable[str], *, issued: datetime, lives: Lives) -> bytes:
+def sign_root(found: Hands, *, issued: datetime, lives: Lives) -> bytes:
     """Write and sign the first root of a federation."""
-    seated = seats(found, members)
+    seated = found.seats()
     named = {role: seated[role] for role in (layout.ROOT, layout.TARGETS, layout.SNAPSHOT, layout.TIMESTAMP)}
     return found.sign(writing.write_root(version=1, expires=issued + lives.root, seats=named), seated[layout.ROOT])
 
@@ -113,14 +117,17 @@ class _Signing:
             if isinstance(row, Mapping) and row.get("id") in found.signers
         }
         self._tops = [each for each, parent in self._parents.items() if parent not in self._parents]
-        self._seats = dict(seats(found, self._tops))
-        self._seats |= {layout.member_role(each): found.seat("officer", each) for each in self._parents}
+        self._seats = found.seats() | {layout.member_role(each): found.seat("officer", each) for each in self._parents}
         self._files = sections.split(document, year=issued.year) | self._statements()
         self._roles: dict[str, bytes] = {}
 
     def files(self) -> dict[str, bytes]:
         """Sign every role, those below first."""
-        below = {layout.MAPPINGS: (), layout.AGREEMENTS: (), **{layout.member_role(top): self._subs(top) for top in self._tops}}
+        below = {
+            layout.MAPPINGS: (),
+            layout.AGREEMENTS: (),
+            **{layout.member_role(top): self._subs(top) for top in self._tops},
+        }
         for role, subs in below.items():
             for sub in subs:
                 self._sign(sub, role, ())

@@ -222,7 +222,7 @@ class _RefusalReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Refusal
     REFUSAL_REASON_SUSPENDED: _RefusalReason.ValueType  # 22
     """The member, agency, key or agreement is suspended."""
     REFUSAL_REASON_STALE_BUNDLE: _RefusalReason.ValueType  # 23
-    """The directory of one side has expired or is too old."""
+    """The bundle of one side has expired or is too old."""
     REFUSAL_REASON_OVERLOADED: _RefusalReason.ValueType  # 24
     """Too many questions at once; ask again later."""
     REFUSAL_REASON_NOT_DURABLE: _RefusalReason.ValueType  # 25
@@ -278,7 +278,7 @@ REFUSAL_REASON_SUBJECT_KIND_CLOSED: RefusalReason.ValueType  # 21
 REFUSAL_REASON_SUSPENDED: RefusalReason.ValueType  # 22
 """The member, agency, key or agreement is suspended."""
 REFUSAL_REASON_STALE_BUNDLE: RefusalReason.ValueType  # 23
-"""The directory of one side has expired or is too old."""
+"""The bundle of one side has expired or is too old."""
 REFUSAL_REASON_OVERLOADED: RefusalReason.ValueType  # 24
 """Too many questions at once; ask again later."""
 REFUSAL_REASON_NOT_DURABLE: RefusalReason.ValueType  # 25
@@ -333,7 +333,7 @@ class Answer(_message.Message):
     rule_version: _builtins.str
     """Version of the rules that decided what may be said."""
     bundle_version: _builtins.int
-    """Version of the signed directory that was applied."""
+    """Version of the signed bundle that was applied."""
     pair_sequence: _builtins.int
     """The question's running number, returned."""
     basis_root: _builtins.bytes

@@ -297,9 +297,9 @@ class AskMembersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     INTENT_FIELD_NUMBER: _builtins.int
-    WITHOUT_DIRECTORY_FIELD_NUMBER: _builtins.int
-    without_directory: _builtins.bool
-    """Leaves the directory out of the response; the caller holds it already."""
+    WITHOUT_BUNDLE_FIELD_NUMBER: _builtins.int
+    without_bundle: _builtins.bool
+    """Leaves the bundle out of the response; the caller holds it already."""
     @_builtins.property
     def intent(self) -> _envelope_pb2.Envelope:
         """Signed Intent."""
@@ -308,11 +308,11 @@ class AskMembersRequest(_message.Message):
         self,
         *,
         intent: _envelope_pb2.Envelope | None = ...,
-        without_directory: _builtins.bool = ...,
+        without_bundle: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["intent", b"intent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["intent", b"intent", "without_directory", b"without_directory"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["intent", b"intent", "without_bundle", b"without_bundle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -327,9 +327,9 @@ class AskMembersResponse(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     EXCHANGES_FIELD_NUMBER: _builtins.int
     RECOGNITIONS_FIELD_NUMBER: _builtins.int
-    DIRECTORY_FIELD_NUMBER: _builtins.int
-    directory: _builtins.bytes
-    """The signed directory under which it was asked, as DSSE JSON; empty where the request left it out."""
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    bundle: _builtins.bytes
+    """The archive of the bundle under which it was asked; empty where the request left it out."""
     @_builtins.property
     def result(self) -> _envelope_pb2.Envelope:
         """Signed CombinedResult."""
@@ -348,11 +348,11 @@ class AskMembersResponse(_message.Message):
         result: _envelope_pb2.Envelope | None = ...,
         exchanges: _abc.Iterable[Global___Exchange] | None = ...,
         recognitions: _abc.Iterable[_envelope_pb2.Envelope] | None = ...,
-        directory: _builtins.bytes = ...,
+        bundle: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "exchanges", b"exchanges", "recognitions", b"recognitions", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "exchanges", b"exchanges", "recognitions", b"recognitions", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1037,9 +1037,9 @@ class GetCaseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     READING_FIELD_NUMBER: _builtins.int
-    WITHOUT_DIRECTORY_FIELD_NUMBER: _builtins.int
-    without_directory: _builtins.bool
-    """Leaves the directories out of the results."""
+    WITHOUT_BUNDLE_FIELD_NUMBER: _builtins.int
+    without_bundle: _builtins.bool
+    """Leaves the bundles out of the results."""
     @_builtins.property
     def reading(self) -> _envelope_pb2.Envelope:
         """Signed CaseReading; payload type application/vnd.yrdx.case-reading.v1+proto."""
@@ -1048,11 +1048,11 @@ class GetCaseRequest(_message.Message):
         self,
         *,
         reading: _envelope_pb2.Envelope | None = ...,
-        without_directory: _builtins.bool = ...,
+        without_bundle: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading", "without_directory", b"without_directory"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading", "without_bundle", b"without_bundle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -184,7 +184,7 @@ class QuestionHeader(_message.Message):
     pair_sequence: _builtins.int
     """Running number of this pair of members, assigned durably before sending."""
     bundle_version: _builtins.int
-    """Version of the federation's signed directory that the asker holds."""
+    """Version of the federation's signed bundle that the asker holds."""
     @_builtins.property
     def relays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Relays on the way, in order; empty for a direct question."""
