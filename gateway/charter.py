@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.catalogue import Catalogue, read_catalogue
-from gateway.errors import CatalogueMalformed
 from gateway.kinds.row import Kind
 from keys.directory import Directory
 
@@ -30,12 +29,6 @@ def charter(me: str, directory: Directory, kinds: Mapping[str, Kind]) -> Charter
     """
     directory.member(me)
     catalogue = read_catalogue(directory.sections)
-    known = {each.id for each in directory.members}
-    for agreement in catalogue.agreements.values():
-        for party in agreement.parties:
-            if party not in known:
-                msg = f"directory agreements {agreement.id} parties: {party} is no member; add it or take it out"
-                raise CatalogueMalformed(msg)
     return Charter(me=me, directory=directory, catalogue=catalogue, kinds=kinds)
 
 

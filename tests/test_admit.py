@@ -477,10 +477,9 @@ def of_role(**changes: Any) -> Edit:
 def under_a_parent(found: Document) -> None:
     """Put Shanghai under a suspended parent."""
     found["members"].append(
-        {**document()["members"][0], "id": "300000", "divisions": ["30"], "suspended": True, "keys": [],
-         "agencies": [], "officers": []}
-    )  # fmt: skip
-    found["members"][0]["parent"] = "300000"
+        {**document()["members"][0], "id": "300000", "suspended": True, "keys": [], "agencies": [], "officers": []}
+    )
+    found["members"][0].update(parent="300000", divisions=["310"])
 
 
 DIRECTORIES: dict[str, tuple[Edit, R | None]] = {

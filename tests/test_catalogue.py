@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import worlds
-from bundles import charter_of, signed_directory
 from worlds_tables import AGREEMENT, ANHUI, JIANGSU, MATTER, MEMBERS, PURPOSE, REPORT, SHANGHAI, TODAY, sections
 
 from gateway.catalogue import Agreement, Catalogue, CheckForm, read_catalogue
@@ -390,13 +389,3 @@ def test_an_area_is_a_set_of_prefixes(area: tuple[str, ...], division: str, cove
         id="A", name={}, parties=MEMBERS, area=area, purposes=(), domains=(), kinds=(), precedence=1, valid_from=TODAY
     )
     assert agreement.covers_area(division) is covered
-
-
-def test_every_party_of_an_agreement_is_a_member() -> None:
-    """An agreement with a party that the directory does not list is refused, and named."""
-
-    def add(document: dict[str, Any]) -> None:
-        document["agreements"][0]["parties"] = [*document["agreements"][0]["parties"], "990000"]
-
-    with pytest.raises(CatalogueMalformed, match=r"agreements .* parties: 990000 is no member"):
-        charter_of(SHANGHAI, signed_directory(add))

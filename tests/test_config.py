@@ -92,12 +92,12 @@ def test_all_faults_are_told_together(folder: Path) -> None:
     text += 'exchange_listen = "7001"\nroot = "../root.json"\n[keys]\n'
     assert sorted(faults(folder, text)) == [
         "data",
-        "mirror",
         "exchange_listen",
         "keys.passphrase_file",
         "keys.signing",
         "locale",
         "member",
+        "mirror",
         "port",
         "root",
         "workers",

@@ -259,9 +259,9 @@ def test_a_sub_member_signs_for_itself() -> None:
     """A member under a parent says who answered; one without says nothing."""
 
     def adopt(found: dict[str, Any]) -> None:
-        parent = {**document()["members"][1], "id": "300000", "divisions": ["30"], "keys": []}
+        parent = {**document()["members"][1], "id": "300000", "keys": []}
         found["members"].append(parent)
-        found["members"][1]["parent"] = "300000"
+        found["members"][1].update(parent="300000", divisions=["320"])
 
     assert [left(me=JIANGSU, edit=each).answer.answered_by for each in (None, adopt)] == ["", JIANGSU]
 

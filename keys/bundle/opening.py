@@ -174,12 +174,12 @@ class _Walk:
         if self.parts or self.said:
             raise BundleMixed("the bundle holds or names a file that no role signs; fetch it from elsewhere")
         owners: dict[bytes, str] = {}
-        top = {layout.member_of(role) for role, parent in self.parents.items() if parent == layout.TARGETS}
+        members = {layout.member_of(role) for role in self.parents}
         for role in self.seats:
             for key in role.keys:
                 if owners.setdefault(key.raw, key.id) != key.id:
                     raise WeakKey("one public key signs for two owners or uses in the bundle; make a key for each")
-                if layout.member_of(role.name) is None and rolekeys.name_of(key.id).member not in top:
+                if layout.member_of(role.name) is None and rolekeys.name_of(key.id).member not in members:
                     raise BundleMalformed(f"{role.name} has a key of no member; list the member or take the key out")
 
     def _part(self, role: str, kind: Any) -> Metadata[Any]:  # noqa: ANN401 - a class of metadata

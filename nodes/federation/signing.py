@@ -35,8 +35,8 @@ class Lives:
 
     @classmethod
     def of(cls, life: timedelta) -> Lives:
-        """Let every role count for one time."""
-        return cls(root=life, targets=life, member=life, snapshot=life, timestamp=life)
+        """Let what all share count for one time, and each member's own role longer: nobody lapses alone."""
+        return cls(root=life, targets=life, member=2 * life, snapshot=life, timestamp=life)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
