@@ -317,7 +317,7 @@ def settle(lab: Lab) -> None:
 
 
 def _taken(log: Path) -> int:
-    lines = [each for each in log.read_text(encoding="utf-8").splitlines() if '"directory_taken"' in each]
+    lines = [each for each in log.read_text(encoding="utf-8").splitlines() if '"bundle_taken"' in each]
     return int(json.loads(lines[-1])["version"]) if lines else 0
 
 

@@ -47,6 +47,8 @@ GRPC_HOMES = (*GRPC_DOORS, "nodes.node", "nodes.cli")
 HOMES: dict[str, tuple[str, ...]] = {
     "nacl": ("keys",),
     "cryptography": ("keys",),
+    "securesystemslib": ("keys.bundle",),
+    "tuf.api": ("keys.bundle",),
     "grpc": GRPC_HOMES,
     "grpc_health": GRPC_HOMES,
     "grpc_reflection": GRPC_HOMES,
@@ -222,6 +224,8 @@ def test_the_word_root_is_no_package(room: str) -> None:
         ("nodes.run", "from tests import fakes"),
         ("bench.load", "from tests import fakes"),
         ("gateway.policy", "from cryptography.hazmat.primitives import hashes"),
+        ("keys.directory", "from tuf.api.metadata import Root"),
+        ("nodes.lab", "from securesystemslib.signer import Key"),
         ("nodes.run", "import nacl.signing"),
         ("gateway.exchange", "import grpc.aio"),
         ("gateway.wire", "from google.rpc import status_pb2"),

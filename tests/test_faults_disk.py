@@ -99,11 +99,11 @@ async def test_a_full_disk_lets_nothing_out(log: str, small: Lab, asking: Caller
 async def test_a_directory_that_cannot_be_kept_is_taken_later(small: Lab, asking: Caller) -> None:
     """A newer directory that finds no room in the data folder takes effect once there is room."""
     process, data = small.status(MEMBER)["process_id"], small.config(MEMBER).data
-    obstacle = data / f"directory-{small.version + 1}.{process}"
+    obstacle = data / f"bundle-{small.version + 1}.{process}"
     obstacle.mkdir()
     small.edits.append(suspend)
     small.publish()
-    await until(lambda: logged(small, "directory_rejected", 0), "rejected")
+    await until(lambda: logged(small, "bundle_rejected", 0), "rejected")
     before = await outcome(asking.ask(asking.compose()))
     obstacle.rmdir()
     await directory_taken(small, MEMBER)
@@ -170,7 +170,12 @@ def senseless(lab: Lab, _: bytes) -> bytes:
 
 def without_members(lab: Lab, _: bytes) -> bytes:
     """Sign, by all who must, a newer version that does not know this member."""
-    return packed(lab, lambda found: found.update(members=[each for each in found["members"] if each["id"] != MEMBER]))
+
+    def leave(found: dict[str, Any]) -> None:
+        for name in ("members", "clocks", "measure_lists", "inspection_rules"):
+            found[name] = [each for each in found[name] if MEMBER not in (each.get("id"), each.get("member"))]
+
+    return packed(lab, leave)
 
 
 def torn(_: Lab, old: bytes) -> bytes:

@@ -88,7 +88,7 @@ def test_other_types_are_scrubbed_too(lines: Lines) -> None:
 
 def test_plain_words_pass() -> None:
     """Ordinary values are left alone: ids of questions, members, codes of reasons, short paths."""
-    words = ("0123456789abcdef" * 2, "310000", "SUBJECT_KIND_CLOSED", "directory_rejected", "127.0.0.1:50051")
+    words = ("0123456789abcdef" * 2, "310000", "SUBJECT_KIND_CLOSED", "bundle_rejected", "127.0.0.1:50051")
     assert [scrub(word) for word in words] == list(words)
 
 

@@ -3,7 +3,7 @@
 It checks the shape, the keys and the signatures of a file; whether the files belong together is for `opening`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeVar, cast
@@ -54,18 +54,30 @@ def read(content: bytes, kind: type[_T], name: str) -> Metadata[_T]:
     return cast("Metadata[_T]", found)
 
 
-def verify(found: Metadata[Any], role: str, delegator: _Delegator) -> Seat:
-    """Return who signed a role's metadata, once enough of those whom its delegator names did.
+def verify(found: Metadata[Any], role: str, delegator: _Delegator, *, others: Iterable[str] = ()) -> Seat:
+    """Return who signed a role's metadata, once enough of those whom its delegator names did, and nobody besides.
 
-    Raises SignatureInvalid below the threshold, and what `seat` raises.
+    `others` are signers who were verified before. Raises SignatureInvalid below the threshold or for a signature that
+    does not verify, and what `seat_of` raises.
     """
-    seat = seat_of(role, delegator)
+    seat, signed = seat_of(role, delegator), signers(found, role, delegator)
+    # A further bad one is no harmless decoration: the same bundle would have many forms.
+    if found.signatures.keys() - signed - set(others):
+        raise SignatureInvalid(f"{role} bears a signature that does not verify; have it taken out or made anew")
+    return Seat(keys=seat.keys, threshold=seat.threshold, signed_by=tuple(sorted(signed)))
+
+
+def signers(found: Metadata[Any], role: str, delegator: _Delegator) -> frozenset[str]:
+    """Return the ids of the keys that signed a role's metadata, once they are enough for its delegator.
+
+    Raises SignatureInvalid below the threshold.
+    """
     result = delegator.get_verification_result(role, found.signed_bytes, found.signatures)
     if not result:
         raise SignatureInvalid(
             f"{role} has {len(result.signed)} of {result.threshold} signatures; have the others sign it"
         )
-    return Seat(keys=seat.keys, threshold=seat.threshold, signed_by=tuple(sorted(result.signed)))
+    return frozenset(result.signed)
 
 
 def seat_of(role: str, delegator: _Delegator) -> Seat:

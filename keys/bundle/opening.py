@@ -105,16 +105,19 @@ class _Walk:
         return last.signed
 
     def _same(self, content: bytes, trusted: Metadata[Root]) -> None:
-        if metadata.read(content, Root, layout.ROOT).signed_bytes != trusted.signed_bytes:
+        found = metadata.read(content, Root, layout.ROOT)
+        if found.signed_bytes != trusted.signed_bytes:
             raise RootBroken("the bundle is of another federation than the trusted root; fetch the right one")
+        metadata.verify(found, layout.ROOT, trusted.signed)
 
     def _next(self, content: bytes, last: Root) -> tuple[Metadata[Root], Seat]:
         found = metadata.read(content, Root, layout.ROOT)
         if found.signed.version != last.version + 1:
             raise RootBroken("a root of the bundle does not follow the one before; fetch it from elsewhere")
         metadata.check_root(found.signed)
-        metadata.verify(found, layout.ROOT, last)
-        return found, metadata.verify(found, layout.ROOT, found.signed)
+        # Signed by enough of the members of before, and by enough of those of now; each hand is one of theirs.
+        before = metadata.signers(found, layout.ROOT, last)
+        return found, metadata.verify(found, layout.ROOT, found.signed, others=before)
 
     def timestamp(self, root: Root, floor: int) -> Timestamp:
         """Verify the timestamp; an old snapshot ends here."""
