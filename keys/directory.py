@@ -179,12 +179,8 @@ class Directory:
         for member in self.members:
             if member.parent is None:
                 continue
-            parent = self._members.get(member.parent)
-            if parent is None:
-                _refuse(f"the parent {member.parent} of {member.id} is not listed")
-            elif parent.parent is not None:
-                _refuse(f"the parent {parent.id} of {member.id} has a parent itself")
-            elif not all(each.startswith(parent.divisions) for each in member.divisions):
+            parent = self._members[member.parent]
+            if not all(each.startswith(parent.divisions) for each in member.divisions):
                 _refuse(f"a division of {member.id} is not within those of its parent {parent.id}")
         for agency in self._agencies.keys() & self._members.keys():
             # A key id begins with its owner's id: an agency must not pass for a member.

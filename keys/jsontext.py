@@ -25,13 +25,14 @@ _T = TypeVar("_T")
 _LINE = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]{1,200}")
 
 
-def load(text: bytes, *, refuse: type[KeysError]) -> "Place":
+def load(text: bytes, *, refuse: type[KeysError], name: str = "$") -> "Place":
     """Return the document as a place whose objects are read-only mappings and whose arrays are tuples.
 
-    Raises `refuse` when the text is not strict JSON within the limits.
+    Refusals call it by its name. Raises `refuse` when the text is not strict JSON within the limits.
     """
+    document = "the document" if name == "$" else name
     if len(text) > SIZE_LIMIT:
-        raise refuse(f"the document is over {SIZE_LIMIT} bytes; split it or ask its sender for a smaller one")
+        raise refuse(f"{document} is over {SIZE_LIMIT} bytes; split it or ask its sender for a smaller one")
     try:
         value = json.loads(
             text.decode("utf-8"),
@@ -39,14 +40,14 @@ def load(text: bytes, *, refuse: type[KeysError]) -> "Place":
             parse_float=_number,
             parse_constant=_number,
         )
-        return Place(path="$", value=_freeze(value, DEPTH_LIMIT), refuse=refuse)
+        return Place(path=name, value=_freeze(value, DEPTH_LIMIT), refuse=refuse)
     except RecursionError:
-        raise refuse(f"the document nests deeper than {DEPTH_LIMIT}; ask its sender for a flat one") from None
+        raise refuse(f"{document} nests deeper than {DEPTH_LIMIT}; ask its sender for a flat one") from None
     except ValueError as error:
         # The cause's own text may quote the document: say where it broke, not what stood there.
         where = f" near character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         what = str(error) if isinstance(error, _NotStrictError) else "not well formed UTF-8 JSON"
-        raise refuse(f"the document is refused{where}: {what}; ask its sender for a correct one") from None
+        raise refuse(f"{document} is refused{where}: {what}; ask its sender for a correct one") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

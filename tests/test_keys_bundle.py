@@ -2,22 +2,29 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from bundles import SIGNERS
-from drafts import COMMON, SUB, Draft, Edit, base, draft, said, signed
-from hands import hands_of, root_of
-from worlds_tables import AGREEMENT, JIANGSU, MEMBERS, SHANGHAI, ZHEJIANG
+from drafts import COMMON, SUB, VERSION, Draft, Edit, base, draft, said, signed
+from hands import FIRST, directory_of, hands_of, root_of, timed
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from securesystemslib.formats import encode_canonical
+from worlds_tables import AGREEMENT, ANHUI, JIANGSU, MEMBERS, SHANGHAI, ZHEJIANG
 
 from keys import envelope as envelopes
 from keys import errors, suite
-from keys.bundle import agreements, layout, rolekeys
+from keys.bundle import agreements, layout, rolekeys, sections, writing
+from keys.bundle.opening import open_root
 from keys.directory import open_bundle
 from keys.suite import PublicKey, Signer
+from nodes.federation import REFERENCE, document
 
 ROOT = root_of(MEMBERS)
+PACKED = draft().archive()
+OWN = ("minimum_version", "suites", "members")
 STATEMENT = f"agreements/{AGREEMENT}.json"
 MEMBER_ROLE, OTHER_ROLE, SUB_ROLE = (layout.member_role(each) for each in (SHANGHAI, JIANGSU, SUB))
 ENTRY = f"members/{SHANGHAI}/member.json"
@@ -120,12 +127,14 @@ def putting(role: str, path: str, content: object) -> Forge:
     return lambda it: it.put(role, path, content)
 
 
-def stated(*hands: tuple[str, int], name: str = STATEMENT, **changes: object) -> Forge:
-    """Put an agreement that these officers signed in its place."""
+def stated(*hands: tuple[str, int], name: str = STATEMENT, stranger: bool = False, **changes: object) -> Forge:
+    """Put an agreement that these officers signed in its place; a stranger signs as an officer of Shanghai too."""
 
     def forge(it: Draft) -> None:
         row = next(each for each in base()["agreements"] if each["id"] == AGREEMENT) | changes
         signers = [signer(it, member, "officer", number) for member, number in hands]
+        if stranger:
+            signers.append(suite.signer(bytes([9]) * 32, owner=f"{SHANGHAI}/officer"))
         it.put("agreements", name, envelopes.to_json(agreements.sign_agreement(row, *signers)))
 
     return forge
@@ -187,6 +196,25 @@ def one_hand_less(role: str) -> Forge:
         it.roles[role] = json.dumps(found).encode()
 
     return forge
+
+
+def further(role: str, member: str, use: str, message: bytes = b"") -> Forge:
+    """Add a signature to those that are enough."""
+
+    def forge(it: Draft) -> None:
+        hand, found = signer(it, member, use), json.loads(it.roles[role])
+        signature = hand.sign(message or str(encode_canonical(found["signed"])).encode())
+        found["signatures"].append({"keyid": hand.id, "sig": signature.hex()})
+        it.roles[role] = json.dumps(found).encode()
+
+    return forge
+
+
+def renamed_key(content: dict[str, Any]) -> None:
+    """List an officer's key under a name of one's own."""
+    entry, keys = delegation(content, MEMBER_ROLE), content["delegations"]["keys"]
+    keys["key-1"] = keys.pop(entry["keyids"][0])
+    entry["keyids"][0] = "key-1"
 
 
 def unlisted_key(content: dict[str, Any]) -> None:
@@ -293,6 +321,19 @@ def two_seats(content: dict[str, Any]) -> None:
     content["roles"]["root"]["keyids"].append(second.id)
 
 
+def shared_key(content: dict[str, Any]) -> None:
+    """Let Anhui's root key publish too."""
+    role, use = content["roles"]["root"], content["roles"]["snapshot"]
+    mine = next(each for each in role["keyids"] if each.startswith(ANHUI))
+    other = next(each for each in use["keyids"] if each.startswith(ANHUI))
+    again = mine.replace("/root/", "/publisher/")
+    content["keys"][again] = content["keys"][mine]
+    del content["keys"][other]
+    for name in ("snapshot", "timestamp"):
+        held = content["roles"][name]
+        held["keyids"] = [again if each == other else each for each in held["keyids"]]
+
+
 def of_no_member(content: dict[str, Any]) -> None:
     """Seat a key of somebody who is no member."""
     stranger = suite.signer(bytes([9]) * 32, owner="990000/root").public_key()
@@ -375,6 +416,7 @@ CASES: dict[str, tuple[Forge, type[errors.KeysError] | None]] = {
     "a key of another type": (key_as(keytype="rsa", scheme="rsassa-pss-sha256"), MALFORMED),
     "a key with a comment": (key_as(comment="x"), MALFORMED),
     "a key with a second value": (key_as(keyval={"public": "00" * 32, "more": ""}), errors.WeakKey),
+    "a key id of another form": (signing("targets", renamed_key), MALFORMED),
     "an officer with the key of a publisher": (
         lambda it: public_as(signer(it, SHANGHAI, "publisher").public)(it),
         UNSIGNED,
@@ -398,6 +440,9 @@ CASES: dict[str, tuple[Forge, type[errors.KeysError] | None]] = {
     "one publisher alone for the agreements": (one_hand_less("agreements"), UNSIGNED),
     "one officer alone for a sub-member": (one_hand_less(SUB_ROLE), UNSIGNED),
     "a signature over other bytes": (raw(MEMBER_ROLE, b'"version":7', b'"version":8'), UNSIGNED),
+    "a further signature": (further("mappings", ANHUI, "quorum"), None),
+    "a further signature over other bytes": (further("mappings", ANHUI, "quorum", b"other"), UNSIGNED),
+    "a further signature of a stranger": (further("mappings", ANHUI, "publisher"), UNSIGNED),
     "an unsigned field": (raw(MEMBER_ROLE, b'{"signatures"', b'{"note":1,"signatures"'), MALFORMED),
     # who signs what
     "a member for another": (putting(MEMBER_ROLE, f"members/{JIANGSU}/rules.json", {}), MALFORMED),
@@ -436,7 +481,8 @@ CASES: dict[str, tuple[Forge, type[errors.KeysError] | None]] = {
     "no object": (putting("targets", "limits.json", b"[]"), MALFORMED),
     "metadata with a member twice": (raw("mappings", b'"version":7', b'"version":7,"version":7'), MALFORMED),
     "metadata with a huge version": (signing("mappings", lambda it: it.update(version=2**60)), MALFORMED),
-    "metadata with a fraction": (signing("mappings", lambda it: it.update(extra=7)), None),
+    "metadata with a fraction": (raw("mappings", b'"version":7', b'"note":1.5,"version":7'), MALFORMED),
+    "metadata with a field that we do not know": (signing("mappings", lambda it: it.update(note="x")), None),
     "metadata without an end": (signing("mappings", lambda it: it.update(expires="soon")), MALFORMED),
     "metadata of TUF 2": (signing("mappings", lambda it: it.update(spec_version="2.0.0")), MALFORMED),
     "metadata of another role": (lambda it: it.roles.update(mappings=it.roots[0]), MALFORMED),
@@ -474,6 +520,7 @@ CASES: dict[str, tuple[Forge, type[errors.KeysError] | None]] = {
     "a root with two seats for one member": (reroot(two_seats), MALFORMED),
     "a root with a seat for a stranger": (reroot(of_no_member), MALFORMED),
     "a root with a weak key of no role": (reroot(weak_key), errors.WeakKey),
+    "a root with one key for two uses": (reroot(shared_key), errors.WeakKey),
     "publishers for the quorum": (
         reroot(lambda it: it["roles"].update(targets=it["roles"]["snapshot"])),
         MALFORMED,
@@ -487,6 +534,7 @@ CASES: dict[str, tuple[Forge, type[errors.KeysError] | None]] = {
         errors.AgreementUnsigned,
     ),
     "the hand of a stranger": (stated(*FOUR, parties=list(MEMBERS[:3])), errors.AgreementUnsigned),
+    "an officer of before": (stated(*FOUR, stranger=True), errors.AgreementUnsigned),
     "an agreement under another name": (stated(*FOUR, name="agreements/OTHER.json"), MALFORMED),
     "an agreement without parties": (stated(*FOUR, parties="all"), MALFORMED),
     "an agreement of a sub-member": (
@@ -508,3 +556,83 @@ def test_a_forged_bundle_is_refused_for_what_it_is(forge: Forge, refusal: type[e
     with pytest.raises(errors.KeysError) as caught:
         open_bundle(found.archive(), root=ROOT)
     assert type(caught.value) is refusal
+
+
+def test_a_later_root_may_be_the_trusted_one() -> None:
+    """A verifier that holds the second root opens what leads on from it, and nothing that ends before."""
+    found = draft()
+    for _ in "23":
+        reroot(lambda _: None)(found)
+    second = found.roots[1]
+    assert open_bundle(found.archive(), root=second).version == VERSION
+    with pytest.raises(errors.RootBroken):
+        open_bundle(draft().archive(), root=second)
+
+
+def test_members_change_with_the_root() -> None:
+    """The quorum of before hands over to that of now, whose keys sign from then on."""
+    found, leaver = draft(), f"{ANHUI}/"
+
+    def leave(content: dict[str, Any]) -> None:
+        for name in ("root", "targets"):
+            role = content["roles"][name]
+            role["keyids"] = [each for each in role["keyids"] if not each.startswith(leaver)]
+            role["threshold"] = 2
+        used = {key for role in content["roles"].values() for key in role["keyids"]}
+        content["keys"] = {name: each for name, each in content["keys"].items() if name in used}
+
+    reroot(leave)(found)
+    roles = {each.name: each for each in open_bundle(found.archive(), root=ROOT).roles}
+    assert [len(roles[name].keys) for name in ("root", "targets", "mappings")] == [3, 3, 4]
+    assert (roles["root"].version, roles["root"].threshold, len(roles["root"].signed_by)) == (2, 2, 3)
+
+
+def test_a_root_says_who_signs_it() -> None:
+    """A root is looked at by itself, before anybody trusts it; one that its own keys do not sign is none."""
+    found = open_root(ROOT)
+    assert (found.name, found.version, found.threshold, len(found.keys)) == ("root", 1, 3, 4)
+    assert set(found.signed_by) < {each.id for each in found.keys}
+    with pytest.raises(errors.SignatureInvalid):
+        open_root(ROOT.replace(b'"version":1', b'"version":2'))
+
+
+@settings(max_examples=100)
+@given(at=st.integers(min_value=0), change=st.integers(1, 255))
+def test_no_changed_byte_of_a_bundle_goes_unnoticed(at: int, change: int) -> None:
+    """Every byte of an archive is signed for: a changed one never opens."""
+    packed = bytearray(PACKED)
+    packed[at % len(packed)] ^= change
+    with pytest.raises(errors.KeysError):
+        open_bundle(bytes(packed), root=ROOT)
+
+
+def test_what_is_split_is_put_together_again() -> None:
+    """The sections of the reference federation come back as they went, whoever signed them."""
+    found = document(REFERENCE, {})
+    directory = directory_of(timed(found, version=3, issued=FIRST, expire=FIRST.replace(year=2027)))
+    assert thawed(directory.sections) == thawed({name: each for name, each in found.items() if name not in OWN})
+    assert [each.id for each in directory.members] == [each["id"] for each in found["members"]]
+
+
+def thawed(value: Any) -> Any:
+    """Write JSON in one form: lists in the order of their texts, as files put rows in another one."""
+    if isinstance(value, Mapping):
+        return {name: thawed(each) for name, each in value.items()}
+    return sorted(map(thawed, value), key=json.dumps) if isinstance(value, tuple | list) else value
+
+
+@pytest.mark.parametrize("section", ["clocks", "measure_lists", "inspection_rules"])
+def test_a_row_of_nobody_is_not_split(section: str) -> None:
+    """A member's rule goes into its own files; for one that is not listed there is none."""
+    with pytest.raises(errors.BundleMalformed, match="not listed"):
+        sections.split({"members": [], section: [{"member": "990000"}]}, year=2026)
+
+
+def test_a_signature_is_added_or_replaced() -> None:
+    """A second signature stands beside the first, the same again in its place."""
+    one, two = (suite.signer(bytes([n]) * 32, owner=f"{SHANGHAI}/officer") for n in (1, 2))
+    empty = writing.write_targets(MEMBER_ROLE, version=1, expires=FIRST, files={}, delegations={})
+    both = writing.add_signature(writing.add_signature(empty, one), two)
+    assert [each["keyid"] for each in json.loads(both)["signatures"]] == [one.id, two.id]
+    assert json.loads(writing.add_signature(both, one))["signatures"] == json.loads(both)["signatures"]
+    assert both == writing.add_signature(empty, one, two)

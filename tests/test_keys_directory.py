@@ -352,6 +352,21 @@ def test_a_key_is_good_for_its_use(directory: Directory) -> None:
             directory.key(key_id(number), use=use, at=NOW)
 
 
+def test_a_sealing_key_is_of_its_own_kind() -> None:
+    """What is listed to seal to is checked as X25519: a point that no signature is made with is fit, a weak one not."""
+    public = bytes.fromhex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
+
+    def listed(raw: bytes) -> dict[str, Any]:
+        content = document()
+        entry = content["members"][0]["keys"][1]
+        entry.update(use="seal", public=base64.b64encode(raw).decode(), id=suite.key_id("310000", raw))
+        return content
+
+    assert opened(listed(public)).key(suite.key_id("310000", public), use="seal", at=NOW).raw == public
+    with pytest.raises(errors.WeakKey, match="low order"):
+        opened(listed(bytes(32)))
+
+
 def test_a_key_is_good_in_an_allowed_suite() -> None:
     """A key of a suite that the directory does not allow is not valid."""
     with pytest.raises(errors.KeyNotValid, match="suite"):

@@ -53,6 +53,36 @@ def test_refuses_unfit_public_keys(case: dict[str, Any]) -> None:
         suite.check_public(INT_1, bytes.fromhex(case["public"]))
 
 
+PRIME = 2**255 - 19
+# The points of low order on Curve25519 and its twist, and the forms of them beyond the prime.
+LOW_ORDER = (
+    0,
+    1,
+    325606250916557431795983626356110631294008115727848805560023387167927233504,
+    39382357235489614581723060781553021112529911719440698176882885853963445705823,
+    PRIME - 1,
+    PRIME,
+    PRIME + 1,
+)
+
+
+@pytest.mark.parametrize("point", [*LOW_ORDER, *(each + 2**255 for each in LOW_ORDER)])
+def test_refuses_unfit_sealing_keys(point: int) -> None:
+    """Points of low order, and second forms of any point, are never registered to seal to."""
+    with pytest.raises(errors.WeakKey):
+        suite.check_sealing(INT_1, point.to_bytes(32, "little"))
+
+
+def test_takes_the_published_sealing_key_and_no_other_size() -> None:
+    """RFC 7748, section 6.1: Alice's public key is fit; a byte less, or another suite, is not."""
+    public = bytes.fromhex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
+    suite.check_sealing(INT_1, public)
+    with pytest.raises(errors.WeakKey):
+        suite.check_sealing(INT_1, public[:-1])
+    with pytest.raises(errors.SuiteUnknown):
+        suite.check_sealing("YRDX-SM-1", public)
+
+
 @needs_shared
 def test_refuses_every_weak_key_of_the_cctv_vectors() -> None:
     """Each edge point with a low-order component or a non-canonical form is refused at registration."""

@@ -39,7 +39,7 @@ def open_agreement(content: bytes, *, name: str, officers: Mapping[str, PublicKe
     opened = envelopes.open_envelope(
         envelopes.from_json(content), payload_type=AGREEMENT_TYPE, find=lambda each: _officer(officers, each, name)
     )
-    row = jsontext.load(opened.payload, refuse=BundleMalformed)
+    row = jsontext.load(opened.payload, refuse=BundleMalformed, name=name)
     part = row.members(("id", "parties"), others=True)
     if part["id"].text() != name:
         part["id"].fail("is not the id that its file's name says")

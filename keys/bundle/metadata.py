@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeVar, cast
 
-from securesystemslib.signer import Key
 from tuf.api.metadata import DelegatedRole, Metadata, MetaFile, Role, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization import DeserializationError, SerializationError
 
@@ -39,7 +38,7 @@ def read(content: bytes, kind: type[_T], name: str) -> Metadata[_T]:
     Raises BundleMalformed for anything but strict JSON of TUF 1.0, WeakKey for a key that is not fit.
     """
     _check(len(content) <= SIZE_LIMIT, name, "is too large")
-    top = jsontext.load(content, refuse=BundleMalformed).members(("signatures", "signed"))
+    top = jsontext.load(content, refuse=BundleMalformed, name=name).members(("signatures", "signed"))
     signed = top["signed"].members(("_type", "version"), others=True)
     signed["version"].integer(least=1)
     _check(signed["_type"].value == kind.type, name, "is of another role")
@@ -87,7 +86,7 @@ def seat_of(role: str, delegator: _Delegator) -> Seat:
     member's sit where each member has one seat.
     """
     entry = delegator.get_delegated_role(role)
-    keys = tuple(rolekeys.public_key(_key(delegator, each, role)) for each in entry.keyids)
+    keys = tuple(rolekeys.public_key(delegator.get_key(each)) for each in entry.keyids)
     names = [rolekeys.name_of(each.id) for each in keys]
     use, member = layout.use_of(role), layout.member_of(role)
     _check(all(each.use == use for each in names), role, f"is given to a key that is not for {use!r}")
@@ -149,13 +148,6 @@ def check_content(content: bytes, said: MetaFile | TargetFile, name: str) -> Non
     """
     if len(content) != said.length or sha256(content).hexdigest() != digest_of(said, name):
         raise BundleMixed(f"the bundle's {name} is not the one of its snapshot; fetch the bundle again")
-
-
-def _key(delegator: _Delegator, key_id: str, role: str) -> Key:
-    try:
-        return delegator.get_key(key_id)
-    except ValueError:
-        raise BundleMalformed(f"{role} is given to a key that is not listed; list it or take it out") from None
 
 
 def _whole(entry: Role) -> int:

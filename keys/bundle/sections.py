@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +36,7 @@ def read_file(role: str, path: str, content: bytes, allowed: Iterable[str]) -> S
 
     Raises BundleMalformed when it is not strict JSON, or holds a section of another file.
     """
-    found = replace(jsontext.load(content, refuse=BundleMalformed), path=path).members((), others=True)
+    found = jsontext.load(content, refuse=BundleMalformed, name=path).members((), others=True)
     for name in found.keys() - set(allowed):
         raise BundleMalformed(f"{path} holds the section {name[:40]!r}, which stands elsewhere; move it")
     return Signed(role=role, path=path, sections=found)
