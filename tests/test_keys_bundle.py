@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -618,7 +619,11 @@ def thawed(value: Any) -> Any:
     """Write JSON in one form: lists in the order of their texts, as files put rows in another one."""
     if isinstance(value, Mapping):
         return {name: thawed(each) for name, each in value.items()}
-    return sorted(map(thawed, value), key=json.dumps) if isinstance(value, tuple | list) else value
+    return (
+        sorted(map(thawed, value), key=partial(json.dumps, sort_keys=True))
+        if isinstance(value, tuple | list)
+        else value
+    )
 
 
 @pytest.mark.parametrize("section", ["clocks", "measure_lists", "inspection_rules"])
