@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from keys import moments
 from keys.bundle.opening import Opened, SignedRole, open_archive
+from keys.bundle.quarantine import SECTION, Stop, apply, read_stops
 from keys.errors import BundleExpired, BundleMalformed, KeyNotValid, KeyUnknown, MemberUnknown, WeakKey
 from keys.jsontext import Place
 from keys.members import DIVISION_SIZE, Agency, Key, Member, Name, Officer, Role, read_member, read_suites
@@ -28,10 +29,12 @@ __all__ = [
     "Role",
     "SignedRole",
     "Stage",
+    "Stop",
     "open_bundle",
 ]
 
 _OWN = ("minimum_version", "suites", "members")
+_NOT_SECTIONS = (*_OWN, SECTION)
 _MEMBER_LIMIT = 1000
 _VERIFIED = object()
 
@@ -66,7 +69,9 @@ class Directory:
     members: tuple[Member, ...]
     sections: Mapping[str, Any]
     roles: tuple[SignedRole, ...]
+    quarantine: tuple[Stop, ...]
     archive: bytes = field(repr=False)
+    opened: Opened = field(repr=False)
     verified: InitVar[object]
     _members: Mapping[str, Member] = field(init=False, repr=False)
     _keys: Mapping[str, Key] = field(init=False, repr=False)
@@ -167,6 +172,10 @@ class Directory:
         if self.stage(now) is Stage.CLOSED:
             raise BundleExpired(f"the bundle expired at {moments.write(self.close_time)}; fetch the current one")
 
+    def stopped(self, stops: Iterable[Stop]) -> "Directory":
+        """Return the directory of the same bundle with further things stopped, as one member does for itself."""
+        return _read(self.opened, self.archive, (*self.quarantine, *stops))
+
     def _keep(self, name: str, what: str, pairs: Iterable[tuple[str, _T]]) -> None:
         found: dict[str, _T] = {}
         for each, value in pairs:
@@ -193,11 +202,14 @@ def open_bundle(archive: bytes, *, root: bytes, floor: int = 0) -> Directory:
     Expiry is not looked at: old evidence must still verify. Raises what `open_archive` raises, and
     BundleMalformed, WeakKey and SuiteUnknown for its content.
     """
-    return _read(open_archive(archive, root=root, floor=floor), archive)
+    opened = open_archive(archive, root=root, floor=floor)
+    listed = Place(path=f"$.{SECTION}", value=opened.document.get(SECTION, ()), refuse=BundleMalformed)
+    return _read(opened, archive, read_stops(listed))
 
 
-def _read(opened: Opened, archive: bytes) -> Directory:
-    part = Place(path="$", value=opened.document, refuse=BundleMalformed).members(_OWN, others=True)
+def _read(opened: Opened, archive: bytes, quarantine: tuple[Stop, ...]) -> Directory:
+    document = apply(opened.document, quarantine)
+    part = Place(path="$", value=document, refuse=BundleMalformed).members(_OWN, others=True)
     directory = Directory(
         version=opened.version,
         minimum_version=part["minimum_version"].integer(least=0),
@@ -206,9 +218,11 @@ def _read(opened: Opened, archive: bytes) -> Directory:
         close_time=opened.close_time,
         suites=read_suites(part["suites"]),
         members=tuple(read_member(each) for each in part["members"].items(limit=_MEMBER_LIMIT)),
-        sections=MappingProxyType({name: place.value for name, place in part.items() if name not in _OWN}),
+        sections=MappingProxyType({name: place.value for name, place in part.items() if name not in _NOT_SECTIONS}),
         roles=opened.roles,
+        quarantine=quarantine,
         archive=archive,
+        opened=opened,
         verified=_VERIFIED,
     )
     if directory.minimum_version > directory.version:
