@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from gateway.ports import Feed
-from keys import custody, moments, suite, tls
+from keys import custody, moments, possession, suite, tls
 from keys.bodies import new_day_key
+from keys.envelope import SIGNATURE_LIMIT, to_json
 from nodes.declarations import FILE, write_feeds
 from nodes.federation.compiling import Standing
 
 SIGNING_LIFE = timedelta(days=365)
+DESK = "desk"
+"""What an officer's key is for, in a proof of its possession."""
 LEAF_DAYS = 90  # until leaves renew themselves
 CONFIG = """\
 # One member's node. Relative paths start at this file's folder.
@@ -44,14 +47,19 @@ passphrase_file = "keys/passphrase"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What the federation's bundle says of a member: public keys and certificates only."""
+    """What the federation's bundle says of a member: public keys and certificates only.
+
+    `proofs` show, as DSSE JSON, that whoever registers its keys holds them (`keys.possession`).
+    """
 
     member: str
     standing: Standing
+    proofs: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Write the entry as the text that goes to the member's trust officers."""
-        return json.dumps({"member": self.member, **asdict(self.standing)}, ensure_ascii=False, indent=1)
+        document = {"member": self.member, **asdict(self.standing), "proofs": self.proofs}
+        return json.dumps(document, ensure_ascii=False, indent=1)
 
 
 def read_entry(text: str) -> Entry:
@@ -61,7 +69,15 @@ def read_entry(text: str) -> Entry:
         ValueError, KeyError, TypeError: for any other form.
     """
     row = json.loads(text)
-    return Entry(member=row.pop("member"), standing=Standing(**row))
+    member, proofs = row.pop("member"), tuple(row.pop("proofs", ()))
+    return Entry(member=member, standing=Standing(**row), proofs=proofs)
+
+
+def prove(keys: Iterable[tuple[str, suite.Signer]]) -> tuple[str, ...]:
+    """Prove the possession of keys, given by use, as an entry's `proofs`: as many at a time as an envelope signs."""
+    pairs = tuple(keys)
+    groups = (pairs[start : start + SIGNATURE_LIMIT] for start in range(0, len(pairs), SIGNATURE_LIMIT))
+    return tuple(to_json(possession.prove(group)).decode("ascii") for group in groups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +129,11 @@ def init_node(
         ca_certificates=(authority.certificate_pem.decode(),),
         issuing_certificates=(issuing.certificate_pem.decode(),),
         keys=(_key(member, seed, now),),
-        officers=officers,
+        officers={name: _text(signer.public) for name, signer in officers.items()},
     )
-    return Entry(member=member, standing=standing)
+    own = ("sign", suite.signer(seed, owner=member))
+    proofs = prove([own, *((DESK, signer) for signer in officers.values())])
+    return Entry(member=member, standing=standing, proofs=proofs)
 
 
 def _passphrase(path: Path) -> bytes:
@@ -132,9 +150,9 @@ def _agencies(
     issuing: tls.Issuer,
     now: datetime,
     work: custody.Work,
-) -> Mapping[str, str]:
+) -> Mapping[str, suite.Signer]:
     """Make each officer's folder: a leaf of the agency, the officer's key, and a passphrase that nobody else has."""
-    publics = {}
+    signers = {}
     for agency, officers in agencies.items():
         for officer in officers:
             home = folder / "agencies" / officer
@@ -143,8 +161,8 @@ def _agencies(
             leaf = issuing.issue_leaf(member=member, role="agency", name=agency, now=now, days=LEAF_DAYS)
             custody.save_leaf(home / "leaf.pem", leaf, passphrase)
             custody.save_seed(home / "officer.key", seed, passphrase, owner=officer, suite=suite.INT_1, work=work)
-            publics[officer] = _text(suite.signer(seed, owner=officer).public)
-    return publics
+            signers[officer] = suite.signer(seed, owner=officer)
+    return signers
 
 
 def _key(member: str, seed: bytes, now: datetime) -> Mapping[str, Any]:

@@ -127,16 +127,7 @@ def _check_agreement(
     question: Question, kind: Kind, purpose: Purpose, item: ApplicationItem, charter: Charter, today: date
 ) -> Grant:
     """Step 12: an agreement in force between these parties for this purpose, kind, domains and area."""
-    header = question.header
-    agreement = charter.catalogue.agreements.get(header.agreement_id)
-    parties = {header.asker_member, header.answerer_member}
-    if agreement is None or not agreement.in_force(today) or not parties <= set(agreement.parties):
-        raise Refused(RefusalReason.NO_AGREEMENT)
-    if agreement.suspended:
-        raise Refused(RefusalReason.SUSPENDED)
-    if header.purpose not in agreement.purposes or kind.name not in agreement.kinds:
-        raise Refused(RefusalReason.NO_AGREEMENT)
-    check_area(agreement, header.asker_agency, charter)
+    agreement = check_agreement(question.header, kind, charter, today)
     return grant(
         kind,
         question.body,
@@ -146,6 +137,24 @@ def _check_agreement(
         catalogue=charter.catalogue,
         on=today,
     )
+
+
+def check_agreement(header: QuestionHeader, kind: Kind, charter: Charter, today: date) -> Agreement:
+    """Step 12: an agreement in force between both members, for this purpose and kind, where the agency sits.
+
+    Raises:
+        Refused: NO_AGREEMENT, SUSPENDED or NOT_IN_SCOPE.
+    """
+    agreement = charter.catalogue.agreements.get(header.agreement_id)
+    parties = {header.asker_member, header.answerer_member}
+    if agreement is None or not agreement.in_force(today) or not parties <= set(agreement.parties):
+        raise Refused(RefusalReason.NO_AGREEMENT)
+    if agreement.suspended:
+        raise Refused(RefusalReason.SUSPENDED)
+    if header.purpose not in agreement.purposes or kind.name not in agreement.kinds:
+        raise Refused(RefusalReason.NO_AGREEMENT)
+    check_area(agreement, header.asker_agency, charter)
+    return agreement
 
 
 def check_area(agreement: Agreement, agency_id: str, charter: Charter) -> None:

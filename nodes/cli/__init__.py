@@ -16,6 +16,7 @@ from nodes.cli.node import node
 from nodes.cli.quality import quality
 from nodes.cli.sample import sample
 from nodes.cli.session import Session, SpeakingGroup, option
+from nodes.cli.trust import trust
 from nodes.cli.verify import verify
 from nodes.cli.words import LANGUAGES
 
@@ -33,6 +34,7 @@ COMMANDS: tuple[click.Command, ...] = (
     demo,
     sample,
     quality,
+    trust,
 )
 """Every command; a new one is added here."""
 

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import click
 
+from keys.custody import MODERATE, Work
 from nodes.cli.words import Words, choose, plain
 
 COMPLETE, NOT_GENUINE, USAGE, INCOMPLETE, REFUSED, UNREACHABLE = 0, 1, 2, 3, 4, 5
@@ -29,6 +30,7 @@ class Session:
     option: str | None = None
     preferred: str = ""
     now: Callable[[], datetime] = field(default=_now)
+    work: Work = MODERATE
 
     @property
     def words(self) -> Words:

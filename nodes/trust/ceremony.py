@@ -1,0 +1,85 @@
+"""A whole ceremony in one process: the officers of every member propose, sign and publish. For labs and tests.
+
+Real members' keys are never together; each step here is the one that the officers' tool takes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from keys.bundle import layout, sections
+from keys.suite import Signer
+from nodes.federation.signing import Hands, Lives
+from nodes.trust.draft import Draft
+from nodes.trust.errors import Ground, TrustRefused
+from nodes.trust.proposing import Wanted, propose
+from nodes.trust.published import Published
+from nodes.trust.publishing import publish
+from nodes.trust.signing import add
+
+
+def hold(
+    document: Mapping[str, Any],
+    officers: Hands,
+    base: Published | None,
+    *,
+    now: datetime,
+    lives: Lives | None = None,
+    publishers: int = 2,
+    renew: frozenset[str] = frozenset(),
+) -> Published:
+    """Lead from what is published to a document's bundle; the last publishers are at work, the others are down.
+
+    Raises:
+        TrustRefused: whatever the tool refuses.
+    """
+    draft = propose(wanted(document, officers, now, renew=renew), base, now=now, lives=lives)
+    draft = sign_all(
+        draft, base, (each for uses in officers.signers.values() for keys in uses.values() for each in keys)
+    )
+    at_work = [officers.signers[top]["publisher"][0] for top in officers.tops][-publishers:]
+    root = base.roots[0] if base else b""
+    for _ in range(2 * publishers):
+        for signer in at_work:
+            try:
+                step = publish(draft, base, signer, now=now, root=root, stand_in=True, lives=lives)
+            except TrustRefused as error:
+                if error.ground is not Ground.NOTHING_TO_SIGN:
+                    raise
+                continue
+            if step.published is not None:
+                return step.published
+            draft = step.draft
+    raise TrustRefused(Ground.SIGNATURES_MISSING, names=layout.TIMESTAMP)
+
+
+def wanted(
+    document: Mapping[str, Any], officers: Hands, now: datetime, *, renew: frozenset[str] = frozenset()
+) -> Wanted:
+    """Say what a document wants under the keys of these officers."""
+    plain = json.loads(json.dumps(document, ensure_ascii=False))
+    return Wanted(
+        files=sections.split(plain, year=now.year),
+        agreements=tuple(plain.get("agreements", ())),
+        keys={
+            (member, use): tuple(each.public_key() for each in keys)
+            for member, uses in officers.signers.items()
+            for use, keys in uses.items()
+        },
+        proofs={},
+        renew=renew,
+    )
+
+
+def sign_all(draft: Draft, base: Published | None, signers: Iterable[Signer]) -> Draft:
+    """Let every signer sign what it may."""
+    for each in signers:
+        try:
+            draft = add(draft, base, each)
+        except TrustRefused as error:
+            if error.ground is not Ground.NOTHING_TO_SIGN:
+                raise
+    return draft
