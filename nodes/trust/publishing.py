@@ -24,7 +24,7 @@ from nodes.trust.draft import AGREEMENTS, STAGES, After, Draft
 from nodes.trust.errors import Ground, TrustRefused
 from nodes.trust.proposing import RENEW
 from nodes.trust.published import Published, open_published
-from nodes.trust.review import document_of
+from nodes.trust.review import check_extends, document_of
 from nodes.trust.standing import EXPIRING, counts, member_of, on_duty, seats, signed_agreement
 
 SKEW = timedelta(minutes=10)
@@ -62,10 +62,12 @@ def publish(
     """Take one publisher's turn.
 
     Raises:
-        TrustRefused: SIGNATURES_MISSING while officers have to sign, NOT_ON_DUTY for whoever begins out of turn and is
-            no stand-in, NOT_SEEN when the draft does not extend what this publisher saw or another made it wrongly,
-            NOTHING_TO_SIGN when this publisher's turn is over, BUNDLE_REFUSED when a node would refuse the result.
+        TrustRefused: NOT_EXTENDING; SIGNATURES_MISSING while officers have to sign; NOT_ON_DUTY for whoever begins out
+            of turn and is no stand-in; NOT_SEEN when the draft does not extend what this publisher saw or another made
+            it wrongly; NOTHING_TO_SIGN when this publisher's turn is over; BUNDLE_REFUSED when a node would refuse the
+            result.
     """
+    check_extends(draft, base)
     missing = [each for each in counts(draft, base) if each.missing]
     if missing:
         raise TrustRefused(Ground.SIGNATURES_MISSING, names=", ".join(sorted({each.name for each in missing})))

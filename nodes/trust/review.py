@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from gateway.charter import Charter, charter
@@ -30,7 +30,7 @@ from nodes.trust.errors import Ground, TrustRefused
 from nodes.trust.proposing import digest_of, keys_of
 from nodes.trust.published import Published
 from nodes.trust.requests import proven
-from nodes.trust.standing import read_row
+from nodes.trust.standing import on_duty, read_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +51,14 @@ def review(draft: Draft, base: Published | None, *, now: datetime) -> Reviewed:
             and what `grades.check_mappings` raises.
     """
     # 1 it extends exactly what is published
-    _check_extends(draft, base)
+    check_extends(draft, base)
     # 2 keys: one owner and one use each, and whoever registers a new one holds it
     after = After(draft=draft, base=base)
     document = document_of(after)
     _check_keys(after, base, document)
     # 3 it can be read, by the nodes' own reader
+    _check_rota(document, civil_day(now))
+    _check_parties(document)
     directory = rehearse(document, now)
     new = charter_of(directory)
     old = None if base is None else charter_of(base.directory)
@@ -117,7 +119,12 @@ def charter_of(directory: Directory) -> Charter:
         raise TrustRefused(Ground.TABLES_REFUSED, why=str(error)) from error
 
 
-def _check_extends(draft: Draft, base: Published | None) -> None:
+def check_extends(draft: Draft, base: Published | None) -> None:
+    """Check that a draft extends exactly what is published, role by role.
+
+    Raises:
+        TrustRefused: NOT_EXTENDING.
+    """
     if (draft.base_version, draft.base_digest) != (base.version if base else 0, digest_of(base)):
         raise TrustRefused(Ground.NOT_EXTENDING, version=draft.base_version, published=base.version if base else 0)
     after = After(draft=draft, base=base)
@@ -141,6 +148,21 @@ def _check_keys(after: After, base: Published | None, document: Mapping[str, Any
     for key_id, use, public in listed:
         if key_id not in known and use != SEAL and (key_id, use, public) not in claims:
             raise TrustRefused(Ground.NOT_PROVEN, why=key_id)
+
+
+def _check_rota(document: Mapping[str, Any], today: date) -> None:
+    try:
+        on_duty(document, today)
+    except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        raise TrustRefused(Ground.TABLES_REFUSED, why="rota: from, days, order") from error
+
+
+def _check_parties(document: Mapping[str, Any]) -> None:
+    members = {row["id"] for row in document["members"]}
+    for row in document["agreements"]:
+        for party in row["parties"]:
+            if party not in members:
+                raise TrustRefused(Ground.TABLES_REFUSED, why=f"agreements {row['id']}: {party} is no member")
 
 
 def _role_keys(after: After) -> Iterator[tuple[str, str, bytes]]:
