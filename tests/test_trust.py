@@ -158,7 +158,7 @@ def forged(role: str, content: bytes) -> Draft:
 @pytest.mark.parametrize(
     "content",
     [
-        writing.write_snapshot(version=9, expires=LATER + timedelta(days=7), roles={}),
+        writing.write_snapshot(version=99, expires=LATER + timedelta(days=7), roles={}),
         writing.write_snapshot(
             version=2, expires=LATER + timedelta(days=7), roles=dict(list(first().roles.items())[:2])
         ),
@@ -174,15 +174,31 @@ def test_what_a_stolen_publisher_key_made_is_not_cosigned(content: bytes) -> Non
 
 
 def test_a_publisher_cosigns_only_what_extends_what_it_saw() -> None:
-    """What it signed last, or anything older with another content, it signs no more; the same bytes it does."""
+    """After a crash it signs the very same bytes again; another content of that version, or an older one, never."""
     draft, mine = signed_but(draft_of(purpose)), key(ON_DUTY, "publisher")
-    step = publish(draft, first(), mine, now=LATER, root=ROOT)
-    again = publish(draft, first(), mine, now=LATER, root=ROOT, seen=step.seen)
-    assert again.draft == step.draft
+    step, soon = publish(draft, first(), mine, now=LATER, root=ROOT), LATER + timedelta(minutes=1)
+    crashed = replace(draft, stage=step.draft.stage)
+    assert publish(crashed, first(), mine, now=soon, root=ROOT, seen=step.seen).draft == step.draft
+    other = publish(draft, first(), key("310000", "publisher"), now=soon, root=ROOT, stand_in=True)
+    for seen in (step.seen, Seen(versions={"snapshot": 7})):
+        with refusal(Ground.NOT_SEEN):
+            publish(other.draft, first(), mine, now=soon, root=ROOT, seen=seen)
+
+
+def test_a_draft_that_was_given_up_blocks_no_publisher() -> None:
+    """Who signed a snapshot that never came makes the next one of a version that it never signed."""
+    given_up, draft = signed_but(draft_of(area)), signed_but(draft_of(purpose))
+    seen = publish(given_up, first(), key("330000", "publisher"), now=LATER, root=ROOT, stand_in=True).seen
+    seen = Seen(versions={**seen.versions, "snapshot": 2}, digests={**seen.digests, "snapshot": "other"})
+    theirs = publish(draft, first(), key(ON_DUTY, "publisher"), now=LATER, root=ROOT).draft
     with refusal(Ground.NOT_SEEN):
-        publish(draft, first(), mine, now=LATER + timedelta(seconds=1), root=ROOT, seen=step.seen)
-    with refusal(Ground.NOT_SEEN):
-        publish(draft, first(), mine, now=LATER, root=ROOT, seen=Seen(versions={"snapshot": 7}))
+        publish(theirs, first(), key("330000", "publisher"), now=LATER, root=ROOT, seen=seen)
+    mine = publish(
+        theirs, first(), key("330000", "publisher"), now=LATER, root=ROOT, seen=seen, again=True, stand_in=True
+    )
+    found = take_turns(mine.draft, (ON_DUTY, "330000")).published
+    assert found is not None
+    assert found.version == 3
 
 
 def test_the_publisher_on_duty_begins() -> None:

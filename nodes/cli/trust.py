@@ -93,8 +93,13 @@ def propose(
 @_published
 @_root
 @_json
-def show(*, draft: Path, published: Path, root: Path | None, as_json: bool) -> None:
+@option("--digest", say="help.digest", is_flag=True)
+def show(*, draft: Path, published: Path, root: Path | None, as_json: bool, digest: bool) -> None:
     """Show what a draft would change, and who could then see what."""
+    if digest:
+        with _refusals():
+            click.echo(read_draft(draft).digest)
+        return
     with _refusals():
         _, _, reviewed, told = _told(draft, published, root)
     if as_json:
@@ -137,8 +142,17 @@ def sign(*, draft: Path, published: Path, root: Path | None, key: Path, passphra
 @_passphrase
 @option("--refresh", say="help.refresh", is_flag=True)
 @option("--stand-in", say="help.stand_in", is_flag=True)
+@option("--again", say="help.again", is_flag=True)
 def publish(
-    *, draft: Path, published: Path, root: Path | None, key: Path, passphrase_file: Path, refresh: bool, stand_in: bool
+    *,
+    draft: Path,
+    published: Path,
+    root: Path | None,
+    key: Path,
+    passphrase_file: Path,
+    refresh: bool,
+    stand_in: bool,
+    again: bool,
 ) -> None:
     """Take one publisher's turn; exit 3 while another publisher has to take theirs."""
     with _refusals():
@@ -154,9 +168,11 @@ def publish(
             root=_trusted(published, root),
             seen=publishing.read_seen(seen),
             stand_in=stand_in,
+            again=again,
         )
-        publishing.write_seen(step.seen, seen)  # before the signature is anywhere: after a crash nothing else is signed
+        # What is signed, then that it was signed, then the signature: after a crash the same bytes are signed again.
         write_stage(step.draft, draft)
+        publishing.write_seen(step.seen, seen)
         if step.made:
             write_signatures(step.draft, signer.id, draft)
         if step.published is not None:

@@ -169,9 +169,13 @@ def write_signatures(draft: Draft, key_id: str, folder: Path) -> Path:
 
 
 def write_stage(draft: Draft, folder: Path) -> None:
-    """Write what publishers made into a draft's folder."""
-    for role, content in draft.stage.items():
-        files_of.replace(folder / "publishing" / f"{role}.json", content)
+    """Write what publishers made into a draft's folder, the first stage first; what was dropped goes away."""
+    for role in STAGES:
+        path = folder / "publishing" / f"{role}.json"
+        if role in draft.stage:
+            files_of.replace(path, draft.stage[role])
+        else:
+            path.unlink(missing_ok=True)
 
 
 def read_draft(folder: Path) -> Draft:

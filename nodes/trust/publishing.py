@@ -28,6 +28,8 @@ from nodes.trust.review import check_extends, document_of
 from nodes.trust.standing import EXPIRING, counts, member_of, on_duty, seats, signed_agreement
 
 SKEW = timedelta(minutes=10)
+GIVEN_UP = 16
+"""Versions that drafts which were given up may have used since the last that was published."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +59,10 @@ def publish(
     root: bytes,
     seen: Seen | None = None,
     stand_in: bool = False,
+    again: bool = False,
     lives: Lives | None = None,
 ) -> Step:
-    """Take one publisher's turn.
+    """Take one publisher's turn; `again` drops what publishers made so far, and begins anew.
 
     Raises:
         TrustRefused: NOT_EXTENDING; SIGNATURES_MISSING while officers have to sign; NOT_ON_DUTY for whoever begins out
@@ -71,6 +74,8 @@ def publish(
     missing = [each for each in counts(draft, base) if each.missing]
     if missing:
         raise TrustRefused(Ground.SIGNATURES_MISSING, names=", ".join(sorted({each.name for each in missing})))
+    if again:
+        draft = replace(draft, stage={})
     turn = _Turn(draft, base, signer, now.replace(microsecond=0), seen or Seen(), lives or Lives())
     if not draft.stage:
         turn.check_duty(stand_in=stand_in)
@@ -156,7 +161,7 @@ class _Turn:
             late = issued > self._now + SKEW or ends > self._now + SKEW + life.get(role, self._lives.timestamp)
             if late or ends <= self._now:
                 raise TrustRefused(Ground.NOT_SEEN, role=role)
-        version = self._next(role)
+        version = self._version(role, stated)
         if role == layout.AGREEMENTS:
             return writing.write_targets(role, version=version, expires=ends, files=self._agreements(), delegations={})
         if role == layout.SNAPSHOT:
@@ -197,8 +202,14 @@ class _Turn:
         held = self._base.files if self._base else {}
         return {path: each for path, each in held.items() if path.startswith(f"{role}/")}
 
-    def _next(self, role: str) -> int:
-        return read_sheet(self._base.roles[role], role).version + 1 if self._base else 1
+    def _version(self, role: str, stated: Sheet | None) -> int:
+        """Give the next version: one that this publisher never signed, as a draft given up may have used some."""
+        least = read_sheet(self._base.roles[role], role).version + 1 if self._base else 1
+        if stated is None:
+            return max(least, self.seen.versions.get(role, 0) + 1)
+        if not least <= stated.version <= least + GIVEN_UP:
+            raise TrustRefused(Ground.NOT_SEEN, role=role)
+        return stated.version
 
 
 def _extended(seen: Seen, sheet: Sheet) -> Seen:
