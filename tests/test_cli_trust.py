@@ -1,0 +1,209 @@
+"""`yrdx trust` as officers type it: the page's ceremony word for word, resumed, rotated, refused; files only."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from keys.directory import open_bundle
+from keys.envelope import from_json, to_json
+from nodes.cli import main
+from nodes.cli.session import Session
+from nodes.cli.words import LANGUAGES, table
+from nodes.lab import LIGHT
+from nodes.trust.errors import Ground
+from nodes.trust.published import read_published
+
+ROOT = Path(__file__).resolve().parent.parent
+NOW = datetime(2026, 11, 22, 2, tzinfo=UTC)
+_LOOP = re.compile(r"for (\w+) in ([^;]+); do (.*); done")
+_SET = re.compile(r"(\w+)=\$\((.*)\)")
+
+
+@dataclass
+class Desk:
+    """A shell of one command: `yrdx`, in this process, at a time of the test's choosing."""
+
+    now: datetime = NOW
+    language: str = "en"
+    names: dict[str, str] = field(default_factory=dict)
+    codes: list[int] = field(default_factory=list)
+
+    def run(self, line: str) -> Result:
+        """Run one command."""
+        words = shlex.split(re.sub(r"\$(\w+)", lambda found: self.names[found[1]], line))
+        assert words[0] == "yrdx"
+        session = Session(now=lambda: self.now, work=LIGHT)
+        done = CliRunner().invoke(main, ["--lang", self.language, *words[1:]], obj=session)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        self.codes.append(done.exit_code)
+        return done
+
+    def script(self, text: str) -> None:
+        """Run lines of sh: commands, loops on one line, and names set to what a command prints."""
+        for line in text.strip().splitlines():
+            self._line(line)
+
+    def _line(self, line: str) -> None:
+        if found := _SET.fullmatch(line):
+            self.names[found[1]] = self.run(found[2]).output.strip()
+        elif found := _LOOP.fullmatch(line):
+            for each in found[2].split():
+                self.names[found[1]] = each
+                self._line(found[3])
+        else:
+            self.run(line)
+
+
+def ceremonies() -> list[str]:
+    """Read the ceremonies of the page."""
+    page = (ROOT / "docs/bundle.md").read_text(encoding="utf-8")
+    return re.findall(r"<!-- ceremony -->\n```sh\n(.*?)```", page, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[int]]]:
+    """Hold the page's first ceremony in a folder."""
+    folder, desk = tmp_path_factory.mktemp("ceremony"), Desk()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        desk.script(ceremonies()[0])
+        yield folder, desk.codes
+
+
+@pytest.fixture
+def desk(held: tuple[Path, list[int]], monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Sit down where the first ceremony was held."""
+    monkeypatch.chdir(held[0])
+    return Desk()
+
+
+def said(desk: Desk, line: str) -> dict[str, Any]:
+    """Run a command with --json and read what it says."""
+    document: dict[str, Any] = json.loads(desk.run(f"{line} --json").output)
+    return document
+
+
+def test_the_ceremony_of_the_page(held: tuple[Path, list[int]]) -> None:
+    """Every command ends well, publishers take turns, and what is published opens under its first root."""
+    folder, codes = held
+    assert [each for each in codes if each != 0] == [3, 3, 3]
+    root = (folder / "bundle/metadata/1.root.json").read_bytes()
+    for place in ("bundle", "mirror"):
+        assert open_bundle((folder / place / "archives/1.tar").read_bytes(), root=root).version == 1
+    names = {each.relative_to(folder / "mirror").as_posix() for each in (folder / "mirror").rglob("*.json")}
+    assert {"metadata/timestamp.json", "metadata/1.snapshot.json", "metadata/1.root.json"} <= names
+
+
+def test_no_private_key_is_in_a_draft_or_published(held: tuple[Path, list[int]]) -> None:
+    """What the key files hold, and their passphrases, stand nowhere else; key files are their owner's alone."""
+    folder = held[0]
+    keys = list(folder.glob("officers/3*/*.key"))
+    secrets = [json.loads(each.read_text())["box"].encode() for each in keys]
+    secrets += [each.read_bytes() for each in folder.glob("officers/3*/*.passphrase")]
+    public = [each for name in ("draft-1", "bundle", "mirror") for each in (folder / name).rglob("*") if each.is_file()]
+    public += list(folder.glob("officers/*/request.json"))
+    assert (len(keys), len(secrets)) == (20, 40)
+    assert [each for each in public if any(secret in each.read_bytes() for secret in secrets)] == []
+    assert {each.stat().st_mode & 0o077 for each in keys} == {0}
+
+
+def test_the_page_rotates_a_root_key_and_refreshes(
+    held: tuple[Path, list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second ceremony makes a root of version 2 by old and new holders, the third a timestamp of the next day."""
+    shutil.copytree(held[0], tmp_path / "next")
+    monkeypatch.chdir(tmp_path / "next")
+    desk = Desk(now=NOW + timedelta(hours=1))
+    desk.script(ceremonies()[1])
+    assert desk.codes == [0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 0]
+    assert said(desk, "yrdx trust status --published bundle")["complete"]
+    desk.now = NOW + timedelta(hours=20)
+    late = said(desk, "yrdx trust status --published bundle")
+    assert (desk.codes[-1], [each["role"] for each in late["published"] if each["expiring"]]) == (3, ["timestamp"])
+    desk.script(ceremonies()[2])
+    assert desk.codes[-3:] == [3, 0, 0]
+    found = read_published(Path("mirror"), Path("bundle/metadata/1.root.json"))
+    assert found is not None
+    versions = {each.name: each.version for each in found.opened.roles}
+    assert (len(found.roots), versions["root"], versions["snapshot"], versions["timestamp"]) == (2, 2, 2, 3)
+
+
+def test_a_draft_is_shown_before_it_is_signed(desk: Desk) -> None:
+    """In both languages, for people and programs; nothing is signed without its digest."""
+    for desk.language in LANGUAGES:
+        shown = desk.run("yrdx trust show draft-1 --published none").output
+        assert "YRD-4-2026" in shown
+        assert table()["title"]["roles"][desk.language] in shown
+    told = said(desk, "yrdx trust show draft-1 --published none")
+    assert {"format", "digest", "extends", "roles", "agreements", "rows", "grades", "sights"} == set(told)
+    sign = "yrdx trust sign draft-1 --published none --key officers/310000/root.key"
+    done = desk.run(f"{sign} --passphrase-file officers/310000/root.passphrase --yes {'0' * 64}")
+    assert (done.exit_code, told["digest"] in done.stderr) == (2, True)
+    done = desk.run(f"{sign} --passphrase-file officers/310000/root.passphrase")
+    assert (done.exit_code, told["digest"] in done.stdout, told["digest"] in done.stderr) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "ground"),
+    [
+        ("propose draft-9 --published bundle", Ground.NOTHING_CHANGED),
+        ("propose draft-1 --published bundle --renew mappings", Ground.EXISTS),
+        ("propose draft-9 --published none", Ground.KEYS_MISSING),
+        ("propose draft-9 --published bundle --federation officers", Ground.TABLES_REFUSED),
+        ("propose draft-9 --published bundle --request stranger/request.json", Ground.MEMBER_UNKNOWN),
+        ("propose draft-9 --published bundle --request draft-1/draft.json", Ground.UNREADABLE),
+        ("propose draft-9 --published bundle --request forged.json", Ground.NOT_PROVEN),
+        ("init officers/310000 --member 310000", Ground.EXISTS),
+        ("show draft-1 --published bundle", Ground.NOT_EXTENDING),
+        ("show draft-7 --published bundle", Ground.UNREADABLE),
+        ("mirror out --published none", Ground.UNREADABLE),
+        ("status --published bundle --root stranger.json", Ground.BUNDLE_REFUSED),
+        (
+            "sign draft-1 --published none --key forged.json --passphrase-file officers/310000/root.passphrase --yes x",
+            Ground.UNREADABLE,
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_do_next(desk: Desk, line: str, ground: Ground) -> None:
+    """Each ends with 2 and the text of its ground, and writes nothing."""
+    if not Path("stranger").exists():
+        desk.run("yrdx trust init stranger --member 990000")
+        proof = from_json(Path("officers/310000/request.json").read_bytes())
+        forged = to_json(
+            type(proof)(payload_type=proof.payload_type, payload=proof.payload, signatures=proof.signatures[1:])
+        )
+        Path("forged.json").write_bytes(forged)
+        Path("stranger.json").write_bytes(Path("draft-1/metadata/root.json").read_bytes())
+    before = sorted(Path().rglob("*"))
+    done = desk.run(f"yrdx trust {line}")
+    text = table()["trust_refusal"][ground.value]["en"]
+    pattern = re.sub(r"\\\{\w+\\\}", ".*", re.escape(text))
+    assert (done.exit_code, re.search(pattern, done.stderr.replace("\n", " ")) is not None) == (2, True), done.stderr
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_every_ground_has_its_text() -> None:
+    """A ground of refusal that is added needs a text in both languages."""
+    assert {each.value for each in Ground} == set(table()["trust_refusal"])
+
+
+def test_the_page_names_every_command_and_option() -> None:
+    """docs/cli.md has a row for each command of `yrdx trust`, with all its options."""
+    page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+    group: Any = main.commands["trust"]
+    for name, found in group.commands.items():
+        row = next(each for each in page.splitlines() if each.startswith(f"| `yrdx trust {name}"))
+        options = [each.opts[0] for each in found.params if isinstance(each, click.Option)]
+        assert [each for each in options if f"`{each}`" not in row] == [], name
