@@ -27,10 +27,12 @@ from nodes.federation import REFERENCE
 from nodes.federation.compiling import Standing, document, officers
 from nodes.federation.feeds import feeds
 from nodes.federation.folder import read_folder
-from nodes.federation.signing import Hands, Lives, hands, sign_bundle, sign_root
+from nodes.federation.signing import Hands, Lives, hands, sign_bundle
 from nodes.mirror import publish
 from nodes.run import STATUS
 from nodes.setup import Setting, init_node
+from nodes.trust.ceremony import hold
+from nodes.trust.published import Published
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -53,9 +55,9 @@ class Lab:
     folder: Path
     federation: Path
     hands: Hands
-    root: bytes
     standings: dict[str, Standing]
     version: int = 0
+    published: Published | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     edits: list[Edit] = field(default_factory=list)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -74,23 +76,41 @@ class Lab:
         return read_config(self.home(member) / "node.toml")
 
     @property
+    def root(self) -> bytes:
+        """Give the first root, which every node is given."""
+        return self.published.roots[0] if self.published else b""
+
+    @property
     def mirror(self) -> Path:
         """Give the folder of the mirror that all members follow."""
         return self.folder / MIRROR
 
     def publish(self, *, life: timedelta = LIFE, lives: Lives | None = None) -> int:
-        """Sign the next version of the bundle and put it on the mirror at once; give its version."""
-        self.version += 1
-        publish(self.mirror, self.signed(self.version, lives or Lives.of(life)))
+        """Have the officers of all members sign the next bundle, and put it on the mirror; give its version."""
+        roles = self.published.roles if self.published else ()
+        self.published = hold(
+            self.document(),
+            self.hands,
+            self.published,
+            now=self.clock(),
+            lives=lives or replace(Lives.of(life), root=Lives().root),
+            renew=frozenset(roles),
+        )
+        publish(self.mirror, self.published.parts)
+        self.version = self.published.version
         return self.version
 
-    def signed(self, version: int, lives: Lives) -> dict[str, bytes]:
-        """Sign the bundle as it stands now; give its static files."""
+    def document(self) -> dict[str, Any]:
+        """Write what the bundle is to say now."""
         found: dict[str, Any] = json.loads(json.dumps(document(self.federation, self.standings), ensure_ascii=False))
         for edit in self.edits:
             edit(found)
+        return found
+
+    def signed(self, version: int, lives: Lives) -> dict[str, bytes]:
+        """Sign the bundle as it stands now under any version; give its static files, which nobody publishes."""
         issued = self.clock().replace(microsecond=0)
-        return sign_bundle(found, self.hands, root=self.root, version=version, issued=issued, lives=lives)
+        return sign_bundle(self.document(), self.hands, root=self.root, version=version, issued=issued, lives=lives)
 
     def start(self, *members: str) -> None:
         """Start members, wait until they listen, and publish where.
@@ -206,8 +226,6 @@ def build(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     members = read_folder(federation).members
     signing = hands(members, [name for name, row in members.items() if row.get("parent") is None])
-    root = sign_root(signing, issued=now.replace(microsecond=0), lives=Lives())
-    (folder / ROOT).write_bytes(root)
     chosen = replace(setting or Setting(), mirror=f"../{MIRROR}", root=f"../{ROOT}")
     standings = {}
     for member in members:
@@ -222,10 +240,11 @@ def build(
             work=work,
         )
         standings[member] = entry.standing
-    lab = Lab(folder=folder, federation=federation, hands=signing, root=root, standings=standings)
+    lab = Lab(folder=folder, federation=federation, hands=signing, standings=standings)
     if clock:
         lab.clock = clock
     lab.publish()
+    (folder / ROOT).write_bytes(lab.root)
     return lab
 
 

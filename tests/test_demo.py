@@ -59,6 +59,10 @@ def test_the_demo_tells_what_happened(tmp_path: Path) -> None:
     """
     story = told(tmp_path)
     assert [each["id"] for each in story["members"]] == REGIONS
+    bundle = story["bundle"]
+    assert (bundle["version"], bundle["threshold"], bundle["signatures"]) == (2, 3, 4)
+    assert {"root", "targets", "mappings", "agreements", "members-310000"} <= {each["role"] for each in bundle["roles"]}
+    assert [each for each in bundle["roles"] if each["signatures"] < each["threshold"]] == []
     assert {each["kind"] for each in story["answers"]} == {"summary", "rating", "measures", "no_violation"}
     assert [each for each in story["answers"] if not each["verified"]] == []
     recognition = story["recognition"]

@@ -476,3 +476,38 @@ def test_a_second_ceremony_extends_the_first() -> None:
     assert (found.version, found.roles["mappings"]) == (2, first().roles["mappings"])
     assert found.files["agreements/ZONE-2026.json"] == first().files["agreements/ZONE-2026.json"]
     assert layout.ROOT not in found.roles
+
+
+SUB = "310118"
+
+
+def with_sub(document: dict[str, Any]) -> None:
+    """Add a sub-member of Shanghai, with its own agency."""
+    shanghai = document["members"][0]
+    held = [each for each in shanghai["agencies"] if each["division"] == SUB]
+    shanghai["agencies"] = [each for each in shanghai["agencies"] if each not in held]
+    name = {"zh": "青浦区", "en": "Qingpu"}
+    row = {
+        **shanghai,
+        "id": SUB,
+        "name": name,
+        "parent": "310000",
+        "divisions": [SUB],
+        "agencies": held,
+        "officers": [],
+    }
+    document["members"].append(row)
+
+
+def test_a_sub_member_is_signed_by_its_own_officers_under_its_parent() -> None:
+    """Its row and its officers' keys stand with its parent, whose officers sign; its files with its own officers."""
+    keys = tuple(signer(f"sub {each}", f"{SUB}/officer") for each in range(2))
+    wider = replace(council(), signers={**council().signers, SUB: {"officer": keys}})
+    draft = draft_of(with_sub, of=wider, proofs=proven(*(("officer", each) for each in keys)))
+    assert set(draft.roles) == {"members-310000", f"members-{SUB}"}
+    review(draft, first(), now=LATER)
+    found = take_turns(signed_but(draft, of=wider), ("310000", "320000")).published
+    assert found is not None
+    assert found.directory.member(SUB).parent == "310000"
+    mine = {each.name: each.signed_by for each in found.opened.roles}[f"members-{SUB}"]
+    assert set(mine) == {each.id for each in keys}

@@ -49,7 +49,7 @@ class Demo:
     def prepare(self) -> None:
         """Make the federation, load every member's sample through `yrdx ingest`, and start the members."""
         self.lab = build(self.folder / "federation", federation=self.federation)
-        self.say(f"keys, certificates and the signed directory of {len(self.lab.members)} members")
+        self.say(f"keys, certificates and the bundle that the officers of {len(self.lab.members)} members")
         self.say(f"{self.subjects} sample subjects a member, loaded through yrdx ingest")
         loader = self._loader()
         loaded = loader.all()
@@ -64,8 +64,26 @@ class Demo:
             process = self.lab.status(member)["process_id"]
             self.story.members.append({"id": member, "process_id": process})
             self.say(f"  {member}: process {process}, {self.lab.standings[member].endpoint}")
+        self._note_bundle()
         self._open_case("DEMO-1", MARKET, "JOINT_PUNISHMENT", "SH-2026-014")
         self._open_case("DEMO-2", MUNICIPAL, "SCI_TECH_PROJECT", "SH-2026-011")
+
+    def _note_bundle(self) -> None:
+        """Tell the bundle in force, which the officers of all members signed."""
+        published = self.lab.published
+        if published is None:
+            raise DemoError("no bundle was published")
+        roles = [
+            {"role": each.name, "version": each.version, "threshold": each.threshold, "signatures": len(each.signed_by)}
+            for each in published.opened.roles
+        ]
+        quorum = next(each for each in roles if each["role"] == "targets")
+        said = {name: quorum[name] for name in ("threshold", "signatures")}
+        self.story.bundle = {"version": published.version, **said, "roles": roles}
+        self.say(
+            f"bundle {published.version}: {said['signatures']} of {len(self.lab.hands.tops)} members signed, "
+            f"{said['threshold']} must; {len(roles)} roles"
+        )
 
     def _loader(self) -> Loader:
         return Loader(

@@ -10,6 +10,7 @@ from typing import Any
 class Story:
     """What happened, in the shape of `--json`."""
 
+    bundle: dict[str, Any] = field(default_factory=dict)
     members: list[dict[str, Any]] = field(default_factory=list)
     ingest: dict[str, Any] = field(default_factory=dict)
     answers: list[dict[str, Any]] = field(default_factory=list)

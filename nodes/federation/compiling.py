@@ -73,11 +73,15 @@ def document(folder: Path, standings: Mapping[str, Standing], *, minimum_version
     tables = _sections(found)
     read_catalogue(tables)
     whole = {name: found.tables[name] for name in ("rota", "quarantine") if name in found.tables}
-    return tables | whole | {
-        "minimum_version": minimum_version,
-        "suites": [INT_1],
-        "members": [_member(found, row, standings.get(name, Standing())) for name, row in found.members.items()],
-    }
+    return (
+        tables
+        | whole
+        | {
+            "minimum_version": minimum_version,
+            "suites": [INT_1],
+            "members": [_member(found, row, standings.get(name, Standing())) for name, row in found.members.items()],
+        }
+    )
 
 
 def officers(folder: Path, member: str) -> Mapping[str, tuple[str, ...]]:
