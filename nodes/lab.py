@@ -56,6 +56,7 @@ class Lab:
     federation: Path
     hands: Hands
     standings: dict[str, Standing]
+    root: bytes = b""
     version: int = 0
     published: Published | None = None
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -76,11 +77,6 @@ class Lab:
         return read_config(self.home(member) / "node.toml")
 
     @property
-    def root(self) -> bytes:
-        """Give the first root, which every node is given."""
-        return self.published.roots[0] if self.published else b""
-
-    @property
     def mirror(self) -> Path:
         """Give the folder of the mirror that all members follow."""
         return self.folder / MIRROR
@@ -97,7 +93,7 @@ class Lab:
             renew=frozenset(roles),
         )
         publish(self.mirror, self.published.parts)
-        self.version = self.published.version
+        self.root, self.version = self.published.roots[0], self.published.version
         return self.version
 
     def document(self) -> dict[str, Any]:

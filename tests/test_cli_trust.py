@@ -212,10 +212,6 @@ def test_the_page_names_every_command_and_option() -> None:
 def test_the_json_page_lists_every_field(desk: Desk) -> None:
     """docs/json.md tells the fields of both documents in their order."""
     page = (ROOT / "docs/json.md").read_text(encoding="utf-8")
-    lines = {
-        "trust_draft": "yrdx trust show draft-1 --published none",
-        "trust_status": "yrdx trust status --published bundle",
-    }
-    for mark, line in lines.items():
+    for mark, line in (("trust_draft", "show draft-1 --published none"), ("trust_status", "status --published bundle")):
         rows = page.partition(f"<!-- table: {mark} -->\n")[2].split("\n\n")[0].splitlines()[2:]
         assert [re.findall(r"`(\w+)`", row)[0] for row in rows] == list(said(desk, f"yrdx trust {line}")), mark
