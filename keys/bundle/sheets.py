@@ -14,7 +14,6 @@ from keys.bundle import layout, metadata
 from keys.bundle.metadata import Seat
 from keys.bundle.writing import ISSUED
 from keys.errors import SignatureInvalid
-from keys.suite import Signer
 
 _KINDS: Mapping[str, type[Any]] = {
     layout.ROOT: Root,
@@ -68,11 +67,6 @@ def read_sheet(content: bytes, role: str) -> Sheet:
 def signed_by(sheet: Sheet, seat: Seat, signatures: Mapping[str, bytes]) -> tuple[str, ...]:
     """Name the keys of a seat whose signature over the sheet is among these."""
     return tuple(each.id for each in seat.keys if each.id in signatures and _holds(each, sheet, signatures[each.id]))
-
-
-def sign_sheet(sheet: Sheet, signer: Signer) -> bytes:
-    """Return a signature over what a metadata file says."""
-    return signer.sign(sheet.message)
 
 
 def with_signatures(content: bytes, signatures: Mapping[str, bytes]) -> bytes:
