@@ -16,6 +16,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from keys import custody, suite
 from keys.directory import open_bundle
 from keys.envelope import from_json, to_json
 from nodes.cli import main
@@ -137,6 +138,7 @@ def test_the_page_rotates_a_root_key_and_refreshes(
     found = read_published(Path("mirror"), Path("bundle/metadata/1.root.json"))
     assert found is not None
     versions = {each.name: each.version for each in found.opened.roles}
+    assert {each.name for each in Path("mirror/archives").iterdir()} == {"1.tar", "2.tar"}
     assert (len(found.roots), versions["root"], versions["snapshot"], versions["timestamp"]) == (2, 2, 2, 3)
 
 
@@ -174,6 +176,10 @@ def test_a_draft_is_shown_before_it_is_signed(desk: Desk) -> None:
             "sign draft-1 --published none --key forged.json --passphrase-file officers/310000/root.passphrase --yes x",
             Ground.UNREADABLE,
         ),
+        (
+            "sign draft-1 --published none --key node.key --passphrase-file officers/310000/root.passphrase --yes x",
+            Ground.KEY_USE,
+        ),
     ],
 )
 def test_a_refusal_says_what_to_do_next(desk: Desk, line: str, ground: Ground) -> None:
@@ -185,6 +191,7 @@ def test_a_refusal_says_what_to_do_next(desk: Desk, line: str, ground: Ground) -
             type(proof)(payload_type=proof.payload_type, payload=proof.payload, signatures=proof.signatures[1:])
         )
         Path("forged.json").write_bytes(forged)
+        custody.save_seed(Path("node.key"), bytes(32), b"any", owner="310000", suite=suite.INT_1, work=LIGHT)
         Path("stranger.json").write_bytes(Path("draft-1/metadata/root.json").read_bytes())
     before = sorted(Path().rglob("*"))
     done = desk.run(f"yrdx trust {line}")
@@ -192,6 +199,31 @@ def test_a_refusal_says_what_to_do_next(desk: Desk, line: str, ground: Ground) -
     pattern = re.sub(r"\\\{\w+\\\}", ".*", re.escape(text))
     assert (done.exit_code, re.search(pattern, done.stderr.replace("\n", " ")) is not None) == (2, True), done.stderr
     assert sorted(Path().rglob("*")) == before
+
+
+def test_copies_signed_apart_are_joined_by_copying(desk: Desk, tmp_path: Path) -> None:
+    """Two officers sign copies of one draft; their small files together are the draft signed by both."""
+    for name in ("quorum", "root"):
+        shutil.copytree("draft-1", tmp_path / name, ignore=shutil.ignore_patterns("signatures", "publishing"))
+        digest = desk.run(f"yrdx trust show {tmp_path / name} --published none --digest").output.strip()
+        key = f"--key officers/310000/{name}.key --passphrase-file officers/310000/{name}.passphrase"
+        desk.run(f"yrdx trust sign {tmp_path / name} --published none {key} --yes {digest}")
+    shutil.copytree(tmp_path / "root/signatures", tmp_path / "quorum/signatures", dirs_exist_ok=True)
+    found = said(desk, f"yrdx trust status --published none --draft {tmp_path / 'quorum'}")
+    signed = {each["name"]: len(each["signed"]) for each in found["counts"] if each["signed"]}
+    assert (signed, found["complete"]) == ({"root": 1, "targets": 1, "mappings": 1}, False)
+
+
+def test_what_a_crash_left_comes_into_nothing(desk: Desk, tmp_path: Path) -> None:
+    """A folder half made is begun anew, and a draft holds only what was proposed."""
+    (tmp_path / ".draft.new/proofs").mkdir(parents=True)
+    (tmp_path / ".draft.new/proofs/left.json").write_text("{}")
+    desk.run(f"yrdx trust propose {tmp_path / 'draft'} --published bundle --renew mappings")
+    assert sorted(each.name for each in (tmp_path / "draft").rglob("*.json")) == ["draft.json", "mappings.json"]
+    (tmp_path / ".new.new").mkdir()
+    (tmp_path / ".new.new/root.key").write_text("half")
+    desk.run(f"yrdx trust init {tmp_path / 'new'} --member 310000 --use root")
+    assert {each.name for each in (tmp_path / "new").iterdir()} == {"root.key", "root.passphrase", "request.json"}
 
 
 def test_every_ground_has_its_text() -> None:

@@ -21,7 +21,7 @@ from nodes.trust.draft import Draft, read_draft, write_draft, write_signatures, 
 from nodes.trust.errors import Ground, TrustRefused
 from nodes.trust.proposing import propose as next_draft
 from nodes.trust.proposing import refresh as refreshing
-from nodes.trust.published import FIRST_ROOT, Published, read_published
+from nodes.trust.published import FIRST_ROOT, Published, archives, read_published, replace
 from nodes.trust.review import Reviewed, review
 from nodes.trust.standing import standing
 from nodes.trust.telling import Told, tell
@@ -212,6 +212,9 @@ def mirror(*, out: Path, published: Path, root: Path | None) -> None:
         base = read_published(published, root)
         if base is None:
             raise TrustRefused(Ground.UNREADABLE, file=published.name, why=FIRST_ROOT)
+        for older in archives(published, base):
+            if not mirrors.archive_path(out, older.version).exists():
+                replace(mirrors.archive_path(out, older.version), older.packed)
         mirrors.publish(out, base.parts)
     _say("trust.mirrored", version=base.version, folder=out.name)
 

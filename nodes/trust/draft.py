@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -150,6 +151,7 @@ def write_draft(draft: Draft, folder: Path) -> None:
     if folder.exists():
         raise TrustRefused(Ground.EXISTS, file=folder.name)
     new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)  # what a crash left must not come into this draft
     for name, content in draft.fixed().items():
         files_of.replace(new / name, content)
     new.rename(folder)

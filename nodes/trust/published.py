@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from keys.bundle.opening import Opened, open_archive
 from keys.bundle.sheets import Sheet, read_sheet
 from keys.directory import Directory, open_bundle
 from keys.errors import KeysError
-from nodes.mirror import archive_path
+from nodes.mirror import ARCHIVES, archive_path
 from nodes.trust.errors import Ground, TrustRefused
 
 TIMESTAMP = "metadata/timestamp.json"
@@ -98,6 +98,13 @@ def read_published(folder: Path, root: Path | None = None) -> Published | None:
     except (OSError, KeysError) as error:
         raise TrustRefused(Ground.UNREADABLE, file=folder.name, why=str(error)) from error
     return open_published(packed, root=trusted)
+
+
+def archives(folder: Path, newest: Published) -> Iterator[Published]:
+    """Give the older snapshots of a folder, each verified: old evidence may need them."""
+    for path in sorted((folder / ARCHIVES).glob("*.tar")):
+        if path.stem.isdecimal() and int(path.stem) < newest.version:
+            yield open_published(path.read_bytes(), root=newest.roots[0])
 
 
 def archive_version(timestamp: bytes) -> int:

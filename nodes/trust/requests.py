@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,19 +57,24 @@ def init(
 ) -> Request:
     """Make role keys in a new folder, each an encrypted file with a passphrase of its own, and the request.
 
+    The folder is there with all of them, or not at all.
+
     Raises:
-        TrustRefused: EXISTS when the folder holds a request; KEYS_MISSING for fewer than two officers.
-        CustodyError: when a file cannot be written; no key is written over.
+        TrustRefused: EXISTS when there is something of the folder's name; KEYS_MISSING for fewer than two officers.
+        CustodyError: when a file cannot be written, or the member is no name.
     """
     chosen = tuple(names(uses, officers))
-    if (folder / REQUEST).exists():
-        raise TrustRefused(Ground.EXISTS, file=REQUEST)
+    if folder.exists():
+        raise TrustRefused(Ground.EXISTS, file=folder.name)
     if 0 < sum(use == layout.OFFICER for _, use in chosen) < OFFICERS:
         raise TrustRefused(Ground.KEYS_MISSING, member=member, use=layout.OFFICER, wanted=OFFICERS)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = [(use, _make(folder, name, f"{member}/{use}", use, work)) for name, use in chosen]
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)  # keys that a crash left, and nobody was told of
+    new.mkdir(mode=0o700, parents=True)
+    made = [(use, _make(new, name, f"{member}/{use}", use, work)) for name, use in chosen]
     text = to_json(prove(made))
-    custody.write_new(folder / REQUEST, text)
+    custody.write_new(new / REQUEST, text)
+    new.rename(folder)
     return read_request(text)
 
 
