@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from keys.envelope import from_json, to_json
 from nodes.cli import main
 from nodes.cli.session import Session
 from nodes.cli.words import LANGUAGES, table
+from nodes.federation import REFERENCE, officers
 from nodes.lab import LIGHT
+from nodes.setup import Setting, init_node
 from nodes.trust.errors import Ground
 from nodes.trust.published import read_published
 
@@ -247,3 +249,21 @@ def test_the_json_page_lists_every_field(desk: Desk) -> None:
     for mark, line in (("trust_draft", "show draft-1 --published none"), ("trust_status", "status --published bundle")):
         rows = page.partition(f"<!-- table: {mark} -->\n")[2].split("\n\n")[0].splitlines()[2:]
         assert [re.findall(r"`(\w+)`", row)[0] for row in rows] == list(said(desk, f"yrdx trust {line}")), mark
+
+
+def test_a_members_entry_is_taken_with_its_proofs(desk: Desk, tmp_path: Path) -> None:
+    """A node's new keys and its officers' come into the bundle with the entry that proves them, and not without."""
+    named = dict(list(officers(REFERENCE, "340000").items())[:2])
+    entry = init_node(tmp_path / "n", "340000", agencies=named, feeds=(), now=NOW, setting=Setting(), work=LIGHT)
+    for name, each in (("whole", entry), ("bare", replace(entry, proofs=entry.proofs[:0]))):
+        (tmp_path / f"{name}.json").write_text(each.to_json(), encoding="utf-8")
+    propose = f"yrdx trust propose {tmp_path / 'draft'} --published bundle --entry"
+    done = desk.run(f"{propose} {tmp_path / 'bare.json'}")
+    assert (done.exit_code, "private key" in done.stderr, (tmp_path / "draft").exists()) == (2, True, False)
+    assert desk.run(f"{propose} {tmp_path / 'whole.json'}").exit_code == 0
+    told = said(desk, f"yrdx trust show {tmp_path / 'draft'} --published bundle")
+    assert [each["role"] for each in told["roles"]] == ["members-340000"]
+    added = {each["table"] for each in told["rows"] if each["what"] == "ADDED"}
+    assert added == {"keys", "officers"}
+    assert {agency for each in told["sights"][0]["changes"] for agency in each["agencies"]} <= set(named)
+    assert all(each["gained"] for each in told["sights"][0]["changes"])
