@@ -22,8 +22,8 @@ _CODE = b"\n\x12"
 _TAIL = 2 + 18
 _BYTES = 2
 """Wire type of fields of bytes."""
-_HEADER, _SUBJECT = 0x0A, 0x5A
-"""Tags of Question.header (1) and CombinedResult.subjects (11)."""
+_HEADER, _SUBJECT, _ASSERTION = 0x0A, 0x5A, 0x62
+"""Tags of Question.header (1), CombinedResult.subjects (11) and .officer_assertion_digest (12)."""
 
 
 def rest(kind: Hashable) -> Callable[[Any], tuple[object, ...]]:
@@ -85,8 +85,10 @@ def _decode(kind: type[T], payload: bytes, kept: dict[bytes, Callable[[str], T] 
 
 def encode_result(result: CombinedResult) -> bytes:
     """Serialise a combined result as `wire.encode` does."""
-    head = wire.encode(replace(result, subjects=()))
-    return head + b"".join(_field(_SUBJECT, each) for each in encode_all(result.subjects))
+    digest = result.officer_assertion_digest
+    head = wire.encode(replace(result, subjects=(), officer_assertion_digest=b""))
+    tail = _field(_ASSERTION, digest) if digest else b""
+    return head + b"".join(_field(_SUBJECT, each) for each in encode_all(result.subjects)) + tail
 
 
 def decode_result(payload: bytes) -> CombinedResult:

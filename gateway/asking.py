@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from gateway import carriers, wire
@@ -28,6 +28,7 @@ from gateway.exchange.intend import (
     open_signed_request,
 )
 from gateway.exchange.permit import Permit, permit
+from gateway.exchange.session import Bearer, open_assertion
 from gateway.federation import Return, fan_out
 from gateway.kinds import kind_of
 from gateway.kinds.row import Combining
@@ -45,7 +46,7 @@ from gateway.model.combined import (
 )
 from gateway.model.question import Question
 from gateway.model.signed import Accepted, Reply, Signed
-from gateway.ports import AskerLog, CaseBook, Closing, Issued, Journal
+from gateway.ports import AskerLog, CaseBook, Closing, Issued, Journal, SessionBook
 from keys.envelope import Envelope
 from keys.errors import EnvelopeMalformed
 from keys.suite import Signer
@@ -66,8 +67,23 @@ class Office:
     member: Callable[[str], Member | None]
     log: AskerLog
     cases: CaseBook
+    sessions: SessionBook
     journal: Journal
     observe: Callable[[Event], None]
+
+    def bearer(self, assertion: Envelope | None, agency: str, charter: Charter, now: datetime) -> Bearer | None:
+        """Give the session under whose assertion a request comes; None where the officer's own key signs.
+
+        Raises:
+            Refused: with the reason; KEY_NOT_VALID for a session that was never opened here, or was closed.
+        """
+        if assertion is None:
+            return None
+        found = open_assertion(assertion, agency, charter, now)[1]
+        held = self.sessions.session(found.digest)
+        if held is None or held.close_time is not None:
+            raise Refused(RefusalReason.KEY_NOT_VALID)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,18 +102,24 @@ class Asking:
         """Use an office."""
         self._office = office
 
-    async def ask(self, envelope: Envelope, agency: str) -> bytes:
+    async def ask(self, envelope: Envelope, agency: str, assertion: Envelope | None = None) -> bytes:
         """Ask for an agency whose certificate was verified; give an AskMembersResponse without its directory.
 
         Raises:
             Refused: with the reason for which this node itself will not ask.
         """
         office, charter, now = self._office, self._office.charter(), self._office.clock()
-        intent, digest = open_signed_request(envelope, Intent, agency, charter, now)
-        inquiry = self._inquiry(intent, digest, charter, now)
-        members = choose_members(intent, inquiry, charter)
-        permits: dict[str, Permit] = {}
-        before: Permit | None = None
+        bearer = office.bearer(assertion, agency, charter, now)
+        intent, digest = open_signed_request(envelope, Intent, agency, charter, now, bearer)
+        return await self.inquire(self.inquiry(intent, digest, bearer, charter, now), charter, now)
+
+    async def inquire(self, inquiry: Inquiry, charter: Charter, now: datetime) -> bytes:
+        """Ask what was verified; give an AskMembersResponse without its directory.
+
+        Raises:
+            Refused: as `ask`.
+        """
+        office, permits = self._office, self.permits(inquiry, charter, now)
 
         def composed(member: str, number: int) -> Signed:
             return compose(
@@ -110,20 +132,11 @@ class Asking:
                 now=now,
             )
 
-        suite = office.signer().suite
-        for member in members:  # both ends check: what this node would refuse it does not ask
-            question = Question(
-                header=header(inquiry, member, 1, question_id=bytes(ID_BYTES), suite=suite, charter=charter, now=now),
-                body=intent.body,
-            )
-            before = permits[member] = permit(question, charter=charter, now=now, before=before)
-            if before.grant.four_eyes and not intent.approving_officer:
-                raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
         try:
-            questions = await office.log.open(members, composed)
+            questions = await office.log.open(tuple(permits), composed)
             returns = await fan_out(
                 questions,
-                {each: office.member(each) for each in members},
+                {each: office.member(each) for each in permits},
                 charter.catalogue.limits,
                 office.clock,
             )
@@ -133,19 +146,54 @@ class Asking:
         except EnvelopeMalformed as error:  # so much was found that no envelope holds it: ask about fewer at once
             raise Refused(RefusalReason.TOO_LARGE) from error
 
-    def _inquiry(self, intent: Intent, digest: bytes, charter: Charter, now: datetime) -> Inquiry:
+    def permits(self, inquiry: Inquiry, charter: Charter, now: datetime, *, alone: bool = False) -> dict[str, Permit]:
+        """Check what is asked as each member will: what this node would refuse it does not ask.
+
+        `alone`: the second officer is still awaited.
+
+        Raises:
+            Refused: with the reason.
+        """
+        suite, found = self._office.signer().suite, dict[str, Permit]()
+        before: Permit | None = None
+        for member in choose_members(inquiry.intent, inquiry, charter):
+            question = Question(
+                header=header(inquiry, member, 1, question_id=bytes(ID_BYTES), suite=suite, charter=charter, now=now),
+                body=inquiry.intent.body,
+            )
+            before = found[member] = permit(question, charter=charter, now=now, before=before, alone=alone)
+            if before.grant.four_eyes and not (alone or inquiry.second):
+                raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
+        return found
+
+    def inquiry(
+        self,
+        intent: Intent,
+        digest: bytes,
+        bearer: Bearer | None,
+        charter: Charter,
+        now: datetime,
+        second: str = "",
+    ) -> Inquiry:
+        """Say what is the same in the questions to every member; `second` approved it after it was signed.
+
+        Raises:
+            Refused: CASE_MISSING, or as `choose_agreement`.
+        """
         case = self._office.cases.case(intent.agency, intent.case_reference) if intent.case_reference else None
         if intent.case_reference and (
             case is None or (case.purpose, case.application_item) != (intent.purpose, intent.application_item)
         ):
             raise Refused(RefusalReason.CASE_MISSING)
-        kind = kind_of(intent.body, charter.kinds)
+        kind, own = kind_of(intent.body, charter.kinds), second or intent.approving_officer
         return Inquiry(
             intent=intent,
             intent_digest=digest,
             agreement_id=intent.agreement_id or choose_agreement(intent, kind.name, charter, now).id,
             case_subject_count=case.subject_count if case else 0,
-            approving_officer=intent.approving_officer or (case.approving_officer if case else ""),
+            approving_officer=own or (case.approving_officer if case else ""),
+            second=own,
+            assertion_digest=bearer.digest if bearer else b"",
         )
 
     async def _conclude(
@@ -265,14 +313,24 @@ class Asking:
             )
         )
 
-    async def open_case(self, envelope: Envelope, agency: str) -> Case:
+    async def open_case(self, envelope: Envelope, agency: str, assertion: Envelope | None = None) -> Case:
         """Open a case for an agency.
 
         Raises:
             Refused: as for a question of the same purpose; REPLAYED when the reference stands for another case.
         """
         office, charter, now = self._office, self._office.charter(), self._office.clock()
-        opening, _ = open_signed_request(envelope, CaseOpening, agency, charter, now)
+        bearer = office.bearer(assertion, agency, charter, now)
+        opening, _ = open_signed_request(envelope, CaseOpening, agency, charter, now, bearer)
+        return await self.take_case(opening, charter, now)
+
+    async def take_case(self, opening: CaseOpening, charter: Charter, now: datetime, second: str = "") -> Case:
+        """Open a case that was verified; `second` approved it after it was signed.
+
+        Raises:
+            Refused: as `open_case`.
+        """
+        opening = replace(opening, approving_officer=second or opening.approving_officer)
         if not _REFERENCE.fullmatch(opening.case_reference):
             raise Refused(RefusalReason.MALFORMED)
         check_case(opening, charter, now)
@@ -287,20 +345,23 @@ class Asking:
             approving_officer=opening.approving_officer,
         )
         try:
-            return await office.cases.open_case(case)
+            return await self._office.cases.open_case(case)
         except Replayed as error:
             raise Refused(RefusalReason.REPLAYED) from error
         except NotDurable as error:
             raise Refused(RefusalReason.NOT_DURABLE) from error
 
-    def case(self, envelope: Envelope, agency: str) -> tuple[Case, tuple[tuple[int, bytes], ...], bool]:
+    def case(
+        self, envelope: Envelope, agency: str, assertion: Envelope | None = None
+    ) -> tuple[Case, tuple[tuple[int, bytes], ...], bool]:
         """Give a case of one's own agency, a page of (running number, AskMembersResponse bytes), and whether more.
 
         Raises:
             Refused: CASE_MISSING when the agency has no such case.
         """
         charter, now = self._office.charter(), self._office.clock()
-        reading, _ = open_signed_request(envelope, CaseReading, agency, charter, now)
+        bearer = self._office.bearer(assertion, agency, charter, now)
+        reading, _ = open_signed_request(envelope, CaseReading, agency, charter, now, bearer)
         case = self._office.cases.case(agency, reading.case_reference)
         if case is None:
             raise Refused(RefusalReason.CASE_MISSING)
@@ -311,14 +372,15 @@ class Asking:
         found = self._office.cases.results(agency, case.case_reference, after=int(token), limit=size + 1)
         return case, found[:size], len(found) > size
 
-    def allowance(self, envelope: Envelope, agency: str) -> Allowance:
+    def allowance(self, envelope: Envelope, agency: str, assertion: Envelope | None = None) -> Allowance:
         """Say how many subjects an agency may still ask about today; nobody is asked.
 
         Raises:
             Refused: as for reading a case; PURPOSE_NOT_ALLOWED for a purpose that is not in force.
         """
         office, charter, now = self._office, self._office.charter(), self._office.clock()
-        reading, _ = open_signed_request(envelope, AllowanceReading, agency, charter, now)
+        bearer = office.bearer(assertion, agency, charter, now)
+        reading, _ = open_signed_request(envelope, AllowanceReading, agency, charter, now, bearer)
         check_reader(reading, charter, now)
         case = office.cases.case(agency, reading.case_reference) if reading.case_reference else None
 

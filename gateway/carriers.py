@@ -50,6 +50,26 @@ def read_request(payload: bytes) -> Envelope:
     return envelope_from_message(message.question)
 
 
+def write_submission(submission: Envelope, assertion: Envelope | None) -> bytes:
+    """Serialise the SubmitRequest that carries what a first officer signed, and the assertion of the session."""
+    message = desk_pb2.SubmitRequest(submission=envelope_to_message(submission))
+    if assertion is not None:
+        message.assertion.CopyFrom(envelope_to_message(assertion))
+    return bytes(message.SerializeToString())
+
+
+def read_submission(payload: bytes) -> tuple[Envelope, Envelope | None]:
+    """Parse a SubmitRequest.
+
+    Raises:
+        WireMalformed: when it is none.
+    """
+    message = desk_pb2.SubmitRequest()
+    wire.parse_into(message, payload)
+    assertion = envelope_from_message(message.assertion) if message.HasField("assertion") else None
+    return envelope_from_message(message.submission), assertion
+
+
 def write_response(answer: Envelope, items: Sequence[bytes], size_of: Callable[[int], int]) -> bytes:
     """Serialise an AskResponse and pad it, outside the signature, to the size that `size_of` gives for its own."""
     message = exchange_pb2.AskResponse(answer=envelope_to_message(answer), items=items)

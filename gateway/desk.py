@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import grpc
@@ -23,6 +24,8 @@ from yrdx.exchange.v1 import desk_pb2
 SERVICE = desk_pb2.DESCRIPTOR.services_by_name["DeskService"].full_name
 REQUEST_BYTES = 1 << 20
 M = TypeVar("M", bound=Message)
+Call = Callable[[bytes, str], Awaitable[bytes]]
+"""Serves a method: (request, agency) -> response; raises Refused."""
 
 
 class DeskDoor:
@@ -35,8 +38,9 @@ class DeskDoor:
         charter: Callable[[], Charter],
         bundle: Callable[[int], bytes],
         note: Callable[[str, str], None],
+        further: Mapping[str, Call] = MappingProxyType({}),
     ) -> None:
-        """Serve one member's agencies.
+        """Serve one member's agencies; `further` gives methods that other doors bring.
 
         `bundle` gives the archive of a version of the bundle (empty when it is not kept any more);
         `note` is told of each refusal (operation, reason).
@@ -46,6 +50,7 @@ class DeskDoor:
         self._peers = peers
         self._charter = charter
         self._note = note
+        self._further = further
 
     def handler(self) -> Any:  # noqa: ANN401  the stubs give it no useful type
         """Give the generic handler; bytes in, so that a torn message is refused with a reason."""
@@ -54,15 +59,14 @@ class DeskDoor:
             "OpenCase": self._open_case,
             "GetCase": self._get_case,
             "GetAllowance": self._get_allowance,
+            **self._further,
         }
         handlers: dict[str, Any] = {
             name: grpc.unary_unary_rpc_method_handler(self._call(name, call)) for name, call in calls.items()
         }
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
-    def _call(
-        self, name: str, call: Callable[[bytes, str], Awaitable[bytes]]
-    ) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    def _call(self, name: str, call: Call) -> Callable[[bytes, Context], Awaitable[bytes]]:
         async def handle(request: bytes, context: Context) -> bytes:
             peer = await self._peers.name(context, "agency")
             try:
@@ -80,40 +84,34 @@ class DeskDoor:
             raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
 
     async def _ask_members(self, request: bytes, agency: str) -> bytes:
-        message = _parsed(desk_pb2.AskMembersRequest(), request)
-        result = await self._asking.ask(_envelope(message.intent), agency)
+        message = parsed(desk_pb2.AskMembersRequest(), request)
+        result = await self._asking.ask(signed(message.intent), agency, assertion(message))
         if message.without_bundle:
             return result
         response = desk_pb2.AskMembersResponse.FromString(result)
-        self._enclose(response)
+        enclose(response, self._bundle)
         return bytes(response.SerializeToString())
 
-    def _enclose(self, response: desk_pb2.AskMembersResponse) -> None:
-        """Add the bundle under which it was asked, so that the result verifies offline."""
-        for exchange in response.exchanges[:1]:
-            question = wire.decode(Question, exchange.question.payload)
-            response.bundle = self._bundle(question.header.bundle_version)
-
     async def _open_case(self, request: bytes, agency: str) -> bytes:
-        message = _parsed(desk_pb2.OpenCaseRequest(), request)
-        case = await self._asking.open_case(_envelope(message.opening), agency)
+        message = parsed(desk_pb2.OpenCaseRequest(), request)
+        case = await self._asking.open_case(signed(message.opening), agency, assertion(message))
         return bytes(desk_pb2.OpenCaseResponse(case=_case(case)).SerializeToString())
 
     async def _get_case(self, request: bytes, agency: str) -> bytes:
-        message = _parsed(desk_pb2.GetCaseRequest(), request)
-        case, page, more = self._asking.case(_envelope(message.reading), agency)
+        message = parsed(desk_pb2.GetCaseRequest(), request)
+        case, page, more = self._asking.case(signed(message.reading), agency, assertion(message))
         response = desk_pb2.GetCaseResponse(case=_case(case))
         for _, result in page:
             held = response.results.add()
             held.MergeFromString(result)
             if not message.without_bundle:
-                self._enclose(held)
+                enclose(held, self._bundle)
         response.next_page_token = str(page[-1][0]) if more else ""
         return bytes(response.SerializeToString())
 
     async def _get_allowance(self, request: bytes, agency: str) -> bytes:
-        message = _parsed(desk_pb2.GetAllowanceRequest(), request)
-        found = self._asking.allowance(_envelope(message.reading), agency)
+        message = parsed(desk_pb2.GetAllowanceRequest(), request)
+        found = self._asking.allowance(signed(message.reading), agency, assertion(message))
         allowance = cast("desk_pb2.Allowance", wire.to_message(found))
         return bytes(desk_pb2.GetAllowanceResponse(allowance=allowance).SerializeToString())
 
@@ -122,7 +120,12 @@ def _case(case: object) -> desk_pb2.Case:
     return cast("desk_pb2.Case", wire.to_message(case))
 
 
-def _parsed(message: M, request: bytes) -> M:
+def parsed(message: M, request: bytes) -> M:
+    """Parse a request strictly.
+
+    Raises:
+        Refused: TOO_LARGE or MALFORMED.
+    """
     if len(request) > REQUEST_BYTES:
         raise Refused(RefusalReason.TOO_LARGE)
     try:
@@ -132,7 +135,28 @@ def _parsed(message: M, request: bytes) -> M:
     return message
 
 
-def _envelope(message: object) -> Envelope:
+def enclose(response: desk_pb2.AskMembersResponse, bundle: Callable[[int], bytes]) -> None:
+    """Add the bundle under which it was asked, so that the result verifies offline."""
+    for exchange in response.exchanges[:1]:
+        question = wire.decode(Question, exchange.question.payload)
+        response.bundle = bundle(question.header.bundle_version)
+
+
+def assertion(message: Any) -> Envelope | None:  # noqa: ANN401  any request that has one
+    """Give the officer's assertion that a request encloses, None where the officer's own key signs.
+
+    Raises:
+        Refused: MALFORMED.
+    """
+    return signed(message.assertion) if message.HasField("assertion") else None
+
+
+def signed(message: object) -> Envelope:
+    """Give an envelope whose signatures nobody has checked.
+
+    Raises:
+        Refused: MALFORMED.
+    """
     try:
         return carriers.envelope_from_message(message)  # type: ignore[arg-type]  # an Envelope by the schema
     except wire.WireMalformed as error:

@@ -34,6 +34,8 @@ class Limits:
     leave_hours: int = 24
     manifest_files: int = 1_000
     inbox_bytes: int = 64 << 30
+    session_hours: int = 12
+    approval_hours: int = 24
 
     @classmethod
     def from_section(cls, section: Mapping[str, Any]) -> Limits:

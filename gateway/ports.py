@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
+from gateway.model.accounts import Session, Submission
+from gateway.model.codes import RefusalReason, SubmissionState
 from gateway.model.combined import Case
 from gateway.model.question import Question
 from gateway.model.signed import Reply, Signed
@@ -166,3 +168,67 @@ class CaseBook(Protocol):
 
     def results(self, agency: str, case_reference: str, *, after: int, limit: int) -> tuple[tuple[int, bytes], ...]:
         """Give results (running number, bytes of AskMembersResponse), oldest first, after a running number."""
+
+
+class SessionBook(Protocol):
+    """The officers' sessions at this member's desk, with the assertions under which they were opened."""
+
+    async def open_session(self, session: Session, assertion: bytes) -> Session:
+        """Keep a session durably; one that is known is returned as it stands, also when it was closed.
+
+        Raises:
+            NotDurable: nothing was kept.
+        """
+
+    async def close_session(self, assertion_digest: bytes, officer: str, now: datetime) -> Session:
+        """Close a session that is known, durably and for every worker; the first closing stands.
+
+        Raises:
+            NotDurable: nothing was changed.
+        """
+
+    def session(self, assertion_digest: bytes) -> Session | None:
+        """Give a session as it stands now, whichever worker changed it."""
+
+    def sessions(self, agency: str, officer: str, limit: int) -> tuple[Session, ...]:
+        """Give an agency's sessions, the newest first; of one officer, where one is named."""
+
+
+class SubmissionBook(Protocol):
+    """What waits for a second officer at this member's desk, or has waited."""
+
+    async def submit(self, submission: Submission, body: bytes) -> Submission:
+        """Keep a submission with what was handed in; one that is known is returned as it stands.
+
+        Raises:
+            NotDurable: nothing was kept.
+        """
+
+    async def decide(
+        self, submission_id: bytes, state: SubmissionState, *, officer: str, signed: bytes, now: datetime
+    ) -> bool:
+        """Approve or refuse what still waits, and keep what was signed; say whether this call did.
+
+        Of many calls one does.
+
+        Raises:
+            NotDurable: nothing was changed.
+        """
+
+    async def finish(
+        self, submission_id: bytes, state: SubmissionState, *, reason: RefusalReason | None, answer: bytes
+    ) -> None:
+        """Say what became of an approved submission, and keep the answer (bytes of AskMembersResponse).
+
+        Raises:
+            NotDurable: nothing was changed.
+        """
+
+    def submission(self, agency: str, submission_id: bytes) -> Submission | None:
+        """Give a submission of an agency as it stands now."""
+
+    def submission_bodies(self, submission_id: bytes) -> tuple[bytes, bytes]:
+        """Give what was handed in and the answer; empty for what there is none of, or was deleted."""
+
+    def submissions(self, agency: str, limit: int) -> tuple[Submission, ...]:
+        """Give what an agency handed in, the newest first."""

@@ -17,6 +17,13 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 from google.protobuf.message import DecodeError, Message
 
 from gateway.errors import GatewayError
+from gateway.model.accounts import (
+    OfficerAssertion,
+    SessionClosing,
+    SessionReading,
+    SubmissionReading,
+    SubmissionRefusal,
+)
 from gateway.model.answer import Answer, Refusal
 from gateway.model.combined import AllowanceReading, CaseOpening, CaseReading, CombinedResult, Intent, Recognition
 from gateway.model.question import Authorisation, Question
@@ -50,6 +57,11 @@ PAYLOAD_TYPES: dict[type[Any], str] = {
     CaseReading: "application/vnd.yrdx.case-reading.v1+proto",
     AllowanceReading: "application/vnd.yrdx.allowance-reading.v1+proto",
     Intent: "application/vnd.yrdx.intent.v1+proto",
+    OfficerAssertion: "application/vnd.yrdx.officer-assertion.v1+proto",
+    SessionClosing: "application/vnd.yrdx.session-closing.v1+proto",
+    SessionReading: "application/vnd.yrdx.session-reading.v1+proto",
+    SubmissionReading: "application/vnd.yrdx.submission-reading.v1+proto",
+    SubmissionRefusal: "application/vnd.yrdx.submission-refusal.v1+proto",
 }
 """Every signature has its own payload type; a new meaning is a new type."""
 

@@ -73,12 +73,14 @@ class Place:
             text = f"{self.path}: {error}"
             raise type(error)(text) from None
 
-    def members(self, names: Iterable[str], *, others: bool = False) -> Mapping[str, "Place"]:
-        """Return the members of an object that has all these names, and no others unless allowed."""
+    def members(
+        self, names: Iterable[str], *, others: bool = False, optional: Iterable[str] = ()
+    ) -> Mapping[str, "Place"]:
+        """Return the members of an object that has all these names but optional ones, and no others unless allowed."""
         if not isinstance(self.value, Mapping):
             self.fail("is not an object")
         wanted = frozenset(names)
-        for name in sorted(wanted - self.value.keys()):
+        for name in sorted(wanted - self.value.keys() - set(optional)):
             self.fail(f"lacks the member {name!r}")
         for name in () if others else sorted(self.value.keys() - wanted):
             self.fail(f"has the unknown member {name[:40]!r}")

@@ -29,6 +29,7 @@ _ENDPOINT = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9a-f:]{2,45}\]):[0-9]{1,5}")
 _CERTIFICATE = re.compile(
     r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n){1,256}-----END CERTIFICATE-----\n?",
 )
+_PERSON = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _WORD = re.compile(r"[a-z]{1,32}")
 _FEW = 64
 _MANY = 100_000
@@ -138,6 +139,8 @@ class Officer:
     agency: str
     public: bytes
     roles: tuple[Role, ...]
+    person: str | None = None
+    """A mark that officers share who are one person; nothing where nobody is two officers."""
 
     def __post_init__(self) -> None:
         """Check the id and the key."""
@@ -253,13 +256,14 @@ def _agency(place: Place, member_id: str) -> Agency:
 
 
 def _officer(place: Place) -> Officer:
-    part = place.members(Officer.__slots__)
+    part = place.members(Officer.__slots__, optional=("person",))
     return place.build(
         Officer,
         id=part["id"].text(_OFFICER_ID),
         agency=part["agency"].text(_AGENCY_ID),
         public=part["public"].octets(),
         roles=tuple(_role(each) for each in part["roles"].items(limit=_FEW)),
+        person=part["person"].text(_PERSON) if "person" in part else None,
     )
 
 

@@ -16,6 +16,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gateway import desk, server
+from gateway.accounts import Accounts
+from gateway.accounts_door import AccountsDoor
 from gateway.answering import Answering, Event, Node
 from gateway.asking import Asking, Office
 from gateway.charter import Charter
@@ -109,8 +111,7 @@ class RunningNode:
         answering = Answering(self._answerer())
         peers = Peers(self._charter, self._clock.now)
         exchange = ExchangeDoor(answering, peers)
-        asking = Asking(self._office(answering))
-        counter = DeskDoor(asking, peers, self._charter, self._charters.kept, self._note)
+        counter = self._counter(self._office(answering), peers)
         exchange_port = await self._listen(
             self._config.exchange_listen, exchange.handler(), server.SERVICE, self._all_roots
         )
@@ -121,6 +122,11 @@ class RunningNode:
         await self._tell_health()
         self._watch = asyncio.create_task(self._watching())
         return Ports(exchange=exchange_port, desk=desk_port)
+
+    def _counter(self, office: Office, peers: Peers) -> DeskDoor:
+        asking, kept = Asking(office), self._charters.kept
+        accounts = AccountsDoor(Accounts(office, asking, self.store.submissions), kept)
+        return DeskDoor(asking, peers, self._charter, kept, self._note, accounts.calls())
 
     def _answerer(self) -> Node:
         return Node(
@@ -144,6 +150,7 @@ class RunningNode:
             member=lambda each: local if each == self._config.member else self._members.member(each),
             log=self.store.asker,
             cases=self.store.cases,
+            sessions=self.store.sessions,
             journal=self.store.journal,
             observe=self._observe,
         )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
 from bundles import SIGNERS, Rows, entropy
 
+from gateway.accounts import Accounts
 from gateway.answering import Answering, Event, Node
 from gateway.asking import Asking, Office
 from gateway.charter import Charter
 from gateway.errors import BudgetSpent, NotDurable, Replayed, Unavailable
 from gateway.exchange.release import Home
 from gateway.federation import LocalMember
+from gateway.model.accounts import Session, Submission
+from gateway.model.codes import RefusalReason, SubmissionState
 from gateway.model.combined import Case
 from gateway.model.signed import Reply, Signed
 from gateway.ports import Closing, Columns, Exchange, Facts, Feed, Issued
@@ -166,6 +169,93 @@ class FakeCases:
         return tuple(found[:limit])
 
 
+@dataclass(kw_only=True)
+class FakeSessions:
+    """Sessions in memory; `failing` plays a full disk."""
+
+    held: dict[bytes, Session] = field(default_factory=dict)
+    failing: bool = False
+
+    async def open_session(self, session: Session, assertion: bytes) -> Session:
+        """Keep a session."""
+        self._check(assertion)
+        return self.held.setdefault(session.assertion_digest, session)
+
+    async def close_session(self, assertion_digest: bytes, officer: str, now: datetime) -> Session:
+        """Close a session."""
+        self._check(assertion_digest)
+        found = self.held[assertion_digest]
+        if found.close_time is None:
+            found = self.held[assertion_digest] = replace(found, close_time=now, closing_officer=officer)
+        return found
+
+    def session(self, assertion_digest: bytes) -> Session | None:
+        """Give a session."""
+        return self.held.get(assertion_digest)
+
+    def sessions(self, agency: str, officer: str, limit: int) -> tuple[Session, ...]:
+        """Give sessions."""
+        found = [each for each in self.held.values() if each.agency == agency and officer in {"", each.officer}]
+        return tuple(found[::-1][:limit])
+
+    def _check(self, said: bytes) -> None:
+        assert said
+        if self.failing:
+            raise NotDurable("full")
+
+
+@dataclass(kw_only=True)
+class FakeSubmissions:
+    """What waits, in memory; `failing` names the step at which the disk is full."""
+
+    held: dict[bytes, Submission] = field(default_factory=dict)
+    bodies: dict[bytes, bytes] = field(default_factory=dict)
+    answers: dict[bytes, bytes] = field(default_factory=dict)
+    failing: str = ""
+
+    async def submit(self, submission: Submission, body: bytes) -> Submission:
+        """Keep a submission."""
+        self._check("submit")
+        self.bodies.setdefault(submission.submission_id, body)
+        return self.held.setdefault(submission.submission_id, submission)
+
+    async def decide(
+        self, submission_id: bytes, state: SubmissionState, *, officer: str, signed: bytes, now: datetime
+    ) -> bool:
+        """Decide once."""
+        self._check("decide")
+        found = self.held[submission_id]
+        if found.state is not SubmissionState.WAITING or now >= found.expire_time or not signed:
+            return False
+        self.held[submission_id] = replace(found, state=state, approving_officer=officer, decide_time=now)
+        return True
+
+    async def finish(
+        self, submission_id: bytes, state: SubmissionState, *, reason: RefusalReason | None, answer: bytes
+    ) -> None:
+        """Say what became of it."""
+        self._check("finish")
+        self.held[submission_id] = replace(self.held[submission_id], state=state, reason=reason)
+        self.answers[submission_id] = answer
+
+    def submission(self, agency: str, submission_id: bytes) -> Submission | None:
+        """Give one."""
+        found = self.held.get(submission_id)
+        return found if found is not None and found.agency == agency else None
+
+    def submission_bodies(self, submission_id: bytes) -> tuple[bytes, bytes]:
+        """Give its bodies."""
+        return self.bodies.get(submission_id, b""), self.answers.get(submission_id, b"")
+
+    def submissions(self, agency: str, limit: int) -> tuple[Submission, ...]:
+        """Give an agency's."""
+        return tuple([each for each in self.held.values() if each.agency == agency][::-1][:limit])
+
+    def _check(self, step: str) -> None:
+        if self.failing == step:
+            raise NotDurable("full")
+
+
 class DeadMember:
     """A member that never answers; counts how often it was asked."""
 
@@ -207,19 +297,21 @@ class FakeNode:
                 observe=self.events.append,
             )
         )
-        self.asking = Asking(
-            Office(
-                charter=lambda: self.charter,
-                signer=lambda: SIGNERS[self.charter.me],
-                clock=lambda: self.now,
-                entropy=entropy,
-                member=self.member,
-                log=self.log,
-                cases=self.cases,
-                journal=self.journal,
-                observe=self.events.append,
-            )
+        self.sessions, self.submissions = FakeSessions(), FakeSubmissions()
+        office = Office(
+            charter=lambda: self.charter,
+            signer=lambda: SIGNERS[self.charter.me],
+            clock=lambda: self.now,
+            entropy=entropy,
+            member=self.member,
+            log=self.log,
+            cases=self.cases,
+            sessions=self.sessions,
+            journal=self.journal,
+            observe=self.events.append,
         )
+        self.asking = Asking(office)
+        self.accounts = Accounts(office, self.asking, self.submissions)
 
     def member(self, member: str) -> Any:
         """Give a member as this node reaches it: others know it by its certificate, here by its id."""

@@ -68,9 +68,10 @@ def test_items_are_written_and_read_as_one_by_one(items: list[Item]) -> None:
 @given(st.lists(SUBJECTS, max_size=8))
 def test_a_result_is_written_and_read_whole(subjects: list[SubjectResult]) -> None:
     """A result with many subjects has the bytes that it always had, and reads the same."""
-    result = replace(RESULT, subjects=tuple(subjects))
-    assert alike.encode_result(result) == wire.encode(result)
-    assert alike.decode_result(wire.encode(result)) == result
+    for digest in (b"", b"d" * 32):
+        result = replace(RESULT, subjects=tuple(subjects), officer_assertion_digest=digest)
+        assert alike.encode_result(result) == wire.encode(result)
+        assert alike.decode_result(wire.encode(result)) == result
 
 
 @given(

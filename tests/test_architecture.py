@@ -22,6 +22,7 @@ ROOM_SEES: dict[str, tuple[str, ...]] = {
     "gateway.server": ("gateway", "keys", "yrdx"),
     "gateway.client": ("gateway", "keys", "yrdx"),
     "gateway.desk": ("gateway", "keys", "yrdx"),
+    "gateway.accounts_door": ("gateway", "keys", "yrdx"),
     "gateway.statuses": ("gateway", "keys", "yrdx"),
     "gateway.verification": ("gateway", "keys", "yrdx"),
     "gateway": ("gateway", "keys"),
@@ -31,6 +32,8 @@ ROOM_SEES: dict[str, tuple[str, ...]] = {
 }
 
 DOORS = (
+    "gateway.accounts",
+    "gateway.accounts_door",
     "gateway.answering",
     "gateway.asking",
     "gateway.client",
@@ -42,7 +45,14 @@ DOORS = (
 )
 
 # Where each third-party package is at home. The tests and the bench may use them all.
-GRPC_DOORS = ("gateway.client", "gateway.desk", "gateway.peers", "gateway.server", "gateway.statuses")
+GRPC_DOORS = (
+    "gateway.accounts_door",
+    "gateway.client",
+    "gateway.desk",
+    "gateway.peers",
+    "gateway.server",
+    "gateway.statuses",
+)
 GRPC_HOMES = (*GRPC_DOORS, "nodes.node", "nodes.cli")
 HOMES: dict[str, tuple[str, ...]] = {
     "nacl": ("keys",),

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.kinds import KINDS
 from gateway.kinds.measures import NO_TERRITORY, NOT_IN_LIST, OTHER_TERRITORY
-from gateway.model import answer, codes, combined, question
+from gateway.model import accounts, answer, codes, combined, question
 from gateway.verdicts import RowVerdict
 from gateway.verification import Check, Status
 from nodes.batch.audit import BatchCheck
@@ -39,7 +39,7 @@ def model_types() -> list[type[Any]]:
     marks = set(re.findall(r"<!-- table: ([A-Z]\w+) -->", page))
     found = {
         name: kind
-        for module in (answer, combined, question)
+        for module in (accounts, answer, combined, question)
         for name, kind in vars(module).items()
         if isinstance(kind, type) and is_dataclass(kind)
     }
@@ -105,6 +105,7 @@ def test_every_key_in_the_code_has_its_text() -> None:
         ("check", Check),
         ("status", Status),
         ("row_verdict", RowVerdict),
+        ("submission", codes.SubmissionState),
         ("batch_check", BatchCheck),
     ],
 )
@@ -144,7 +145,7 @@ def test_a_members_text_cannot_steer_the_terminal() -> None:
 def test_every_command_and_option_is_documented() -> None:
     """docs/cli.md names each command and each option, and its exit codes are those of the help."""
     page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
-    for command in ("ask", "check", "verify", "case open", "case show"):
+    for command in ("ask", "check", "verify", "case open", "case show", "approve show", "approve sign"):
         assert f"`yrdx {command} " in page
         found: Any = main
         for name in command.split():

@@ -25,6 +25,12 @@ class Inquiry:
     agreement_id: str
     case_subject_count: int
     approving_officer: str = ""
+    second: str = ""
+    """The second officer of this question itself, where the case's own is not meant."""
+
+    assertion_digest: bytes = b""
+    """Of the officer's assertion, where a session asks."""
+
     kept: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The body as it was serialised for the first member; it saves work, no more."""
 
@@ -65,7 +71,7 @@ def header(
         asker_member=charter.me,
         asker_agency=intent.agency,
         officer=intent.officer,
-        officer_assertion_digest=inquiry.intent_digest,
+        officer_assertion_digest=inquiry.assertion_digest or inquiry.intent_digest,
         approving_officer=inquiry.approving_officer,
         answerer_member=member,
         asked_time=now,

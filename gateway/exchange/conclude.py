@@ -54,6 +54,7 @@ def conclude(
         combine_time=now,
         members=outcomes,
         subjects=subjects,
+        officer_assertion_digest=inquiry.assertion_digest,
     )
     return sign(RESULT_TYPE, alike.encode_result(result), signer)
 

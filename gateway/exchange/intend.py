@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
@@ -13,19 +13,32 @@ from gateway.clocks import civil_day
 from gateway.errors import Refused
 from gateway.exchange.admit import is_stale, reason_for
 from gateway.exchange.compose import Inquiry
-from gateway.exchange.permit import charge_limit
+from gateway.exchange.permit import approves, charge_limit
+from gateway.exchange.session import Bearer, officer_key
+from gateway.model.accounts import SessionClosing, SessionReading, SubmissionReading, SubmissionRefusal
 from gateway.model.codes import RefusalReason
 from gateway.model.combined import Allowance, AllowanceReading, Case, CaseOpening, CaseReading, Intent
-from keys.directory import Directory
-from keys.envelope import Envelope, open_envelope
-from keys.errors import KeysError, KeyUnknown
-from keys.suite import PublicKey
+from keys.envelope import Envelope, Opened, open_envelope
+from keys.errors import KeysError
+from keys.members import ROLES
 
-Signable = TypeVar("Signable", Intent, CaseOpening, CaseReading, AllowanceReading)
+Signable = TypeVar(
+    "Signable",
+    Intent,
+    CaseOpening,
+    CaseReading,
+    AllowanceReading,
+    SessionClosing,
+    SessionReading,
+    SubmissionReading,
+    SubmissionRefusal,
+)
 
 
-def check_case(opening: CaseOpening, charter: Charter, now: datetime) -> None:
+def check_case(opening: CaseOpening, charter: Charter, now: datetime, *, alone: bool = False) -> None:
     """Check a case as a question of its purpose would be, and its size against the ordinary limit (U14).
+
+    `alone`: the second officer is still awaited.
 
     Raises:
         Refused: with the reason.
@@ -46,9 +59,8 @@ def check_case(opening: CaseOpening, charter: Charter, now: datetime) -> None:
     item = catalogue.applications.get(opening.application_item)
     if item is None or (item.member, item.purpose) != (charter.me, purpose.code) or not item.in_force(today):
         raise Refused(RefusalReason.ITEM_NOT_PUBLISHED)
-    second = directory.officer(opening.approving_officer)
-    approved = second is not None and second.id != opening.officer and second.holds("approve", today)
-    if (opening.subject_count > purpose.daily_subjects or opening.approving_officer) and not approved:
+    wanted = opening.subject_count > purpose.daily_subjects or opening.approving_officer
+    if wanted and not alone and not approves(opening.approving_officer, opening.officer, directory, today):
         raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
 
 
@@ -91,9 +103,36 @@ def allowance(
 
 
 def open_signed_request(
-    envelope: Envelope, kind: type[Signable], agency: str, charter: Charter, now: datetime
+    envelope: Envelope,
+    kind: type[Signable],
+    agency: str,
+    charter: Charter,
+    now: datetime,
+    bearer: Bearer | None = None,
 ) -> tuple[Signable, bytes]:
-    """Verify an officer's signed request: both officers' keys, the agency of the connection, its age."""
+    """Verify an officer's signed request: both officers' keys, the agency of the connection, its age.
+
+    With a session it is the session's key that signs for its officer, in the roles that the session has.
+    """
+    value, opened = read_signed_request(envelope, kind, agency, charter, now, bearer)
+    _check_signers(value, opened)
+    check_age(value, charter, now)
+    return value, opened.digest
+
+
+def read_signed_request(
+    envelope: Envelope,
+    kind: type[Signable],
+    agency: str,
+    charter: Charter,
+    now: datetime,
+    bearer: Bearer | None,
+) -> tuple[Signable, Opened]:
+    """Verify who signed and that the agency is theirs; whether all have signed who must, the caller asks.
+
+    Raises:
+        Refused: with the reason.
+    """
     directory = charter.directory
     if is_stale(directory, now):
         raise Refused(RefusalReason.STALE_BUNDLE)
@@ -101,42 +140,57 @@ def open_signed_request(
         opened = open_envelope(
             envelope,
             payload_type=wire.PAYLOAD_TYPES[kind],
-            find=lambda key_id: _officer_key(directory, key_id),
+            find=lambda key_id: officer_key(directory, key_id, bearer),
         )
         value = wire.decode(kind, opened.payload)
     except KeysError as error:
         raise Refused(reason_for(error)) from error
     except wire.WireMalformed as error:
         raise Refused(RefusalReason.MALFORMED) from error
-    signers = {key_id.rpartition("/")[0] for key_id in opened.key_ids}
-    wanted = {value.officer, getattr(value, "approving_officer", "")} - {""}
-    officers = [directory.officer(each) for each in wanted]
+    officers = [directory.officer(each) for each in _named(value)]
     if value.agency != agency or any(each is None or each.agency != agency for each in officers):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+    if bearer is not None:
+        bearer.check(opened.key_ids, value.officer, _ROLES.get(kind, ROLES))
+    return value, opened
+
+
+def _named(value: Signable) -> set[str]:
+    return {value.officer, getattr(value, "approving_officer", "")} - {""}
+
+
+def _check_signers(value: Signable, opened: Opened) -> None:
+    signers, wanted = {key_id.rpartition("/")[0] for key_id in opened.key_ids}, _named(value)
     if signers != wanted:
         reason = RefusalReason.SECOND_OFFICER_NEEDED if signers < wanted else RefusalReason.BAD_SIGNATURE
         raise Refused(reason)
-    _check_age(_signed_time(value), charter, now)
-    return value, opened.digest
 
 
-def _officer_key(directory: Directory, key_id: str) -> PublicKey:
-    officer = directory.officer(key_id.rpartition("/")[0])
-    if officer is None or officer.key().id != key_id:
-        raise KeyUnknown("no officer of the directory has this key")
-    return officer.key()
+def check_age(value: object, charter: Charter, now: datetime) -> None:
+    """Check that a request was signed just now.
 
-
-def _signed_time(value: Intent | CaseOpening | CaseReading | AllowanceReading) -> datetime:
-    if isinstance(value, Intent):
-        return value.intend_time
-    return value.open_time if isinstance(value, CaseOpening) else value.read_time
-
-
-def _check_age(signed: datetime, charter: Charter, now: datetime) -> None:
-    limits = charter.catalogue.limits
+    Raises:
+        Refused: EXPIRED.
+    """
+    limits, signed = charter.catalogue.limits, getattr(value, _TIMES.get(type(value), "read_time"))
     if not signed - timedelta(seconds=limits.clock_skew) <= now <= signed + timedelta(seconds=limits.intent_age):
         raise Refused(RefusalReason.EXPIRED)
+
+
+_ROLES: Mapping[type, frozenset[str]] = {
+    Intent: frozenset({"ask"}),
+    CaseOpening: frozenset({"ask"}),
+    CaseReading: frozenset({"ask", "audit"}),
+    AllowanceReading: frozenset({"ask", "audit"}),
+}
+"""Roles of which a session must have one to sign a request of this type for its officer; any for other types."""
+
+_TIMES: Mapping[type, str] = {
+    Intent: "intend_time",
+    CaseOpening: "open_time",
+    SessionClosing: "close_time",
+    SubmissionRefusal: "refuse_time",
+}
 
 
 def choose_agreement(intent: Intent, kind: str, charter: Charter, now: datetime) -> Agreement:

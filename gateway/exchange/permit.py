@@ -16,6 +16,7 @@ from gateway.limits import Limits
 from gateway.model.codes import RefusalReason
 from gateway.model.question import NamedSubject, Question, QuestionHeader
 from gateway.policy import Grant, grant
+from keys.directory import Directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +30,13 @@ class Permit:
     today: date
 
 
-def permit(question: Question, *, charter: Charter, now: datetime, before: Permit | None = None) -> Permit:
+def permit(
+    question: Question, *, charter: Charter, now: datetime, before: Permit | None = None, alone: bool = False
+) -> Permit:
     """Steps 9 to 14: the kind, the purpose, the agency and its officers, the agreement, consent, the subjects.
 
     `before` is a permit of the same charter: the very subjects that it holds are not looked at again for its purpose.
+    `alone`: the second officer is still awaited.
 
     Raises:
         Refused: with the reason of the first check that fails.
@@ -43,7 +47,8 @@ def permit(question: Question, *, charter: Charter, now: datetime, before: Permi
     check_agency(header, charter, today)
     item = check_item(header, charter, today)
     granted = _check_agreement(question, kind, purpose, item, charter, today)
-    check_officers(header, granted, charter, today)
+    if not alone:
+        check_officers(header, granted, charter, today)
     subjects = kind.subjects(question.body)
     _check_consent(header, kind, purpose, subjects, charter, now)
     if before is None or before.subjects is not subjects or before.grant.purpose is not purpose:
@@ -113,14 +118,17 @@ def check_officers(header: QuestionHeader, granted: Grant, charter: Charter, tod
     wanted = granted.four_eyes or header.case_subject_count > granted.purpose.daily_subjects
     if not wanted and not header.approving_officer:
         return
-    second = charter.directory.officer(header.approving_officer)
-    if (
-        second is None
-        or second.id == header.officer
-        or second.agency != header.asker_agency
-        or not second.holds("approve", today)
-    ):
+    if not approves(header.approving_officer, header.officer, charter.directory, today):
         raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
+
+
+def approves(second: str, first: str, directory: Directory, today: date) -> bool:
+    """Say whether an officer may be the second beside a first: a colleague with the role, and another person."""
+    one, other = directory.officer(first), directory.officer(second)
+    if one is None or other is None or one.id == other.id or one.agency != other.agency:
+        return False
+    same_person = one.person is not None and one.person == other.person
+    return not same_person and other.holds("approve", today)
 
 
 def _check_agreement(

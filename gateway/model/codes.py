@@ -160,6 +160,17 @@ class OutcomeState(Enum):
     WRONG_ANSWER = "WRONG_ANSWER"
 
 
+class SubmissionState(Enum):
+    """What became of what was handed in for a second officer's approval."""
+
+    WAITING = "WAITING"
+    APPROVED = "APPROVED"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    REFUSED = "REFUSED"
+    EXPIRED = "EXPIRED"
+
+
 class ResultState(Enum):
     """States of a combined result."""
 

@@ -170,6 +170,7 @@ class CombinedResult:
     combine_time: datetime
     members: tuple[MemberOutcome, ...]
     subjects: tuple[SubjectResult, ...]
+    officer_assertion_digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,7 +63,7 @@ def _question(scene: Scene) -> Signed:
         and (head.purpose, head.application_item) == (result.purpose, result.application_item)
         and (head.case_reference, head.agreement_id) == (result.case_reference, result.agreement_id)
         and (head.answerer_member, head.pair_sequence) == (outcome.member, outcome.pair_sequence)
-        and head.officer_assertion_digest == result.intent_digest
+        and head.officer_assertion_digest == (result.officer_assertion_digest or result.intent_digest)
         and head.bundle_version == charter.directory.version
         and head.asked_time <= result.combine_time
     )

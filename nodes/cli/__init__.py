@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from nodes.cli import quiet  # noqa: F401  before anything imports grpc
+from nodes.cli.approve import approve
 from nodes.cli.ask import ask
 from nodes.cli.case import case
 from nodes.cli.check import check
@@ -17,6 +18,7 @@ from nodes.cli.quality import quality
 from nodes.cli.sample import sample
 from nodes.cli.session import Session, SpeakingGroup, option
 from nodes.cli.trust import trust
+from nodes.cli.sessions import session_group
 from nodes.cli.verify import verify
 from nodes.cli.words import LANGUAGES
 
@@ -27,6 +29,8 @@ COMMANDS: tuple[click.Command, ...] = (
     check,
     verify,
     case,
+    session_group,
+    approve,
     node,
     ingest,
     inbox,

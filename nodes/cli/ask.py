@@ -17,11 +17,12 @@ from gateway import carriers, wire
 from gateway.model.codes import OutcomeState, RecognitionState, ResultState, Window
 from gateway.model.combined import Intent, SubjectResult
 from gateway.verification import Content, Unreadable, Verdict, bound, verify
-from keys.envelope import Envelope, from_json, sign
+from keys.envelope import Envelope, from_json
 from keys.errors import KeysError
 from nodes.cli import desk_client, documents, tables
 from nodes.cli.profile import Access, unlock
 from nodes.cli.questions import KINDS, Asked, body_of
+from nodes.cli.requests import enclosed, signed
 from nodes.cli.session import (
     COMPLETE,
     INCOMPLETE,
@@ -31,6 +32,7 @@ from nodes.cli.session import (
     option,
     session,
 )
+from nodes.cli.submissions import hand_in
 from yrdx.exchange.v1 import desk_pb2
 
 Keep = Callable[[bytes], Ended | None]
@@ -55,6 +57,7 @@ _UNSURE = {ResultState.INCOMPLETE, ResultState.UNAVAILABLE, ResultState.REFUSED,
 @option("--name", say="help.name")
 @option("--authorisation", "authorisations", say="help.authorisation", multiple=True, type=click.Path(path_type=Path))
 @option("--second-officer", say="help.second_officer", is_flag=True)
+@option("--for-approval", say="help.for_approval", is_flag=True)
 @option("--out", say="help.out", type=click.Path(path_type=Path))
 @option("--json", "as_json", say="help.json", is_flag=True)
 def ask(
@@ -69,6 +72,7 @@ def ask(
     members: tuple[str, ...],
     authorisations: tuple[Path, ...],
     second_officer: bool,
+    for_approval: bool,
     out: Path | None,
     as_json: bool,
     **rest: Any,  # noqa: ANN401  the options that belong to some kinds
@@ -91,19 +95,18 @@ def ask(
         members=members,
         body=body,
     )
-    with _reserved(out) as keep:
+    if for_approval:
+        if second_officer or out is not None:
+            raise Ended("accounts.handed_in_alone")
+        hand_in(intent, access, as_json=as_json)
+        return
+    with reserved(out) as keep:
         file, verdict = _asked(intent, access, now)
         lost = keep(file) if verdict.content is not None else None
     show(verdict, as_json=as_json)
     if lost is not None:  # the answer is shown all the same: it cost a question
         raise lost
     raise SystemExit(exit_code(verdict))
-
-
-def signed(value: Any, access: Access) -> Envelope:  # noqa: ANN401  an intent, a case's opening or its reading
-    """Sign with the officer's key, and with the second officer's where that one is named."""
-    second = (access.approving_officer,) if access.approving_officer else ()
-    return sign(wire.PAYLOAD_TYPES[type(value)], wire.encode(value), access.officer, *second)
 
 
 def show(verdict: Verdict, *, as_json: bool) -> None:
@@ -141,7 +144,7 @@ def _unsure(subject: SubjectResult) -> bool:
 
 def _asked(intent: Intent, access: Access, now: Callable[[], datetime]) -> tuple[bytes, Verdict]:
     envelope = signed(intent, access)
-    request = desk_pb2.AskMembersRequest(intent=carriers.envelope_to_message(envelope))
+    request = desk_pb2.AskMembersRequest(intent=carriers.envelope_to_message(envelope), assertion=enclosed(access))
     file = desk_client.call(access, "AskMembers", request.SerializeToString())
     try:
         verdict = verify(file, root=access.root, now=now())
@@ -164,7 +167,7 @@ def read_authorisation(path: Path) -> Envelope:
 
 
 @contextmanager
-def _reserved(path: Path | None) -> Iterator[Keep]:
+def reserved(path: Path | None) -> Iterator[Keep]:
     """Make the file before asking, so that no answer is spent on a name that is taken; leave none without one."""
     if path is None:
         yield lambda _: None

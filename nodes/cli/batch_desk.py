@@ -28,10 +28,10 @@ from keys.envelope import Envelope
 from nodes.batch.answers import Reader, Reading
 from nodes.batch.rows import Message
 from nodes.batch.run import SoleTradersClosed
-from nodes.cli import desk_client
-from nodes.cli.ask import signed
+from nodes.cli import desk_client, requests
 from nodes.cli.desk_client import DeskRefused, Send
 from nodes.cli.profile import Access
+from nodes.cli.requests import enclosed, signed
 from nodes.cli.session import NOT_GENUINE, REFUSED, Ended, session
 from yrdx.exchange.v1 import desk_pb2
 
@@ -61,7 +61,9 @@ class BatchDesk:
             Ended: for every other refusal, and when the desk cannot be reached.
         """
         envelope = signed(self._intent(message), self.access)
-        request = desk_pb2.AskMembersRequest(intent=carriers.envelope_to_message(envelope))
+        request = desk_pb2.AskMembersRequest(
+            intent=carriers.envelope_to_message(envelope), assertion=enclosed(self.access)
+        )
         try:
             return await self.send("AskMembers", request.SerializeToString()), envelope.digest()
         except DeskRefused as refused:
@@ -125,7 +127,9 @@ class BatchDesk:
             read_time=self.now(),
         )
         alone = replace(self.access, approving_officer=None)  # a reading names one officer
-        request = desk_pb2.GetAllowanceRequest(reading=carriers.envelope_to_message(signed(reading, alone)))
+        request = desk_pb2.GetAllowanceRequest(
+            reading=requests.message(reading, alone), assertion=enclosed(self.access)
+        )
         payload, response = (
             await self.send("GetAllowance", request.SerializeToString()),
             desk_pb2.GetAllowanceResponse(),

@@ -184,7 +184,7 @@ class Batch:
                 writer.write(line)
         manifest = self._manifest(run, sheet, tally, folders.digest(staged))
         if run.kept:
-            self.folder.put(self._staged[1].name, to_json(manifest.signed(self.access.officer)))
+            self.folder.put(self._staged[1].name, to_json(manifest.signed(self.access.own or self.access.officer)))
         else:
             self._bind()
             self.folder.put(self._unsigned.name, manifest.payload())

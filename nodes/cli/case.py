@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from gateway import carriers, wire
+from gateway import wire
 from gateway.model.combined import Case, CaseOpening, CaseReading
 from gateway.verification import Unreadable, Verdict, verify
 from nodes.cli import desk_client, documents, tables
-from nodes.cli.ask import show, signed
+from nodes.cli.ask import show
 from nodes.cli.profile import Access, unlock
+from nodes.cli.requests import enclosed, message
 from nodes.cli.session import NOT_GENUINE, Ended, SpeakingGroup, option, session
+from nodes.cli.submissions import hand_in
 from yrdx.exchange.v1 import desk_pb2
 
 PAGE = 1
@@ -32,6 +34,7 @@ def case() -> None:
 @option("--item", say="help.item", required=True)
 @option("--subjects", say="help.subjects", type=click.IntRange(min=0), default=0)
 @option("--second-officer", say="help.second_officer", is_flag=True)
+@option("--for-approval", say="help.for_approval", is_flag=True)
 @option("--json", "as_json", say="help.json", is_flag=True)
 def open_case(
     *,
@@ -41,6 +44,7 @@ def open_case(
     item: str,
     subjects: int,
     second_officer: bool,
+    for_approval: bool,
     as_json: bool,
 ) -> None:
     """Open a case."""
@@ -55,7 +59,12 @@ def open_case(
         application_item=item,
         subject_count=subjects,
     )
-    request = desk_pb2.OpenCaseRequest(opening=carriers.envelope_to_message(signed(opening, access)))
+    if for_approval:
+        if second_officer:
+            raise Ended("accounts.handed_in_alone")
+        hand_in(opening, access, as_json=as_json)
+        return
+    request = desk_pb2.OpenCaseRequest(opening=message(opening, access), assertion=enclosed(access))
     response = desk_pb2.OpenCaseResponse()
     _parse(response, desk_client.call(access, "OpenCase", request.SerializeToString()))
     _show(_case(response.case), [], as_json=as_json)
@@ -88,7 +97,7 @@ def _read(reference: str, access: Access) -> tuple[Case, list[bytes]]:
             page_size=PAGE,
             page_token=token,
         )
-        request = desk_pb2.GetCaseRequest(reading=carriers.envelope_to_message(signed(reading, access)))
+        request = desk_pb2.GetCaseRequest(reading=message(reading, access), assertion=enclosed(access))
         response = desk_pb2.GetCaseResponse()
         _parse(response, desk_client.call(access, "GetCase", request.SerializeToString()))
         results += [each.SerializeToString() for each in response.results]
@@ -97,16 +106,16 @@ def _read(reference: str, access: Access) -> tuple[Case, list[bytes]]:
         token = response.next_page_token
 
 
-def _parse(message: desk_pb2.OpenCaseResponse | desk_pb2.GetCaseResponse, payload: bytes) -> None:
+def _parse(response: desk_pb2.OpenCaseResponse | desk_pb2.GetCaseResponse, payload: bytes) -> None:
     try:
-        wire.parse_into(message, payload)
+        wire.parse_into(response, payload)
     except wire.WireMalformed as error:
         raise Ended("case.unreadable", NOT_GENUINE) from error
 
 
-def _case(message: desk_pb2.Case) -> Case:
+def _case(part: desk_pb2.Case) -> Case:
     try:
-        return wire.from_message(Case, message)
+        return wire.from_message(Case, part)
     except wire.WireMalformed as error:
         raise Ended("case.unreadable", NOT_GENUINE) from error
 

@@ -78,7 +78,7 @@ def check(
     paths = _paths(file, out, work)
     template = body_of(typed["kind"], Asked(codes=(), **{name: typed[name] for name in ("window", *OPTIONS)}))
     consents = tuple(read_authorisation(each) for each in typed["authorisations"])
-    access = unlock(profile, second=second_officer)
+    access = unlock(profile, second=second_officer, both=True)
     with _told(paths):
         source = _source(file, typed)
         _check_consents(consents, source.scan)

@@ -21,6 +21,7 @@ from keys.directory import SignedRole
 from keys.envelope import Envelope
 
 ANSWER, CASE = "yrdx.answer.v1", "yrdx.case.v1"
+SESSIONS, SUBMISSION, SUBMISSIONS = "yrdx.sessions.v1", "yrdx.submission.v1", "yrdx.submissions.v1"
 
 
 def write(document: Mapping[str, Any]) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from keys import custody
+from keys.envelope import Envelope
 from keys.errors import KeysError
 from keys.suite import Signer
 from keys.tls import Leaf
 from nodes.charters import read_root
+from nodes.cli import signing
 from nodes.cli.session import Ended, session
 
 T = TypeVar("T")
@@ -47,10 +49,18 @@ class Access:
 
     profile: Profile
     officer: Signer
+    """Signs requests: the officer's own key, or the session's."""
+
     approving_officer: Signer | None
     leaf: Leaf
     desk_ca: bytes
     root: bytes
+    folder: Path = Path()
+    own: Signer | None = None
+    """The officer's own key, where it was opened beside a session's."""
+
+    assertion: Envelope | None = None
+    """Of the session, where its key signs."""
 
 
 def read_profile(path: Path | None) -> Profile:
@@ -83,13 +93,20 @@ def read_profile(path: Path | None) -> Profile:
     return Profile(**found)
 
 
-def unlock(path: Path | None, *, second: bool = False) -> Access:
+def unlock(
+    path: Path | None, *, second: bool = False, own: bool = False, both: bool = False, ended: bool = False
+) -> Access:
     """Read a profile and open its files; the second officer's key only where that officer signs.
 
+    The key of a session signs where one stands beside the profile, and the officer's own is not opened: with `both`
+    it is as well, with `own` the session is not looked at. A session that is over signs only with `ended`.
+
     Raises:
-        Ended: naming the file and every field at fault.
+        Ended: naming the file and every field at fault, or that the session is over.
     """
     profile = read_profile(path)
+    folder = path.parent if path else Path()
+    in_session = not own and signing.present(folder)
     faults: list[tuple[str, str]] = []
 
     def opened(name: str, read: Callable[[], T]) -> T | None:
@@ -100,9 +117,12 @@ def unlock(path: Path | None, *, second: bool = False) -> Access:
             return None
 
     passphrase = opened("passphrase_file", lambda: custody.read_passphrase(profile.passphrase_file))
-    officer = leaf = approving = None
-    if passphrase is not None:
+    officer = leaf = approving = running = None
+    if passphrase is not None and in_session:
+        running = opened("session", lambda: signing.load(folder, passphrase))
+    if passphrase is not None and (both or not in_session):
         officer = opened("officer_key", lambda: _officer(profile.officer_key, passphrase, profile.officer))
+    if passphrase is not None:
         leaf = opened("leaf", lambda: custody.load_leaf(profile.leaf, passphrase))
     if second and not profile.approving_officer:
         faults.append(("approving_officer", session().words.say("profile.no_second")))
@@ -111,9 +131,22 @@ def unlock(path: Path | None, *, second: bool = False) -> Access:
     desk_ca = opened("desk_ca", profile.desk_ca.read_bytes)
     root = opened("root", lambda: read_root(profile.root))
     _tell(path.name if path else "", faults)
-    if officer is None or leaf is None or desk_ca is None or root is None:
+    signer = officer if running is None else running.signer
+    if signer is None or leaf is None or desk_ca is None or root is None:
         raise AssertionError  # a fault was told for each
-    return Access(profile=profile, officer=officer, approving_officer=approving, leaf=leaf, desk_ca=desk_ca, root=root)
+    if running is not None and not ended and session().now() >= running.until_time:
+        raise Ended("accounts.over")
+    return Access(
+        profile=profile,
+        officer=signer,
+        approving_officer=approving,
+        leaf=leaf,
+        desk_ca=desk_ca,
+        root=root,
+        folder=folder,
+        own=officer,
+        assertion=None if running is None else running.assertion,
+    )
 
 
 def root_of(path: Path) -> bytes:

@@ -17,6 +17,8 @@ from nodes.store.facts import FactSource
 from nodes.store.journal import ExchangeJournal
 from nodes.store.loading import Loading, Mode
 from nodes.store.schema import StoreUnusable, facts_path, prepare_exchange, prepare_facts
+from nodes.store.sessions import Sessions
+from nodes.store.submissions import Submissions
 
 __all__ = ["Loading", "Mode", "Store", "StoreUnusable", "open_loading"]
 
@@ -31,6 +33,8 @@ class Store:
     journal: ExchangeJournal
     asker: AskerJournal
     cases: Cases
+    sessions: Sessions
+    submissions: Submissions
     _facts: Path
     _commits: Commits
     _reader: sqlite3.Connection
@@ -61,6 +65,8 @@ class Store:
             journal=ExchangeJournal(*shared),
             asker=AskerJournal(*shared),
             cases=Cases(*shared),
+            sessions=Sessions(*shared[:3]),
+            submissions=Submissions(*shared),
             _facts=facts,
             _commits=commits,
             _reader=reader,

@@ -24,6 +24,46 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SubmissionState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubmissionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubmissionState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBMISSION_STATE_UNSPECIFIED: _SubmissionState.ValueType  # 0
+    """Not stated."""
+    SUBMISSION_STATE_WAITING: _SubmissionState.ValueType  # 1
+    """Waits for a second officer."""
+    SUBMISSION_STATE_APPROVED: _SubmissionState.ValueType  # 2
+    """Approved, and being asked; stays so when the node ended meanwhile, and is never asked again."""
+    SUBMISSION_STATE_DONE: _SubmissionState.ValueType  # 3
+    """Approved and asked, or the case opened."""
+    SUBMISSION_STATE_FAILED: _SubmissionState.ValueType  # 4
+    """Approved, and then refused by the desk."""
+    SUBMISSION_STATE_REFUSED: _SubmissionState.ValueType  # 5
+    """Refused by an officer."""
+    SUBMISSION_STATE_EXPIRED: _SubmissionState.ValueType  # 6
+    """Nobody decided in time."""
+
+class SubmissionState(_SubmissionState, metaclass=_SubmissionStateEnumTypeWrapper):
+    """What became of a submission."""
+
+SUBMISSION_STATE_UNSPECIFIED: SubmissionState.ValueType  # 0
+"""Not stated."""
+SUBMISSION_STATE_WAITING: SubmissionState.ValueType  # 1
+"""Waits for a second officer."""
+SUBMISSION_STATE_APPROVED: SubmissionState.ValueType  # 2
+"""Approved, and being asked; stays so when the node ended meanwhile, and is never asked again."""
+SUBMISSION_STATE_DONE: SubmissionState.ValueType  # 3
+"""Approved and asked, or the case opened."""
+SUBMISSION_STATE_FAILED: SubmissionState.ValueType  # 4
+"""Approved, and then refused by the desk."""
+SUBMISSION_STATE_REFUSED: SubmissionState.ValueType  # 5
+"""Refused by an officer."""
+SUBMISSION_STATE_EXPIRED: SubmissionState.ValueType  # 6
+"""Nobody decided in time."""
+Global___SubmissionState: _TypeAlias = SubmissionState  # noqa: Y015
+
 class _OutcomeState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -298,21 +338,27 @@ class AskMembersRequest(_message.Message):
 
     INTENT_FIELD_NUMBER: _builtins.int
     WITHOUT_BUNDLE_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
     without_bundle: _builtins.bool
     """Leaves the bundle out of the response; the caller holds it already."""
     @_builtins.property
     def intent(self) -> _envelope_pb2.Envelope:
         """Signed Intent."""
 
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """The officer's signed assertion, where the request is signed by the key of a session."""
+
     def __init__(
         self,
         *,
         intent: _envelope_pb2.Envelope | None = ...,
         without_bundle: _builtins.bool = ...,
+        assertion: _envelope_pb2.Envelope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["intent", b"intent"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "intent", b"intent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["intent", b"intent", "without_bundle", b"without_bundle"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "intent", b"intent", "without_bundle", b"without_bundle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -419,6 +465,7 @@ class CombinedResult(_message.Message):
     COMBINE_TIME_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     SUBJECTS_FIELD_NUMBER: _builtins.int
+    OFFICER_ASSERTION_DIGEST_FIELD_NUMBER: _builtins.int
     intent_digest: _builtins.bytes
     """SHA-256 of the intent's pre-authentication encoding."""
     asker_member: _builtins.str
@@ -435,6 +482,8 @@ class CombinedResult(_message.Message):
     """Agreement used."""
     kind: _builtins.str
     """Kind asked."""
+    officer_assertion_digest: _builtins.bytes
+    """SHA-256 of the assertion's pre-authentication encoding, where a session asked; empty otherwise."""
     @_builtins.property
     def combine_time(self) -> _timestamp_pb2.Timestamp:
         """When it was combined."""
@@ -461,10 +510,11 @@ class CombinedResult(_message.Message):
         combine_time: _timestamp_pb2.Timestamp | None = ...,
         members: _abc.Iterable[Global___MemberOutcome] | None = ...,
         subjects: _abc.Iterable[Global___SubjectResult] | None = ...,
+        officer_assertion_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["combine_time", b"combine_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "agreement_id", b"agreement_id", "application_item", b"application_item", "asker_member", b"asker_member", "case_reference", b"case_reference", "combine_time", b"combine_time", "intent_digest", b"intent_digest", "kind", b"kind", "members", b"members", "purpose", b"purpose", "subjects", b"subjects"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "agreement_id", b"agreement_id", "application_item", b"application_item", "asker_member", b"asker_member", "case_reference", b"case_reference", "combine_time", b"combine_time", "intent_digest", b"intent_digest", "kind", b"kind", "members", b"members", "officer_assertion_digest", b"officer_assertion_digest", "purpose", b"purpose", "subjects", b"subjects"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -937,18 +987,24 @@ class OpenCaseRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OPENING_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def opening(self) -> _envelope_pb2.Envelope:
         """Signed CaseOpening; payload type application/vnd.yrdx.case-opening.v1+proto."""
+
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """The officer's signed assertion, where the request is signed by the key of a session."""
 
     def __init__(
         self,
         *,
         opening: _envelope_pb2.Envelope | None = ...,
+        assertion: _envelope_pb2.Envelope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["opening", b"opening"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "opening", b"opening"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["opening", b"opening"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "opening", b"opening"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1038,21 +1094,27 @@ class GetCaseRequest(_message.Message):
 
     READING_FIELD_NUMBER: _builtins.int
     WITHOUT_BUNDLE_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
     without_bundle: _builtins.bool
     """Leaves the bundles out of the results."""
     @_builtins.property
     def reading(self) -> _envelope_pb2.Envelope:
         """Signed CaseReading; payload type application/vnd.yrdx.case-reading.v1+proto."""
 
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """The officer's signed assertion, where the request is signed by the key of a session."""
+
     def __init__(
         self,
         *,
         reading: _envelope_pb2.Envelope | None = ...,
         without_bundle: _builtins.bool = ...,
+        assertion: _envelope_pb2.Envelope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "reading", b"reading"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading", "without_bundle", b"without_bundle"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "reading", b"reading", "without_bundle", b"without_bundle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1143,18 +1205,24 @@ class GetAllowanceRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     READING_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def reading(self) -> _envelope_pb2.Envelope:
         """Signed AllowanceReading; payload type application/vnd.yrdx.allowance-reading.v1+proto."""
+
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """The officer's signed assertion, where the request is signed by the key of a session."""
 
     def __init__(
         self,
         *,
         reading: _envelope_pb2.Envelope | None = ...,
+        assertion: _envelope_pb2.Envelope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "reading", b"reading"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "reading", b"reading"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1317,3 +1385,789 @@ class Case(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Case: _TypeAlias = Case  # noqa: Y015
+
+@_typing.final
+class OfficerAssertion(_message.Message):
+    """An officer's word that a key signs for the officer for some hours; payload type
+    application/vnd.yrdx.officer-assertion.v1+proto, signed by the officer's own key.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSERTION_ID_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    SESSION_PUBLIC_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    assertion_id: _builtins.bytes
+    """128 random bits."""
+    agency: _builtins.str
+    """Agency."""
+    officer: _builtins.str
+    """Officer."""
+    session_public: _builtins.bytes
+    """Raw public key of the session."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles that the session may use, of those that the officer holds at each call."""
+
+    @_builtins.property
+    def from_time(self) -> _timestamp_pb2.Timestamp:
+        """First instant at which the session holds."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """First instant at which it holds no more."""
+
+    def __init__(
+        self,
+        *,
+        assertion_id: _builtins.bytes = ...,
+        agency: _builtins.str = ...,
+        officer: _builtins.str = ...,
+        session_public: _builtins.bytes = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        from_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from_time", b"from_time", "until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "assertion_id", b"assertion_id", "from_time", b"from_time", "officer", b"officer", "roles", b"roles", "session_public", b"session_public", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OfficerAssertion: _TypeAlias = OfficerAssertion  # noqa: Y015
+
+@_typing.final
+class OpenSessionRequest(_message.Message):
+    """Opens a session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """Signed OfficerAssertion."""
+
+    def __init__(
+        self,
+        *,
+        assertion: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenSessionRequest: _TypeAlias = OpenSessionRequest  # noqa: Y015
+
+@_typing.final
+class OpenSessionResponse(_message.Message):
+    """The session as the desk keeps it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> Global___Session:
+        """The session."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___Session | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OpenSessionResponse: _TypeAlias = OpenSessionResponse  # noqa: Y015
+
+@_typing.final
+class Session(_message.Message):
+    """A session of an officer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSERTION_DIGEST_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    ROLES_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    OPEN_TIME_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    CLOSING_OFFICER_FIELD_NUMBER: _builtins.int
+    assertion_digest: _builtins.bytes
+    """SHA-256 of the assertion's pre-authentication encoding."""
+    agency: _builtins.str
+    """Agency."""
+    officer: _builtins.str
+    """Officer."""
+    closing_officer: _builtins.str
+    """Officer who closed it."""
+    @_builtins.property
+    def roles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles that the assertion names."""
+
+    @_builtins.property
+    def from_time(self) -> _timestamp_pb2.Timestamp:
+        """First instant at which it holds."""
+
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """First instant at which it holds no more."""
+
+    @_builtins.property
+    def open_time(self) -> _timestamp_pb2.Timestamp:
+        """When the desk took it."""
+
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was closed, if it was."""
+
+    def __init__(
+        self,
+        *,
+        assertion_digest: _builtins.bytes = ...,
+        agency: _builtins.str = ...,
+        officer: _builtins.str = ...,
+        roles: _abc.Iterable[_builtins.str] | None = ...,
+        from_time: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
+        open_time: _timestamp_pb2.Timestamp | None = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+        closing_officer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_close_time", b"_close_time", "close_time", b"close_time", "from_time", b"from_time", "open_time", b"open_time", "until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_close_time", b"_close_time", "agency", b"agency", "assertion_digest", b"assertion_digest", "close_time", b"close_time", "closing_officer", b"closing_officer", "from_time", b"from_time", "officer", b"officer", "open_time", b"open_time", "roles", b"roles", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__close_time: _TypeAlias = _typing.Literal["close_time"]  # noqa: Y015
+    _WhichOneofArgType__close_time: _TypeAlias = _typing.Literal["_close_time", b"_close_time"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__close_time) -> _WhichOneofReturnType__close_time | None: ...
+
+Global___Session: _TypeAlias = Session  # noqa: Y015
+
+@_typing.final
+class CloseSessionRequest(_message.Message):
+    """Closes a session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLOSING_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def closing(self) -> _envelope_pb2.Envelope:
+        """Signed SessionClosing; payload type application/vnd.yrdx.session-closing.v1+proto."""
+
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """The officer's signed assertion, where the request is signed by the key of a session."""
+
+    def __init__(
+        self,
+        *,
+        closing: _envelope_pb2.Envelope | None = ...,
+        assertion: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "closing", b"closing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "closing", b"closing"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseSessionRequest: _TypeAlias = CloseSessionRequest  # noqa: Y015
+
+@_typing.final
+class SessionClosing(_message.Message):
+    """What an officer signs to close a session."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    ASSERTION_DIGEST_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Agency."""
+    officer: _builtins.str
+    """Officer who closes."""
+    assertion_digest: _builtins.bytes
+    """Session to close."""
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was signed."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        officer: _builtins.str = ...,
+        assertion_digest: _builtins.bytes = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "assertion_digest", b"assertion_digest", "close_time", b"close_time", "officer", b"officer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionClosing: _TypeAlias = SessionClosing  # noqa: Y015
+
+@_typing.final
+class CloseSessionResponse(_message.Message):
+    """The session as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> Global___Session:
+        """The session."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___Session | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CloseSessionResponse: _TypeAlias = CloseSessionResponse  # noqa: Y015
+
+@_typing.final
+class ListSessionsRequest(_message.Message):
+    """Lists sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READING_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reading(self) -> _envelope_pb2.Envelope:
+        """Signed SessionReading; payload type application/vnd.yrdx.session-reading.v1+proto."""
+
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """The officer's signed assertion, where the request is signed by the key of a session."""
+
+    def __init__(
+        self,
+        *,
+        reading: _envelope_pb2.Envelope | None = ...,
+        assertion: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "reading", b"reading"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "reading", b"reading"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSessionsRequest: _TypeAlias = ListSessionsRequest  # noqa: Y015
+
+@_typing.final
+class SessionReading(_message.Message):
+    """What an officer signs to see sessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Agency."""
+    officer: _builtins.str
+    """Officer."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was signed."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        officer: _builtins.str = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["read_time", b"read_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "officer", b"officer", "read_time", b"read_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionReading: _TypeAlias = SessionReading  # noqa: Y015
+
+@_typing.final
+class ListSessionsResponse(_message.Message):
+    """Sessions, the newest first, at most 100."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Session]:
+        """The sessions."""
+
+    def __init__(
+        self,
+        *,
+        sessions: _abc.Iterable[Global___Session] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSessionsResponse: _TypeAlias = ListSessionsResponse  # noqa: Y015
+
+@_typing.final
+class SubmitRequest(_message.Message):
+    """Hands in what waits for a second officer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBMISSION_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def submission(self) -> _envelope_pb2.Envelope:
+        """Intent or CaseOpening, signed by the first officer alone."""
+
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """The officer's signed assertion, where the request is signed by the key of a session."""
+
+    def __init__(
+        self,
+        *,
+        submission: _envelope_pb2.Envelope | None = ...,
+        assertion: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "submission", b"submission"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "submission", b"submission"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitRequest: _TypeAlias = SubmitRequest  # noqa: Y015
+
+@_typing.final
+class SubmitResponse(_message.Message):
+    """What was handed in, as it stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBMISSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def submission(self) -> Global___Submission:
+        """The submission."""
+
+    def __init__(
+        self,
+        *,
+        submission: Global___Submission | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["submission", b"submission"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["submission", b"submission"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitResponse: _TypeAlias = SubmitResponse  # noqa: Y015
+
+@_typing.final
+class Submission(_message.Message):
+    """A question or a case that waits for a second officer, or has; no subject is named."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBMISSION_ID_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    APPLICATION_ITEM_FIELD_NUMBER: _builtins.int
+    CASE_REFERENCE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SUBJECT_COUNT_FIELD_NUMBER: _builtins.int
+    SUBMIT_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    APPROVING_OFFICER_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    submission_id: _builtins.bytes
+    """SHA-256 of the pre-authentication encoding of what was handed in."""
+    agency: _builtins.str
+    """Agency."""
+    officer: _builtins.str
+    """Officer who handed it in."""
+    purpose: _builtins.str
+    """Purpose code."""
+    application_item: _builtins.str
+    """Published application item."""
+    case_reference: _builtins.str
+    """Case; of a case that is to be opened, its reference."""
+    kind: _builtins.str
+    """Kind that is asked; empty for a case that is to be opened."""
+    subject_count: _builtins.int
+    """Subjects that are asked about, or that the case declares."""
+    state: Global___SubmissionState.ValueType
+    """What became of it."""
+    approving_officer: _builtins.str
+    """Second officer: the only one who may approve, then who approved or refused; empty for none."""
+    reason: _answer_pb2.RefusalReason.ValueType
+    """Why the desk did not ask after it was approved."""
+    @_builtins.property
+    def submit_time(self) -> _timestamp_pb2.Timestamp:
+        """When the desk took it."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """First instant at which it may no more be approved."""
+
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was approved or refused."""
+
+    def __init__(
+        self,
+        *,
+        submission_id: _builtins.bytes = ...,
+        agency: _builtins.str = ...,
+        officer: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        application_item: _builtins.str = ...,
+        case_reference: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        subject_count: _builtins.int = ...,
+        submit_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___SubmissionState.ValueType = ...,
+        approving_officer: _builtins.str = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _answer_pb2.RefusalReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_decide_time", b"_decide_time", "decide_time", b"decide_time", "expire_time", b"expire_time", "submit_time", b"submit_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_decide_time", b"_decide_time", "agency", b"agency", "application_item", b"application_item", "approving_officer", b"approving_officer", "case_reference", b"case_reference", "decide_time", b"decide_time", "expire_time", b"expire_time", "kind", b"kind", "officer", b"officer", "purpose", b"purpose", "reason", b"reason", "state", b"state", "subject_count", b"subject_count", "submission_id", b"submission_id", "submit_time", b"submit_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__decide_time: _TypeAlias = _typing.Literal["decide_time"]  # noqa: Y015
+    _WhichOneofArgType__decide_time: _TypeAlias = _typing.Literal["_decide_time", b"_decide_time"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__decide_time) -> _WhichOneofReturnType__decide_time | None: ...
+
+Global___Submission: _TypeAlias = Submission  # noqa: Y015
+
+@_typing.final
+class ListSubmissionsRequest(_message.Message):
+    """Lists what was handed in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READING_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reading(self) -> _envelope_pb2.Envelope:
+        """Signed SubmissionReading; payload type application/vnd.yrdx.submission-reading.v1+proto."""
+
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """The officer's signed assertion, where the request is signed by the key of a session."""
+
+    def __init__(
+        self,
+        *,
+        reading: _envelope_pb2.Envelope | None = ...,
+        assertion: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "reading", b"reading"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "reading", b"reading"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSubmissionsRequest: _TypeAlias = ListSubmissionsRequest  # noqa: Y015
+
+@_typing.final
+class SubmissionReading(_message.Message):
+    """What an officer signs to see what was handed in."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    SUBMISSION_ID_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Agency."""
+    officer: _builtins.str
+    """Officer."""
+    submission_id: _builtins.bytes
+    """Submission; empty for the list."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was signed."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        officer: _builtins.str = ...,
+        submission_id: _builtins.bytes = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["read_time", b"read_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "officer", b"officer", "read_time", b"read_time", "submission_id", b"submission_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmissionReading: _TypeAlias = SubmissionReading  # noqa: Y015
+
+@_typing.final
+class ListSubmissionsResponse(_message.Message):
+    """What was handed in, the newest first, at most 100."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBMISSIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def submissions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Submission]:
+        """The submissions."""
+
+    def __init__(
+        self,
+        *,
+        submissions: _abc.Iterable[Global___Submission] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["submissions", b"submissions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSubmissionsResponse: _TypeAlias = ListSubmissionsResponse  # noqa: Y015
+
+@_typing.final
+class GetSubmissionRequest(_message.Message):
+    """Shows one submission."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READING_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reading(self) -> _envelope_pb2.Envelope:
+        """Signed SubmissionReading."""
+
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """The officer's signed assertion, where the request is signed by the key of a session."""
+
+    def __init__(
+        self,
+        *,
+        reading: _envelope_pb2.Envelope | None = ...,
+        assertion: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "reading", b"reading"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "reading", b"reading"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSubmissionRequest: _TypeAlias = GetSubmissionRequest  # noqa: Y015
+
+@_typing.final
+class GetSubmissionResponse(_message.Message):
+    """A submission, and what the officer may see of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBMISSION_FIELD_NUMBER: _builtins.int
+    PAYLOAD_TYPE_FIELD_NUMBER: _builtins.int
+    PAYLOAD_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    payload_type: _builtins.str
+    """Payload type of what was handed in; for an officer who may approve it."""
+    payload: _builtins.bytes
+    """The bytes to be signed."""
+    @_builtins.property
+    def submission(self) -> Global___Submission:
+        """The submission."""
+
+    @_builtins.property
+    def result(self) -> Global___AskMembersResponse:
+        """The answer, for the officer who handed it in."""
+
+    def __init__(
+        self,
+        *,
+        submission: Global___Submission | None = ...,
+        payload_type: _builtins.str = ...,
+        payload: _builtins.bytes = ...,
+        result: Global___AskMembersResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result", "submission", b"submission"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload", b"payload", "payload_type", b"payload_type", "result", b"result", "submission", b"submission"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSubmissionResponse: _TypeAlias = GetSubmissionResponse  # noqa: Y015
+
+@_typing.final
+class ApproveSubmissionRequest(_message.Message):
+    """Approves a submission."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBMISSION_ID_FIELD_NUMBER: _builtins.int
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    submission_id: _builtins.bytes
+    """Submission."""
+    @_builtins.property
+    def approval(self) -> _envelope_pb2.Envelope:
+        """The same bytes, signed by the second officer."""
+
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """The second officer's signed assertion, where the approval is signed by the key of a session."""
+
+    def __init__(
+        self,
+        *,
+        submission_id: _builtins.bytes = ...,
+        approval: _envelope_pb2.Envelope | None = ...,
+        assertion: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "assertion", b"assertion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "assertion", b"assertion", "submission_id", b"submission_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveSubmissionRequest: _TypeAlias = ApproveSubmissionRequest  # noqa: Y015
+
+@_typing.final
+class ApproveSubmissionResponse(_message.Message):
+    """The submission as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBMISSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def submission(self) -> Global___Submission:
+        """The submission."""
+
+    def __init__(
+        self,
+        *,
+        submission: Global___Submission | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["submission", b"submission"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["submission", b"submission"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveSubmissionResponse: _TypeAlias = ApproveSubmissionResponse  # noqa: Y015
+
+@_typing.final
+class RefuseSubmissionRequest(_message.Message):
+    """Refuses a submission."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    ASSERTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def refusal(self) -> _envelope_pb2.Envelope:
+        """Signed SubmissionRefusal; payload type application/vnd.yrdx.submission-refusal.v1+proto."""
+
+    @_builtins.property
+    def assertion(self) -> _envelope_pb2.Envelope:
+        """The officer's signed assertion, where the request is signed by the key of a session."""
+
+    def __init__(
+        self,
+        *,
+        refusal: _envelope_pb2.Envelope | None = ...,
+        assertion: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "refusal", b"refusal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion", b"assertion", "refusal", b"refusal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefuseSubmissionRequest: _TypeAlias = RefuseSubmissionRequest  # noqa: Y015
+
+@_typing.final
+class SubmissionRefusal(_message.Message):
+    """What an officer signs to refuse a submission."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    SUBMISSION_ID_FIELD_NUMBER: _builtins.int
+    REFUSE_TIME_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Agency."""
+    officer: _builtins.str
+    """Officer who refuses: one who may approve, the one who handed it in, or an administrator of the agency."""
+    submission_id: _builtins.bytes
+    """Submission."""
+    @_builtins.property
+    def refuse_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was signed."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        officer: _builtins.str = ...,
+        submission_id: _builtins.bytes = ...,
+        refuse_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refuse_time", b"refuse_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "officer", b"officer", "refuse_time", b"refuse_time", "submission_id", b"submission_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmissionRefusal: _TypeAlias = SubmissionRefusal  # noqa: Y015
+
+@_typing.final
+class RefuseSubmissionResponse(_message.Message):
+    """The submission as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBMISSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def submission(self) -> Global___Submission:
+        """The submission."""
+
+    def __init__(
+        self,
+        *,
+        submission: Global___Submission | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["submission", b"submission"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["submission", b"submission"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefuseSubmissionResponse: _TypeAlias = RefuseSubmissionResponse  # noqa: Y015

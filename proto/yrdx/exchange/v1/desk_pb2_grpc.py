@@ -55,6 +55,46 @@ class DeskServiceStub:
                 request_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceRequest.SerializeToString,
                 response_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceResponse.FromString,
                 _registered_method=True)
+        self.OpenSession = channel.unary_unary(
+                '/yrdx.exchange.v1.DeskService/OpenSession',
+                request_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.OpenSessionRequest.SerializeToString,
+                response_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.OpenSessionResponse.FromString,
+                _registered_method=True)
+        self.CloseSession = channel.unary_unary(
+                '/yrdx.exchange.v1.DeskService/CloseSession',
+                request_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.CloseSessionRequest.SerializeToString,
+                response_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.CloseSessionResponse.FromString,
+                _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/yrdx.exchange.v1.DeskService/ListSessions',
+                request_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.Submit = channel.unary_unary(
+                '/yrdx.exchange.v1.DeskService/Submit',
+                request_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.SubmitRequest.SerializeToString,
+                response_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.SubmitResponse.FromString,
+                _registered_method=True)
+        self.ListSubmissions = channel.unary_unary(
+                '/yrdx.exchange.v1.DeskService/ListSubmissions',
+                request_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSubmissionsRequest.SerializeToString,
+                response_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSubmissionsResponse.FromString,
+                _registered_method=True)
+        self.GetSubmission = channel.unary_unary(
+                '/yrdx.exchange.v1.DeskService/GetSubmission',
+                request_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetSubmissionRequest.SerializeToString,
+                response_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetSubmissionResponse.FromString,
+                _registered_method=True)
+        self.ApproveSubmission = channel.unary_unary(
+                '/yrdx.exchange.v1.DeskService/ApproveSubmission',
+                request_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ApproveSubmissionRequest.SerializeToString,
+                response_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ApproveSubmissionResponse.FromString,
+                _registered_method=True)
+        self.RefuseSubmission = channel.unary_unary(
+                '/yrdx.exchange.v1.DeskService/RefuseSubmission',
+                request_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.RefuseSubmissionRequest.SerializeToString,
+                response_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.RefuseSubmissionResponse.FromString,
+                _registered_method=True)
 
 
 class DeskServiceServicer:
@@ -89,6 +129,62 @@ class DeskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def OpenSession(self, request, context):
+        """Opens an officer's session: its key signs for the officer until it ends.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CloseSession(self, request, context):
+        """Closes a session: one's own, or as an administrator of the agency another's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """Lists sessions: one's own, or as an administrator or auditor the agency's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Submit(self, request, context):
+        """Hands in a question or a case that waits for a second officer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSubmissions(self, request, context):
+        """Lists what was handed in by one's own agency; no subject is named.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSubmission(self, request, context):
+        """Shows what was handed in: the bytes to an approving officer, the answer to who handed it in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveSubmission(self, request, context):
+        """Approves what was handed in, by a signature over the same bytes; it is asked at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RefuseSubmission(self, request, context):
+        """Refuses what was handed in; it is never asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DeskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +207,46 @@ def add_DeskServiceServicer_to_server(servicer, server):
                     servicer.GetAllowance,
                     request_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceRequest.FromString,
                     response_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceResponse.SerializeToString,
+            ),
+            'OpenSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.OpenSession,
+                    request_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.OpenSessionRequest.FromString,
+                    response_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.OpenSessionResponse.SerializeToString,
+            ),
+            'CloseSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseSession,
+                    request_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.CloseSessionRequest.FromString,
+                    response_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.CloseSessionResponse.SerializeToString,
+            ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSessionsRequest.FromString,
+                    response_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'Submit': grpc.unary_unary_rpc_method_handler(
+                    servicer.Submit,
+                    request_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.SubmitRequest.FromString,
+                    response_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.SubmitResponse.SerializeToString,
+            ),
+            'ListSubmissions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSubmissions,
+                    request_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSubmissionsRequest.FromString,
+                    response_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSubmissionsResponse.SerializeToString,
+            ),
+            'GetSubmission': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSubmission,
+                    request_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetSubmissionRequest.FromString,
+                    response_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetSubmissionResponse.SerializeToString,
+            ),
+            'ApproveSubmission': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveSubmission,
+                    request_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ApproveSubmissionRequest.FromString,
+                    response_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.ApproveSubmissionResponse.SerializeToString,
+            ),
+            'RefuseSubmission': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefuseSubmission,
+                    request_deserializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.RefuseSubmissionRequest.FromString,
+                    response_serializer=yrdx_dot_exchange_dot_v1_dot_desk__pb2.RefuseSubmissionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +358,222 @@ class DeskService:
             '/yrdx.exchange.v1.DeskService/GetAllowance',
             yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceRequest.SerializeToString,
             yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetAllowanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OpenSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrdx.exchange.v1.DeskService/OpenSession',
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.OpenSessionRequest.SerializeToString,
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.OpenSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrdx.exchange.v1.DeskService/CloseSession',
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.CloseSessionRequest.SerializeToString,
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.CloseSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrdx.exchange.v1.DeskService/ListSessions',
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSessionsRequest.SerializeToString,
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Submit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrdx.exchange.v1.DeskService/Submit',
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.SubmitRequest.SerializeToString,
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.SubmitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSubmissions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrdx.exchange.v1.DeskService/ListSubmissions',
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSubmissionsRequest.SerializeToString,
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.ListSubmissionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSubmission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrdx.exchange.v1.DeskService/GetSubmission',
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetSubmissionRequest.SerializeToString,
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.GetSubmissionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveSubmission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrdx.exchange.v1.DeskService/ApproveSubmission',
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.ApproveSubmissionRequest.SerializeToString,
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.ApproveSubmissionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefuseSubmission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrdx.exchange.v1.DeskService/RefuseSubmission',
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.RefuseSubmissionRequest.SerializeToString,
+            yrdx_dot_exchange_dot_v1_dot_desk__pb2.RefuseSubmissionResponse.FromString,
             options,
             channel_credentials,
             insecure,

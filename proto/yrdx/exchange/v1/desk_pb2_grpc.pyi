@@ -41,6 +41,22 @@ class DeskServiceStub:
     """Shows a case of one's own agency with its results."""
     GetAllowance: _grpc.UnaryUnaryMultiCallable[_desk_pb2.GetAllowanceRequest, _desk_pb2.GetAllowanceResponse]
     """Says how many subjects may still be asked about today; nobody is asked."""
+    OpenSession: _grpc.UnaryUnaryMultiCallable[_desk_pb2.OpenSessionRequest, _desk_pb2.OpenSessionResponse]
+    """Opens an officer's session: its key signs for the officer until it ends."""
+    CloseSession: _grpc.UnaryUnaryMultiCallable[_desk_pb2.CloseSessionRequest, _desk_pb2.CloseSessionResponse]
+    """Closes a session: one's own, or as an administrator of the agency another's."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_desk_pb2.ListSessionsRequest, _desk_pb2.ListSessionsResponse]
+    """Lists sessions: one's own, or as an administrator or auditor the agency's."""
+    Submit: _grpc.UnaryUnaryMultiCallable[_desk_pb2.SubmitRequest, _desk_pb2.SubmitResponse]
+    """Hands in a question or a case that waits for a second officer."""
+    ListSubmissions: _grpc.UnaryUnaryMultiCallable[_desk_pb2.ListSubmissionsRequest, _desk_pb2.ListSubmissionsResponse]
+    """Lists what was handed in by one's own agency; no subject is named."""
+    GetSubmission: _grpc.UnaryUnaryMultiCallable[_desk_pb2.GetSubmissionRequest, _desk_pb2.GetSubmissionResponse]
+    """Shows what was handed in: the bytes to an approving officer, the answer to who handed it in."""
+    ApproveSubmission: _grpc.UnaryUnaryMultiCallable[_desk_pb2.ApproveSubmissionRequest, _desk_pb2.ApproveSubmissionResponse]
+    """Approves what was handed in, by a signature over the same bytes; it is asked at once."""
+    RefuseSubmission: _grpc.UnaryUnaryMultiCallable[_desk_pb2.RefuseSubmissionRequest, _desk_pb2.RefuseSubmissionResponse]
+    """Refuses what was handed in; it is never asked."""
 
 @_typing.type_check_only
 class DeskServiceAsyncStub(DeskServiceStub):
@@ -55,6 +71,22 @@ class DeskServiceAsyncStub(DeskServiceStub):
     """Shows a case of one's own agency with its results."""
     GetAllowance: _aio.UnaryUnaryMultiCallable[_desk_pb2.GetAllowanceRequest, _desk_pb2.GetAllowanceResponse]  # type: ignore[assignment]
     """Says how many subjects may still be asked about today; nobody is asked."""
+    OpenSession: _aio.UnaryUnaryMultiCallable[_desk_pb2.OpenSessionRequest, _desk_pb2.OpenSessionResponse]  # type: ignore[assignment]
+    """Opens an officer's session: its key signs for the officer until it ends."""
+    CloseSession: _aio.UnaryUnaryMultiCallable[_desk_pb2.CloseSessionRequest, _desk_pb2.CloseSessionResponse]  # type: ignore[assignment]
+    """Closes a session: one's own, or as an administrator of the agency another's."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_desk_pb2.ListSessionsRequest, _desk_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """Lists sessions: one's own, or as an administrator or auditor the agency's."""
+    Submit: _aio.UnaryUnaryMultiCallable[_desk_pb2.SubmitRequest, _desk_pb2.SubmitResponse]  # type: ignore[assignment]
+    """Hands in a question or a case that waits for a second officer."""
+    ListSubmissions: _aio.UnaryUnaryMultiCallable[_desk_pb2.ListSubmissionsRequest, _desk_pb2.ListSubmissionsResponse]  # type: ignore[assignment]
+    """Lists what was handed in by one's own agency; no subject is named."""
+    GetSubmission: _aio.UnaryUnaryMultiCallable[_desk_pb2.GetSubmissionRequest, _desk_pb2.GetSubmissionResponse]  # type: ignore[assignment]
+    """Shows what was handed in: the bytes to an approving officer, the answer to who handed it in."""
+    ApproveSubmission: _aio.UnaryUnaryMultiCallable[_desk_pb2.ApproveSubmissionRequest, _desk_pb2.ApproveSubmissionResponse]  # type: ignore[assignment]
+    """Approves what was handed in, by a signature over the same bytes; it is asked at once."""
+    RefuseSubmission: _aio.UnaryUnaryMultiCallable[_desk_pb2.RefuseSubmissionRequest, _desk_pb2.RefuseSubmissionResponse]  # type: ignore[assignment]
+    """Refuses what was handed in; it is never asked."""
 
 class DeskServiceServicer(metaclass=_abc_1.ABCMeta):
     """Spoken by a member's agencies to their own node."""
@@ -90,5 +122,69 @@ class DeskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_desk_pb2.GetAllowanceResponse, _abc.Awaitable[_desk_pb2.GetAllowanceResponse]]:
         """Says how many subjects may still be asked about today; nobody is asked."""
+
+    @_abc_1.abstractmethod
+    def OpenSession(
+        self,
+        request: _desk_pb2.OpenSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.OpenSessionResponse, _abc.Awaitable[_desk_pb2.OpenSessionResponse]]:
+        """Opens an officer's session: its key signs for the officer until it ends."""
+
+    @_abc_1.abstractmethod
+    def CloseSession(
+        self,
+        request: _desk_pb2.CloseSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.CloseSessionResponse, _abc.Awaitable[_desk_pb2.CloseSessionResponse]]:
+        """Closes a session: one's own, or as an administrator of the agency another's."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _desk_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.ListSessionsResponse, _abc.Awaitable[_desk_pb2.ListSessionsResponse]]:
+        """Lists sessions: one's own, or as an administrator or auditor the agency's."""
+
+    @_abc_1.abstractmethod
+    def Submit(
+        self,
+        request: _desk_pb2.SubmitRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.SubmitResponse, _abc.Awaitable[_desk_pb2.SubmitResponse]]:
+        """Hands in a question or a case that waits for a second officer."""
+
+    @_abc_1.abstractmethod
+    def ListSubmissions(
+        self,
+        request: _desk_pb2.ListSubmissionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.ListSubmissionsResponse, _abc.Awaitable[_desk_pb2.ListSubmissionsResponse]]:
+        """Lists what was handed in by one's own agency; no subject is named."""
+
+    @_abc_1.abstractmethod
+    def GetSubmission(
+        self,
+        request: _desk_pb2.GetSubmissionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.GetSubmissionResponse, _abc.Awaitable[_desk_pb2.GetSubmissionResponse]]:
+        """Shows what was handed in: the bytes to an approving officer, the answer to who handed it in."""
+
+    @_abc_1.abstractmethod
+    def ApproveSubmission(
+        self,
+        request: _desk_pb2.ApproveSubmissionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.ApproveSubmissionResponse, _abc.Awaitable[_desk_pb2.ApproveSubmissionResponse]]:
+        """Approves what was handed in, by a signature over the same bytes; it is asked at once."""
+
+    @_abc_1.abstractmethod
+    def RefuseSubmission(
+        self,
+        request: _desk_pb2.RefuseSubmissionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_desk_pb2.RefuseSubmissionResponse, _abc.Awaitable[_desk_pb2.RefuseSubmissionResponse]]:
+        """Refuses what was handed in; it is never asked."""
 
 def add_DeskServiceServicer_to_server(servicer: DeskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,73 @@
+"""An officer's session on this computer: its encrypted key and the signed assertion, in files beside the profile.
+
+While they stand, the commands sign with the session's key, and the officer's own key may lie in a drawer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gateway import wire
+from gateway.model.accounts import OfficerAssertion
+from keys import custody, suite
+from keys.envelope import Envelope, from_json, to_json
+from keys.errors import KeysError
+from keys.suite import Signer
+
+KEY, ASSERTION = "session.key", "session.json"
+USE = "session"
+
+
+class SessionUnreadable(KeysError):
+    """The files of the session do not belong together, or are no session's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionKey:
+    """A session's key, the signed assertion, and when it ends."""
+
+    signer: Signer
+    assertion: Envelope
+    until_time: datetime
+
+
+def present(folder: Path) -> bool:
+    """Say whether a folder holds a session."""
+    return (folder / ASSERTION).exists()
+
+
+def save(folder: Path, seed: bytes, assertion: Envelope, passphrase: bytes, *, officer: str) -> None:
+    """Keep a session; the key first, so that an assertion never stands without it.
+
+    Raises:
+        CustodyError, OSError: when one stands there already, or cannot be written.
+    """
+    custody.save_seed(
+        folder / KEY, seed, passphrase, owner=officer, suite=suite.INT_1, use=USE, work=custody.INTERACTIVE
+    )
+    custody.write_new(folder / ASSERTION, to_json(assertion))
+
+
+def load(folder: Path, passphrase: bytes) -> SessionKey:
+    """Load a session.
+
+    Raises:
+        KeysError, OSError: when a file is missing, too open, damaged, or of another session.
+    """
+    signer = custody.load_signer(folder / KEY, passphrase, use=USE)
+    assertion = from_json((folder / ASSERTION).read_bytes())
+    try:
+        said = wire.decode(OfficerAssertion, assertion.payload)
+    except wire.WireMalformed as error:
+        raise SessionUnreadable("the session's assertion is none; close the session and open another") from error
+    if said.session_public != signer.public:
+        raise SessionUnreadable("the session's key is another one's; close the session and open another")
+    return SessionKey(signer=signer, assertion=assertion, until_time=said.until_time)
+
+
+def remove(folder: Path) -> None:
+    """Remove a session's files; the assertion first: what is left of a torn removal is no session."""
+    for name in (ASSERTION, KEY):
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,91 @@
+"""Officers' sessions at the desk: every worker sees at once what any of them closed."""
+
+import json
+import sqlite3
+from datetime import datetime
+from threading import Lock
+from typing import final
+
+from gateway.model.accounts import Session
+from keys import moments
+from nodes.store.commits import Commits
+from nodes.store.connections import time_text
+
+_COLUMNS = """
+    SELECT assertion_digest, agency, officer, roles, from_time, until_time, open_time, close_time, closing_officer
+    FROM session """
+_ONE = f"{_COLUMNS} WHERE assertion_digest = ?"
+_MANY = f"{_COLUMNS} WHERE agency = ? AND ? IN (officer, '') ORDER BY seq DESC LIMIT ?"
+_OPEN = """
+    INSERT INTO session (assertion_digest, agency, officer, roles, from_time, until_time, open_time, closing_officer,
+        assertion)
+    VALUES (?, ?, ?, ?, ?, ?, ?, '', ?) ON CONFLICT (assertion_digest) DO NOTHING"""
+_CLOSE = """
+    UPDATE session SET close_time = ?, closing_officer = ? WHERE assertion_digest = ? AND close_time IS NULL"""
+
+
+@final
+class Sessions:
+    """Implements `gateway.ports.SessionBook`; safe from any event loop and for many processes on one file."""
+
+    __slots__ = ("_commits", "_lock", "_reader")
+
+    def __init__(self, commits: Commits, reader: sqlite3.Connection, lock: Lock) -> None:
+        self._commits = commits
+        self._reader = reader
+        self._lock = lock
+
+    async def open_session(self, session: Session, assertion: bytes) -> Session:
+        """Keep a session durably; one that is known is returned as it stands, also when it was closed.
+
+        Raises:
+            NotDurable: nothing was kept.
+        """
+        return await self._commits.run(lambda connection: _open(connection, session, assertion))
+
+    async def close_session(self, assertion_digest: bytes, officer: str, now: datetime) -> Session:
+        """Close a session that is known, durably and for every worker; the first closing stands.
+
+        Raises:
+            NotDurable: nothing was changed.
+        """
+
+        def work(connection: sqlite3.Connection) -> Session:
+            connection.execute(_CLOSE, (time_text(now), officer, assertion_digest))
+            return _session(connection.execute(_ONE, (assertion_digest,)).fetchone())
+
+        return await self._commits.run(work)
+
+    def session(self, assertion_digest: bytes) -> Session | None:
+        """Give a session as it stands now, whichever worker changed it."""
+        with self._lock:
+            row = self._reader.execute(_ONE, (assertion_digest,)).fetchone()
+        return None if row is None else _session(row)
+
+    def sessions(self, agency: str, officer: str, limit: int) -> tuple[Session, ...]:
+        """Give an agency's sessions, the newest first; of one officer, where one is named."""
+        with self._lock:
+            rows = self._reader.execute(_MANY, (agency, officer, limit)).fetchall()
+        return tuple(_session(row) for row in rows)
+
+
+def _open(connection: sqlite3.Connection, session: Session, assertion: bytes) -> Session:
+    times = (time_text(session.from_time), time_text(session.until_time), time_text(session.open_time))
+    told = (session.assertion_digest, session.agency, session.officer, json.dumps(session.roles))
+    connection.execute(_OPEN, (*told, *times, assertion))
+    return _session(connection.execute(_ONE, (session.assertion_digest,)).fetchone())
+
+
+def _session(row: tuple[bytes, str, str, str, str, str, str, str | None, str]) -> Session:
+    digest, agency, officer, roles, begins, ends, opened, closed, closing = row
+    return Session(
+        assertion_digest=digest,
+        agency=agency,
+        officer=officer,
+        roles=tuple(json.loads(roles)),
+        from_time=moments.read(begins),
+        until_time=moments.read(ends),
+        open_time=moments.read(opened),
+        close_time=None if closed is None else moments.read(closed),
+        closing_officer=closing,
+    )

@@ -1,0 +1,141 @@
+"""Sessions and submissions in the database: durable, decided once, the same for every worker, sealed."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stores import NOW, digest, opened
+
+from gateway.model.accounts import Session, Submission
+from gateway.model.codes import RefusalReason, SubmissionState
+from nodes.store import Store
+
+AGENCY, FIRST, SECOND = "310000-market", "310000-market/o1", "310000-market/o2"
+MARKER = b"91310000132260250X"
+SESSION = Session(
+    assertion_digest=digest("assertion"),
+    agency=AGENCY,
+    officer=FIRST,
+    roles=("ask", "approve"),
+    from_time=NOW,
+    until_time=NOW + timedelta(hours=8),
+    open_time=NOW,
+)
+WAITS = Submission(
+    submission_id=digest("submission"),
+    agency=AGENCY,
+    officer=FIRST,
+    purpose="TENDERING",
+    application_item="SH-2026-005",
+    case_reference="C-1",
+    kind="summary",
+    subject_count=3,
+    submit_time=NOW,
+    expire_time=NOW + timedelta(hours=24),
+)
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[tuple[Store, Store]]:
+    """Open one database twice, as two workers do."""
+    both = opened(tmp_path / "node.db"), opened(tmp_path / "node.db")
+    yield both
+    for each in both:
+        each.close()
+
+
+async def test_every_worker_sees_a_session_and_its_closing(stores: tuple[Store, Store]) -> None:
+    """What one worker opened or closed the others know at their next call; the first closing stands."""
+    one, other = stores
+    assert other.sessions.session(SESSION.assertion_digest) is None
+    assert await one.sessions.open_session(SESSION, b"signed") == SESSION
+    assert other.sessions.session(SESSION.assertion_digest) == SESSION
+    closed = await other.sessions.close_session(SESSION.assertion_digest, SECOND, NOW + timedelta(hours=1))
+    assert one.sessions.session(SESSION.assertion_digest) == closed
+    assert (closed.close_time, closed.closing_officer) == (NOW + timedelta(hours=1), SECOND)
+    again = await one.sessions.close_session(SESSION.assertion_digest, FIRST, NOW + timedelta(hours=2))
+    assert again == closed == await one.sessions.open_session(SESSION, b"signed")
+
+
+async def test_sessions_are_listed_by_agency_and_officer(stores: tuple[Store, Store]) -> None:
+    """The newest comes first; another agency's is not listed."""
+    one, _ = stores
+    for number, officer in enumerate((FIRST, SECOND, FIRST)):
+        await one.sessions.open_session(replace(SESSION, assertion_digest=digest(str(number)), officer=officer), b"x")
+    found = [each.assertion_digest for each in one.sessions.sessions(AGENCY, "", 2)]
+    assert found == [digest("2"), digest("1")]
+    assert [each.officer for each in one.sessions.sessions(AGENCY, SECOND, 9)] == [SECOND]
+    assert one.sessions.sessions("310000-tax", "", 9) == ()
+
+
+async def decide(store: Store, state: SubmissionState = SubmissionState.APPROVED, **changes: Any) -> bool:
+    """Decide as the second officer."""
+    wanted: dict[str, Any] = {"officer": SECOND, "signed": b"approval", "now": NOW + timedelta(hours=1), **changes}
+    return await store.submissions.decide(WAITS.submission_id, state, **wanted)
+
+
+async def test_of_many_decisions_one_counts(stores: tuple[Store, Store]) -> None:
+    """Workers decide at the same time: one does, the others are told."""
+    await stores[0].submissions.submit(WAITS, b"body")
+    ended = await asyncio.gather(*(decide(stores[number % 2]) for number in range(6)))
+    assert sorted(ended) == [False] * 5 + [True]
+    held = stores[1].submissions.submission(AGENCY, WAITS.submission_id)
+    assert held == replace(
+        WAITS, state=SubmissionState.APPROVED, approving_officer=SECOND, decide_time=NOW + timedelta(hours=1)
+    )
+
+
+async def test_nothing_is_decided_at_its_last_instant(stores: tuple[Store, Store]) -> None:
+    """The write itself looks at the hour: a slow check cannot approve what has expired."""
+    await stores[0].submissions.submit(WAITS, b"body")
+    assert not await decide(stores[0], now=WAITS.expire_time)
+    assert await decide(stores[0], now=WAITS.expire_time - timedelta(microseconds=1))
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "answer"),
+    [(SubmissionState.DONE, None, b"answer"), (SubmissionState.FAILED, RefusalReason.NO_AGREEMENT, b"")],
+)
+async def test_what_became_of_it_is_kept(
+    stores: tuple[Store, Store], state: SubmissionState, reason: RefusalReason | None, answer: bytes
+) -> None:
+    """State, reason and answer outlive the worker that asked."""
+    one, other = stores
+    assert await one.submissions.submit(WAITS, b"body") == WAITS
+    await decide(one)
+    await one.submissions.finish(WAITS.submission_id, state, reason=reason, answer=answer)
+    held = other.submissions.submission(AGENCY, WAITS.submission_id)
+    assert held is not None
+    assert (held.state, held.reason) == (state, reason)
+    assert other.submissions.submission_bodies(WAITS.submission_id) == (b"body", answer)
+    assert await one.submissions.submit(WAITS, b"other") == held
+
+
+async def test_another_agency_has_no_such_submission(stores: tuple[Store, Store]) -> None:
+    """An id of another agency is unknown, and its list is its own."""
+    one, _ = stores
+    await one.submissions.submit(WAITS, b"body")
+    assert one.submissions.submission("310000-tax", WAITS.submission_id) is None
+    assert one.submissions.submissions("310000-tax", 9) == ()
+    assert one.submissions.submissions(AGENCY, 9) == (WAITS,)
+    assert one.submissions.submission_bodies(bytes(32)) == (b"", b"")
+
+
+async def test_bodies_are_sealed_and_end_with_their_day(stores: tuple[Store, Store], tmp_path: Path) -> None:
+    """No file holds what names a subject; destroying the day's key deletes it."""
+    one, _ = stores
+    await one.submissions.submit(WAITS, MARKER)
+    await decide(one, signed=MARKER)
+    await one.submissions.finish(WAITS.submission_id, SubmissionState.DONE, reason=None, answer=MARKER)
+    assert [each.name for each in tmp_path.iterdir() if MARKER in each.read_bytes()] == []
+    with closing(sqlite3.connect(tmp_path / "node.db")) as connection, connection:
+        connection.execute("DELETE FROM storage_day")
+    assert one.submissions.submission_bodies(WAITS.submission_id) == (b"", b"")
