@@ -52,17 +52,20 @@ class DeskDoor:
         self._note = note
         self._further = further
 
-    def handler(self) -> Any:  # noqa: ANN401  the stubs give it no useful type
-        """Give the generic handler; bytes in, so that a torn message is refused with a reason."""
-        calls = {
+    def calls(self) -> Mapping[str, Call]:
+        """Give the methods by name: a caller that is known, bytes in, bytes out; refusals are raised."""
+        return {
             "AskMembers": self._ask_members,
             "OpenCase": self._open_case,
             "GetCase": self._get_case,
             "GetAllowance": self._get_allowance,
             **self._further,
         }
+
+    def handler(self) -> Any:  # noqa: ANN401  the stubs give it no useful type
+        """Give the generic handler; bytes in, so that a torn message is refused with a reason."""
         handlers: dict[str, Any] = {
-            name: grpc.unary_unary_rpc_method_handler(self._call(name, call)) for name, call in calls.items()
+            name: grpc.unary_unary_rpc_method_handler(self._call(name, call)) for name, call in self.calls().items()
         }
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 

@@ -135,7 +135,12 @@ async def test_bodies_are_sealed_and_end_with_their_day(stores: tuple[Store, Sto
     await one.submissions.submit(WAITS, MARKER)
     await decide(one, signed=MARKER)
     await one.submissions.finish(WAITS.submission_id, SubmissionState.DONE, reason=None, answer=MARKER)
-    assert [each.name for each in tmp_path.iterdir() if MARKER in each.read_bytes()] == []
+    assert holding(tmp_path) == []
     with closing(sqlite3.connect(tmp_path / "node.db")) as connection, connection:
         connection.execute("DELETE FROM storage_day")
     assert one.submissions.submission_bodies(WAITS.submission_id) == (b"", b"")
+
+
+def holding(folder: Path) -> list[str]:
+    """Name the files that hold the marker in clear."""
+    return [each.name for each in folder.iterdir() if MARKER in each.read_bytes()]

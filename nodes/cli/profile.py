@@ -106,7 +106,7 @@ def unlock(
     """
     profile = read_profile(path)
     folder = path.parent if path else Path()
-    in_session = not own and signing.present(folder)
+    in_session = not own and signing.present(folder, profile.officer)
     faults: list[tuple[str, str]] = []
 
     def opened(name: str, read: Callable[[], T]) -> T | None:
@@ -119,7 +119,7 @@ def unlock(
     passphrase = opened("passphrase_file", lambda: custody.read_passphrase(profile.passphrase_file))
     officer = leaf = approving = running = None
     if passphrase is not None and in_session:
-        running = opened("session", lambda: signing.load(folder, passphrase))
+        running = opened("session", lambda: signing.load(folder, profile.officer, passphrase))
     if passphrase is not None and (both or not in_session):
         officer = opened("officer_key", lambda: _officer(profile.officer_key, passphrase, profile.officer))
     if passphrase is not None:

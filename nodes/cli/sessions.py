@@ -41,7 +41,7 @@ def session_group() -> None:
 def open_session(*, profile: Path | None, hours: int, roles: tuple[str, ...], as_json: bool) -> None:
     """Sign an assertion with the officer's own key, have the desk take it, and keep the session's key."""
     access = unlock(profile, own=True)
-    if signing.present(access.folder):
+    if signing.present(access.folder, access.profile.officer):
         raise Ended("accounts.open_already")
     seed, begins = suite.generate_seed(), session().now().replace(microsecond=0)
     assertion = OfficerAssertion(
@@ -77,9 +77,9 @@ def close_session(*, digest: str, profile: Path | None, as_json: bool) -> None:
         try:
             found = _close(access, access.assertion.digest())
         except DeskRefused as refused:  # it was over already: its key is no use to anybody
-            signing.remove(access.folder)
+            signing.remove(access.folder, access.profile.officer)
             raise Ended("accounts.was_over", refused.exit_code, reason=refused.reason.value) from refused
-        signing.remove(access.folder)
+        signing.remove(access.folder, access.profile.officer)
     else:
         sessions = {each.assertion_digest: each for each in _sessions(access)}
         found = _close(access, only(digest, sessions))

@@ -16,7 +16,6 @@ from keys.envelope import Envelope, from_json, to_json
 from keys.errors import KeysError
 from keys.suite import Signer
 
-KEY, ASSERTION = "session.key", "session.json"
 USE = "session"
 
 
@@ -33,9 +32,9 @@ class SessionKey:
     until_time: datetime
 
 
-def present(folder: Path) -> bool:
-    """Say whether a folder holds a session."""
-    return (folder / ASSERTION).exists()
+def present(folder: Path, officer: str) -> bool:
+    """Say whether a folder holds a session of an officer."""
+    return _assertion(folder, officer).exists()
 
 
 def save(folder: Path, seed: bytes, assertion: Envelope, passphrase: bytes, *, officer: str) -> None:
@@ -45,29 +44,37 @@ def save(folder: Path, seed: bytes, assertion: Envelope, passphrase: bytes, *, o
         CustodyError, OSError: when one stands there already, or cannot be written.
     """
     custody.save_seed(
-        folder / KEY, seed, passphrase, owner=officer, suite=suite.INT_1, use=USE, work=custody.INTERACTIVE
+        _key(folder, officer), seed, passphrase, owner=officer, suite=suite.INT_1, use=USE, work=custody.INTERACTIVE
     )
-    custody.write_new(folder / ASSERTION, to_json(assertion))
+    custody.write_new(_assertion(folder, officer), to_json(assertion))
 
 
-def load(folder: Path, passphrase: bytes) -> SessionKey:
+def load(folder: Path, officer: str, passphrase: bytes) -> SessionKey:
     """Load a session.
 
     Raises:
         KeysError, OSError: when a file is missing, too open, damaged, or of another session.
     """
-    signer = custody.load_signer(folder / KEY, passphrase, use=USE)
-    assertion = from_json((folder / ASSERTION).read_bytes())
+    signer = custody.load_signer(_key(folder, officer), passphrase, use=USE)
+    assertion = from_json(_assertion(folder, officer).read_bytes())
     try:
         said = wire.decode(OfficerAssertion, assertion.payload)
     except wire.WireMalformed as error:
         raise SessionUnreadable("the session's assertion is none; close the session and open another") from error
-    if said.session_public != signer.public:
+    if (said.officer, said.session_public) != (officer, signer.public):
         raise SessionUnreadable("the session's key is another one's; close the session and open another")
     return SessionKey(signer=signer, assertion=assertion, until_time=said.until_time)
 
 
-def remove(folder: Path) -> None:
+def remove(folder: Path, officer: str) -> None:
     """Remove a session's files; the assertion first: what is left of a torn removal is no session."""
-    for name in (ASSERTION, KEY):
-        (folder / name).unlink(missing_ok=True)
+    for path in (_assertion(folder, officer), _key(folder, officer)):
+        path.unlink(missing_ok=True)
+
+
+def _key(folder: Path, officer: str) -> Path:
+    return folder / f"{officer.rpartition('/')[2]}.session.key"
+
+
+def _assertion(folder: Path, officer: str) -> Path:
+    return folder / f"{officer.rpartition('/')[2]}.session.json"
