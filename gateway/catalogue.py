@@ -17,10 +17,12 @@ from gateway.errors import CatalogueMalformed
 from gateway.inspection import InspectionRule
 from gateway.limits import Limits
 from gateway.model.codes import Severity, Window
+from gateway.participants import Participant
 from gateway.quality import QualityGoals
 from gateway.recognition import CeilingRule, MappingTable, Scheme
 from gateway.references import check_references
 from gateway.tables import Dated, by, read_all
+from gateway.writing import WriteRule
 
 
 class Consent(Enum):
@@ -219,6 +221,8 @@ class Catalogue:
     divisions: Divisions
     limits: Limits
     inspection_rules: tuple[InspectionRule, ...] = ()
+    write_rules: tuple[WriteRule, ...] = ()
+    participants: tuple[Participant, ...] = ()
     grants: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Grants worked out before, by `gateway.policy`; it saves work, no more."""
 
@@ -290,6 +294,8 @@ def read_catalogue(sections: Mapping[str, object]) -> Catalogue:
         divisions=divisions_of(read_all(Division, sections.get("division_codes", ()), "division_codes")),
         limits=Limits.from_section(_object(sections.get("limits", {}))),
         inspection_rules=read_all(InspectionRule, sections.get("inspection_rules", ()), "inspection_rules"),
+        write_rules=read_all(WriteRule, sections.get("write_rules", ()), "write_rules"),
+        participants=read_all(Participant, sections.get("participants", ()), "participants"),
     )
     check_references(found)
     return found

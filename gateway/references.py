@@ -9,6 +9,7 @@ from gateway.inspection import check_rule
 from gateway.quality import RATES
 from gateway.recognition import check_ceilings, check_table
 from gateway.tables import ALL, check_apart
+from keys.members import SORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,6 +51,8 @@ def _check_apart(found: Catalogue) -> None:
     check_apart(found.schemes, "schemes", "id", "version")
     check_apart(found.loading_rules, "loading_rules")
     check_apart(found.inspection_rules, "inspection_rules", "member")
+    check_apart(found.write_rules, "write_rules", "member", "record_class")
+    check_apart(found.participants, "participants", "sort")
     check_apart(found.quality_goals, "quality_goals")
 
 
@@ -61,6 +64,9 @@ def _check_questions(found: Catalogue) -> None:
     for agreement in found.agreements.values():
         _known(f"agreements {agreement.id} purposes", agreement.purposes, purposes)
         _known(f"agreements {agreement.id} domains", agreement.domains, domains)
+    for participant in found.participants:
+        _known(f"participants {participant.sort} sort", (participant.sort,), set(SORTS))
+        _known(f"participants {participant.sort} purposes", participant.purposes, {*purposes, ALL})
     for data_item in found.data_items.values():
         _known(f"data_items {data_item.id} purposes", data_item.purposes, purposes)
     for purpose in found.purposes.values():

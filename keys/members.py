@@ -16,6 +16,9 @@ from keys.suite import PublicKey
 SEAL = "seal"
 USES = frozenset({"sign", "ledger", "witness", SEAL})
 ROLES = frozenset({"ask", "approve", "audit", "administer"})
+SORTS = frozenset({"department", "court", "finance_platform", "credit_bureau", "credit_agency"})
+"""Sorts of agencies: departments, courts, and who takes part beside them (A77, A78)."""
+
 DIVISION_SIZE = 12
 
 _MEMBER_ID = re.compile(r"[0-9]{6}")
@@ -30,6 +33,7 @@ _CERTIFICATE = re.compile(
     r"-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n){1,256}-----END CERTIFICATE-----\n?",
 )
 _PERSON = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SORT = re.compile(r"[a-z_]{1,32}")
 _WORD = re.compile(r"[a-z]{1,32}")
 _FEW = 64
 _MANY = 100_000
@@ -86,10 +90,27 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Filing:
+    """The filing 备案 under which a credit bureau or credit agency takes part, from a day up to before another.
+
+    Raises BundleMalformed when it ends before it starts.
+    """
+
+    number: str
+    authority: Name
+    from_day: date
+    until_day: date | None
+
+    def __post_init__(self) -> None:
+        """Check the days."""
+        _check_days(self.from_day, self.until_day)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agency:
     """A department, court or platform of one member, with the purposes it may ask for.
 
-    Raises BundleMalformed when it ends before it starts.
+    Raises BundleMalformed for an unknown sort or when it ends before it starts.
     """
 
     id: str
@@ -100,14 +121,19 @@ class Agency:
     active_from: date
     active_until: date | None
     suspended: bool
+    sort: str = "department"
+    filing: Filing | None = None
 
     def __post_init__(self) -> None:
-        """Check the days."""
+        """Check the sort and the days."""
+        if self.sort not in SORTS:
+            _refuse(f"the sort is not one of {', '.join(sorted(SORTS))}")
         _check_days(self.active_from, self.active_until)
 
     def active(self, on: date) -> bool:
-        """Tell whether it may act on this day: not suspended, and before `active_until`."""
-        return not self.suspended and _covers(self.active_from, self.active_until, on)
+        """Tell whether it may act on this day: not suspended, before `active_until`, and while its filing holds."""
+        filed = self.filing is None or _covers(self.filing.from_day, self.filing.until_day, on)
+        return filed and not self.suspended and _covers(self.active_from, self.active_until, on)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +267,7 @@ def _key(place: Place) -> Key:
 
 
 def _agency(place: Place, member_id: str) -> Agency:
-    part = place.members(set(Agency.__slots__) - {"member"})
+    part = place.members(set(Agency.__slots__) - {"member"}, optional=("sort", "filing"))
     return place.build(
         Agency,
         id=part["id"].text(_AGENCY_ID),
@@ -252,6 +278,16 @@ def _agency(place: Place, member_id: str) -> Agency:
         active_from=part["active_from"].day(),
         active_until=part["active_until"].maybe(Place.day),
         suspended=part["suspended"].flag(),
+        sort=part["sort"].text(_SORT) if "sort" in part else "department",
+        filing=part["filing"].maybe(_filing) if "filing" in part else None,
+    )
+
+
+def _filing(place: Place) -> Filing:
+    part = place.members(("number", "authority", "from", "until"))
+    from_day, until_day = part["from"].day(), part["until"].maybe(Place.day)
+    return place.build(
+        Filing, number=part["number"].text(), authority=_name(part["authority"]), from_day=from_day, until_day=until_day
     )
 
 

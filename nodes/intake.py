@@ -176,7 +176,7 @@ def open_door(config: Config, folder: Path, *, now: datetime) -> Iterator[Door]:
         OSError, KeysError, CatalogueMalformed, StoreUnusable, NotDurable: as the parts do.
     """
     secret = custody.load_secret(config.storage_key, custody.read_passphrase(config.passphrase_file))
-    charter = _charter(config)
+    charter = charter_of(config)
     store = Store.open(config.data / DATABASE, secret)
     try:
         with store.loading() as loading:
@@ -236,7 +236,12 @@ def feed_of(path: Path) -> str:
     return path.name.partition(".")[0]
 
 
-def _charter(config: Config) -> Charter:
+def charter_of(config: Config) -> Charter:
+    """Read the directory in force beside a node that may be running.
+
+    Raises:
+        OSError, KeysError, CatalogueMalformed: naming what is missing or wrong.
+    """
     return Charters(
         me=config.member,
         mirror=config.mirror,

@@ -90,6 +90,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "gateway.deciding",
         "gateway.divisions",
         "gateway.references",
+        "gateway.participants",
+        "gateway.writing",
         "gateway.policy",
         "gateway.authorisation",
         "gateway.charter",

@@ -214,6 +214,6 @@ def test_a_snapshot_replaces_what_is_held(yard: Yard) -> None:
 def test_reasons_that_wait_are_reasons_of_the_tables() -> None:
     """Nothing waits for a software: permit types and grades are not among them."""
     assert {each.value for each in WAITING} == {
-        *("UNKNOWN_AGENCY", "UNKNOWN_BEHAVIOUR", "UNKNOWN_LIST_TYPE"),
+        *("MAY_NOT_WRITE", "UNKNOWN_AGENCY", "UNKNOWN_BEHAVIOUR", "UNKNOWN_LIST_TYPE"),
         *("UNKNOWN_MEASURE", "UNKNOWN_SCHEME", "UNKNOWN_DIVISION"),
     }

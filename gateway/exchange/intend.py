@@ -18,6 +18,7 @@ from gateway.exchange.session import Bearer, officer_key
 from gateway.model.accounts import SessionClosing, SessionReading, SubmissionReading, SubmissionRefusal
 from gateway.model.codes import RefusalReason
 from gateway.model.combined import Allowance, AllowanceReading, Case, CaseOpening, CaseReading, Intent
+from gateway.participants import may_ask
 from keys.envelope import Envelope, Opened, open_envelope
 from keys.errors import KeysError
 from keys.members import ROLES
@@ -48,7 +49,7 @@ def check_case(opening: CaseOpening, charter: Charter, now: datetime, *, alone: 
     if purpose is None or not purpose.in_force(today):
         raise Refused(RefusalReason.PURPOSE_NOT_ALLOWED)
     agency, officer = directory.agency(opening.agency), directory.officer(opening.officer)
-    if agency is None or purpose.code not in agency.purposes:
+    if agency is None or not may_ask(agency, purpose.code, charter.catalogue.participants, today):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
     if agency.suspended:
         raise Refused(RefusalReason.SUSPENDED)
@@ -89,7 +90,7 @@ def allowance(
     if purpose is None or not purpose.in_force(today):
         raise Refused(RefusalReason.PURPOSE_NOT_ALLOWED)
     agency = charter.directory.agency(reading.agency)
-    if agency is None or purpose.code not in agency.purposes:
+    if agency is None or not may_ask(agency, purpose.code, charter.catalogue.participants, today):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
     if reading.case_reference and (case is None or case.purpose != purpose.code):
         raise Refused(RefusalReason.CASE_MISSING)

@@ -15,6 +15,7 @@ from gateway.kinds.row import Kind
 from gateway.limits import Limits
 from gateway.model.codes import RefusalReason
 from gateway.model.question import NamedSubject, Question, QuestionHeader
+from gateway.participants import may_ask
 from gateway.policy import Grant, grant
 from keys.directory import Directory
 
@@ -87,7 +88,11 @@ def check_agency(header: QuestionHeader, charter: Charter, today: date) -> None:
     """
     agency = charter.directory.agency(header.asker_agency)
     officer = charter.directory.officer(header.officer)
-    if agency is None or agency.member != header.asker_member or header.purpose not in agency.purposes:
+    if (
+        agency is None
+        or agency.member != header.asker_member
+        or not may_ask(agency, header.purpose, charter.catalogue.participants, today)
+    ):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
     if agency.suspended:
         raise Refused(RefusalReason.SUSPENDED)

@@ -14,6 +14,7 @@ from nodes.cli.inbox import inbox
 from nodes.cli.ingest import ingest
 from nodes.cli.leave import leave
 from nodes.cli.node import node
+from nodes.cli.participants import participants
 from nodes.cli.quality import quality
 from nodes.cli.sample import sample
 from nodes.cli.session import Session, SpeakingGroup, option
@@ -39,6 +40,7 @@ COMMANDS: tuple[click.Command, ...] = (
     sample,
     quality,
     trust,
+    participants,
 )
 """Every command; a new one is added here."""
 

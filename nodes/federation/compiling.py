@@ -33,6 +33,7 @@ _AS_THEY_STAND = (
     "quality_goals",
     "division_codes",
     "inspection_rules",
+    "participants",
 )
 
 
@@ -107,6 +108,7 @@ def _sections(folder: Folder) -> dict[str, Any]:
         "classification_version": folder.tables.get("classification_version", ""),
         "limits": dict(folder.table("limits")),
         "agency_codes": [*folder.rows("agency_codes"), *_agency_codes(folder)],
+        "write_rules": [{"member": member, **row} for member in folder.members for row in folder.rows("writers")],
     }
 
 
@@ -199,7 +201,15 @@ def _agency(folder: Folder, division: str, sort: str) -> Row:
         "active_from": _day(folder, "active_from"),
         "active_until": None,
         "suspended": False,
+        "sort": kind.get("sort", "department"),
+        "filing": _filing(folder, division, sort),
     }
+
+
+def _filing(folder: Folder, division: str, sort: str) -> Row | None:
+    """Give the filing of an agency of a sort that has one."""
+    row = folder.table("filings").get(sort)
+    return row and {**row, "number": row["number"].format(division=division)}
 
 
 def _division_name(folder: Folder, division: str) -> Row:

@@ -10,6 +10,7 @@ from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.deciding import deciding
 from gateway.ports import Feed
+from gateway.writing import may_write
 from keys.directory import Agency, Directory
 from nodes.ingest.cells import Cells, NotOursError, OutOfScopeError, RowRejectedError, RowUnplacedError, parsed_day
 from nodes.ingest.files import Columns
@@ -59,6 +60,9 @@ class Scene:
     named: dict[tuple[str, str], Agency | None] = field(default_factory=dict, compare=False)
     """Agencies looked up before; it saves work, no more."""
 
+    writers: dict[str, bool] = field(default_factory=dict, compare=False)
+    """Whether agencies may write the feed's class, as looked up before."""
+
     def agency(self, cells: Cells, column: str) -> str:
         """Give the id of the deciding agency: who bore the code on the day of decision, or acts in its place now.
 
@@ -80,6 +84,15 @@ class Scene:
         """Give the id of the agency that a row names, or nothing; for counts, also of rows that are not kept."""
         found = self._named(cells.bare(column), cells.bare(self.decided))
         return "" if found is None else found.id
+
+    def may_write(self, agency: str) -> bool:
+        """Say whether an agency may write the feed's class of record today; nobody named is the feed's agency."""
+        agency = agency or self.feed.agency
+        found = self.writers.get(agency)
+        if found is None:
+            today, rules = date.fromisoformat(self.today), self.catalogue.write_rules
+            found = self.writers[agency] = may_write(rules, self.member, self.feed.record_class, agency, today)
+        return found
 
     def _named(self, text: str, day: str) -> Agency | None:
         try:
@@ -140,6 +153,19 @@ def scene_of(charter: Charter, feed: Feed, *, secret: bytes, now: datetime, deci
         agencies={agency.id: agency for member in directory.members for agency in member.agencies},
         decided=decided,
     )
+
+
+def read_row(family: Family, cells: Cells, scene: Scene) -> Kept:
+    """Give the columns that are kept of a row, when its agency may write this class of record (A36).
+
+    Raises:
+        RowUnplacedError: when it may not: something real may be missing, until the rule or the row is corrected.
+        whatever the family's reader raises.
+    """
+    kept = family.read(cells, scene)
+    if not scene.may_write(kept.get("agency") or ""):
+        raise RowUnplacedError(family.agency, Reason.MAY_NOT_WRITE)
+    return kept
 
 
 def by_record_key(cells: Cells) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from gateway.clocks import civil_day
 from gateway.ports import Feed
 from keys.errors import BodyUnreadable
 from nodes.ingest.cells import NotOursError, RowAsideError
-from nodes.ingest.family import Family, Kept, Scene, scene_of
+from nodes.ingest.family import Family, Kept, Scene, read_row, scene_of
 from nodes.ingest.held import Remnant, Sealing
 from nodes.ingest.lateness import Lateness
 from nodes.ingest.loads import FAMILIES, begun, finished, last_day
@@ -85,7 +85,7 @@ class _Release:
         cells = remnant.read()
         agency = self.scene.agency_of(cells, self.family.agency)
         try:
-            kept = self.family.read(cells, self.scene)
+            kept = read_row(self.family, cells, self.scene)
         except NotOursError:
             self.tally.pass_over(agency, NOT_OURS)
             self.loading.withdraw(self.family.table, waiting.record_id)

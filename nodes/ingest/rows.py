@@ -16,7 +16,7 @@ from gateway.limits import ID_BYTES, SALT_BYTES
 from gateway.uscc import defect, looks_like_person
 from keys.bodies import keyed_digest
 from nodes.ingest.cells import Cells, NotOursError, OutOfScopeError, RowRejectedError, RowUnplacedError
-from nodes.ingest.family import DELETED, OWN_KEY, PERSONAL, REPORTED, Family, Kept, Scene
+from nodes.ingest.family import DELETED, OWN_KEY, PERSONAL, REPORTED, Family, Kept, Scene, read_row
 from nodes.ingest.held import Remnant, Sealing
 from nodes.ingest.lateness import Lateness
 from nodes.ingest.report import DELETED as DELETIONS
@@ -103,7 +103,7 @@ class Rows:
             return
         if cells.gaps:
             raise RowUnplacedError(*cells.gaps[0])
-        kept = self.family.read(cells, self.scene)
+        kept = read_row(self.family, cells, self.scene)
         if cells.gaps:
             self._hold(number, row, cells, *incurable(cells.gaps), kept)
             return
@@ -161,7 +161,12 @@ class Rows:
         return keyed_digest(self.scene.secret, self._feed, *(each.encode() for each in key))[:ID_BYTES]
 
     def _withdraw(self, number: int, cells: Cells) -> None:
-        self.tally.by_agency[self._agency(cells), DELETIONS] += 1
+        agency = self._agency(cells)
+        if not self.scene.may_write(agency):  # nor may it take away; a better file cures it
+            self.tally.hold(number, agency, self.family.agency, Reason.MAY_NOT_WRITE)
+            self._wait(Pending(held=Held(record_id=self._record, reason=Reason.MAY_NOT_WRITE.value)))
+            return
+        self.tally.by_agency[agency, DELETIONS] += 1
         self._flush()
         if not self.loading.withdraw(self.family.table, self._record):
             self.tally.notice(number, "", Reason.NOTHING_TO_WITHDRAW)
