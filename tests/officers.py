@@ -25,6 +25,7 @@ from gateway import carriers, wire
 from gateway.client import Identity, open_channel
 from gateway.clocks import civil_day
 from gateway.desk import SERVICE
+from gateway.model.accounts import OfficerAssertion
 from gateway.model.answer import Answer, Item
 from gateway.model.codes import RefusalReason, Window
 from gateway.model.combined import (
@@ -42,7 +43,7 @@ from gateway.model.combined import (
 from gateway.model.question import Body, NamedSubject, NoViolationQuestion, RatingQuestion
 from gateway.statuses import reason_of
 from gateway.verification import Content, Part, Verdict, verify
-from keys import custody
+from keys import custody, suite
 from keys.envelope import Envelope, sign
 from keys.suite import Signer
 from nodes.charters import read_root
@@ -132,6 +133,8 @@ class Officer:
     second: str = ""
     agency: str = field(init=False)
     member: str = field(init=False)
+    key: Signer | None = field(default=None, init=False)
+    assertion: Envelope | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         """Find the agency and its member."""
@@ -176,8 +179,22 @@ class Officer:
 
     def sign(self, value: Any, *signers: Signer) -> Envelope:
         """Sign as this officer, and as the second one where that one is named; or with other keys."""
-        ours = (self.signer(), *((self.signer(self.second),) if self.second else ()))
+        ours = (self.key or self.signer(), *((self.signer(self.second),) if self.second else ()))
         return sign(wire.PAYLOAD_TYPES[type(value)], wire.encode(value), *(signers or ours))
+
+    async def begin(self, *roles: str) -> Envelope:
+        """Open a session: from now on its key signs for this officer."""
+        self.key = suite.signer(suite.generate_seed(), owner=self.name)
+        now = self.lab.clock()
+        said = OfficerAssertion(
+            assertion_id=os.urandom(16), agency=self.agency, officer=self.name, session_public=self.key.public,
+            roles=roles or ("ask",), from_time=now, until_time=now + timedelta(hours=1),
+        )  # fmt: skip
+        signed = sign(wire.PAYLOAD_TYPES[OfficerAssertion], wire.encode(said), self.signer())
+        request = desk_pb2.OpenSessionRequest(assertion=carriers.envelope_to_message(signed))
+        await self.call("OpenSession", request.SerializeToString())
+        self.assertion = signed
+        return signed
 
     async def ask(self, body: Body, *, purpose: str = "DAILY_SUPERVISION", **changes: Any) -> Told:
         """Ask through the desk.
@@ -190,6 +207,8 @@ class Officer:
     async def send(self, envelope: Envelope) -> Told:
         """Send a signed intent, and verify what comes back."""
         request = desk_pb2.AskMembersRequest(intent=carriers.envelope_to_message(envelope))
+        if self.assertion is not None:
+            request.assertion.CopyFrom(carriers.envelope_to_message(self.assertion))
         return self._told(await self.call("AskMembers", request.SerializeToString()))
 
     def _told(self, raw: bytes) -> Told:

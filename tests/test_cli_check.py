@@ -20,17 +20,19 @@ import crash_verifiers
 import pytest
 import worlds
 from batches import NAME, BatchDesk, codes, double, facts, read_result, write_list
-from bundles import NOW, SECOND
+from bundles import NOW, OFFICER, OFFICERS, SECOND
 from click.testing import CliRunner, Result
 from test_cli_words import described
 from worlds_tables import JIANGSU, MATTER, PURPOSE, ZHEJIANG
 
-from gateway import uscc
+from gateway import uscc, wire
+from gateway.model.accounts import OfficerAssertion
 from gateway.model.codes import RefusalReason
-from keys import custody
+from keys import custody, suite
+from keys.envelope import sign
 from nodes.batch import folder as folders
 from nodes.batch.folder import Folder
-from nodes.cli import desk_client, main, words
+from nodes.cli import desk_client, main, signing, words
 from nodes.cli.batch_work import Source
 from nodes.cli.session import REFUSED, UNREACHABLE, Ended, Session
 from nodes.files import open_table
@@ -192,6 +194,43 @@ def test_what_is_needed_and_left_is_said_before_sending(
     assert [each in result.stderr for each in (" 8 ", "7")] == [True, True]
     desk.limit = 11
     assert check(folder, eight, "--case", "C-7").exit_code == 0
+
+
+def test_an_officer_who_is_removed_meanwhile_is_told_and_keeps_what_was_answered(
+    desk: BatchDesk, folder: Path, eight: Path
+) -> None:
+    """The next message of a run is refused by name; what was answered before stays, and is not asked again (U7)."""
+    removed = desk_client.refused(RefusalReason.KEY_NOT_VALID)
+    desk.fail = lambda number: removed if number == 3 else None
+    ended = check(folder, eight)
+    assert (ended.exit_code, "KEY_NOT_VALID" in ended.stderr) == (REFUSED, True)
+    answered = len(desk.asked)
+    desk.fail = lambda _: None
+    assert check(folder, eight).exit_code == 0
+    assert (answered, len(desk.asked), len(set(desk.asked))) == (6, 8, 8)
+
+
+def test_a_session_asks_and_the_officers_own_key_signs_the_manifest(
+    desk: BatchDesk, folder: Path, eight: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest is evidence: it verifies under the officer's key whoever asked, and tells nothing of a session."""
+    monkeypatch.setattr(custody, "INTERACTIVE", WORK)
+    seed, own = bytes([88]) * 32, OFFICERS[OFFICER]
+    said = OfficerAssertion(
+        assertion_id=bytes(16), agency=bundles.AGENCY, officer=OFFICER, from_time=NOW, roles=("ask",),
+        session_public=suite.signer(seed, owner=OFFICER).public, until_time=NOW + timedelta(hours=8),
+    )  # fmt: skip
+    envelope = sign(wire.PAYLOAD_TYPES[OfficerAssertion], wire.encode(said), own)
+    known = OFFICERS | {"session": suite.signer(seed, owner=OFFICER)}  # whose session it is the desk knows
+    monkeypatch.setattr("batches.OFFICERS", known)
+    signing.save(folder, seed, envelope, custody.read_passphrase(folder / "passphrase"), officer=OFFICER)
+    try:
+        assert check(folder, eight).exit_code == 0
+    finally:
+        signing.remove(folder, OFFICER)
+    assert faults(folder, manifest(eight)) == []
+    (signer,) = json.loads(manifest(eight).read_bytes())["signatures"]
+    assert signer["keyid"] == own.id
 
 
 def test_a_resumed_batch_is_not_charged_twice(desk: BatchDesk, folder: Path, eight: Path) -> None:

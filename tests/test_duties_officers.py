@@ -151,11 +151,14 @@ async def test_an_agency_that_is_suspended_or_ended_may_not_ask(
 
 
 async def test_an_officer_who_was_removed_is_out_with_the_next_directory(office: Lab) -> None:
-    """A directory without the officer ends its asking at once; the officer beside stays."""
+    """A directory without the officer ends its asking and its session at once; the officer beside stays."""
     officer, other = (Officer(lab=office, name=f"310115-finance/{name}") for name in ("o1", "o2"))
+    seated = Officer(lab=office, name=officer.name)
+    await seated.begin()
     body = {"purpose": "JOINT_PUNISHMENT", "case_reference": "removed"}
     await officer.open_case("removed", purpose="JOINT_PUNISHMENT")
-    assert (await ask(officer, **body)).outcomes["310000"].state is OutcomeState.ANSWERED
+    for each in (officer, seated):
+        assert (await ask(each, **body)).outcomes["310000"].state is OutcomeState.ANSWERED
 
     def remove(document: Document) -> None:
         shanghai = next(each for each in document["members"] if each["id"] == "310000")
@@ -164,6 +167,7 @@ async def test_an_officer_who_was_removed_is_out_with_the_next_directory(office:
     office.edits.append(remove)
     publish(office)
     assert await denied(ask(officer, **body)) is RefusalReason.KEY_NOT_VALID
+    assert await denied(ask(seated, **body)) is RefusalReason.KEY_NOT_VALID
     assert (await ask(other, **body)).outcomes["310000"].state is OutcomeState.ANSWERED
 
 

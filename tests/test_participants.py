@@ -132,11 +132,12 @@ DAYS = st.dates(date(2025, 6, 1), date(2026, 12, 31))
     on=DAYS,
 )
 def test_nobody_takes_part_without_what_the_sort_wants(
+    *,
     sort: str,
     ruled: tuple[bool, str] | None,
     filing: tuple[date, int | None] | None,
     suspended: bool,
-    on: date,  # noqa: FBT001  drawn by name
+    on: date,
 ) -> None:
     """Entitled: own row, rule of the sort, a filing where the rule wants one; active: only while the filing holds."""
     held = filing and Filing(
