@@ -33,7 +33,7 @@ def standings(config: Config, month: Month, now: datetime) -> tuple[Standing, ..
     return tuple(
         Standing(
             agency=each,
-            active=each.active(civil_day(now)) and not directory.suspended(member.id),
+            active=each.active(civil_day(now)) and not directory.suspended(member.id, at=now),
             told=counts.get(each.id, Disclosed()),
         )
         for member in directory.members

@@ -172,7 +172,7 @@ def without_members(lab: Lab, _: bytes) -> bytes:
     """Sign, by all who must, a newer version that does not know this member."""
 
     def leave(found: dict[str, Any]) -> None:
-        for name in ("members", "clocks", "measure_lists", "inspection_rules"):
+        for name in ("members", "clocks", "measure_lists", "inspection_rules", "write_rules"):
             found[name] = [each for each in found[name] if MEMBER not in (each.get("id"), each.get("member"))]
 
     return packed(lab, leave)

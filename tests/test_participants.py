@@ -24,7 +24,7 @@ from gateway.model.codes import RefusalReason
 from gateway.model.combined import AllowanceReading
 from gateway.participants import Participant, may_ask
 from gateway.quality import Month
-from keys.errors import DirectoryMalformed
+from keys.errors import BundleMalformed
 from keys.members import SORTS, Agency, Filing, Name
 from nodes.cli import main
 from nodes.cli.session import USAGE, Session
@@ -103,8 +103,8 @@ async def test_the_allowance_is_of_who_may_ask() -> None:
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda document: row(document).update(sort="shop"), DirectoryMalformed),
-        (bureau("2024-01-01"), DirectoryMalformed),
+        (lambda document: row(document).update(sort="shop"), BundleMalformed),
+        (bureau("2024-01-01"), BundleMalformed),
         (bureau(purposes=("NONE",)), CatalogueMalformed),
         (
             lambda document: document.update(

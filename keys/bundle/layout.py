@@ -28,13 +28,13 @@ USES = frozenset({*USE.values(), OFFICER})
 FEDERATION = "federation"
 MEMBER_SECTIONS = ("endpoint", "via", "ca_certificates", "issuing_certificates", "keys")
 AGENCY_SECTIONS = ("agencies", "officers")
-RULE_SECTIONS = ("clocks", "measure_lists", "inspection_rules")
+RULE_SECTIONS = ("clocks", "measure_lists", "inspection_rules", "write_rules")
 """Sections of rows that each name a member: a member signs its own."""
 
 _TARGET_FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "federation": ("minimum_version", "members", "rota", "quarantine"),
-        "purposes": ("purposes",),
+        "purposes": ("purposes", "participants"),
         "domains": ("domains", "list_types", "division_codes"),
         "measures": ("measures",),
         "rules": (
