@@ -18,8 +18,8 @@ from nodes.cli.participants import participants
 from nodes.cli.quality import quality
 from nodes.cli.sample import sample
 from nodes.cli.session import Session, SpeakingGroup, option
-from nodes.cli.trust import trust
 from nodes.cli.sessions import session_group
+from nodes.cli.trust import trust
 from nodes.cli.verify import verify
 from nodes.cli.words import LANGUAGES
 
