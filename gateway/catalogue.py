@@ -15,6 +15,7 @@ from gateway.deciding import Deciding, DecidingAgency, deciding_of
 from gateway.divisions import Division, Divisions, divisions_of
 from gateway.errors import CatalogueMalformed
 from gateway.inspection import InspectionRule
+from gateway.lifetimes import AlarmRule, KeyRule, Lifetimes
 from gateway.limits import Limits
 from gateway.model.codes import Severity, Window
 from gateway.participants import Participant
@@ -223,6 +224,7 @@ class Catalogue:
     inspection_rules: tuple[InspectionRule, ...] = ()
     write_rules: tuple[WriteRule, ...] = ()
     participants: tuple[Participant, ...] = ()
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
     grants: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Grants worked out before, by `gateway.policy`; it saves work, no more."""
 
@@ -296,6 +298,10 @@ def read_catalogue(sections: Mapping[str, object]) -> Catalogue:
         inspection_rules=read_all(InspectionRule, sections.get("inspection_rules", ()), "inspection_rules"),
         write_rules=read_all(WriteRule, sections.get("write_rules", ()), "write_rules"),
         participants=read_all(Participant, sections.get("participants", ()), "participants"),
+        lifetimes=Lifetimes(
+            rules=read_all(KeyRule, sections.get("key_rules", ()), "key_rules"),
+            alarms=read_all(AlarmRule, sections.get("key_alarms", ()), "key_alarms"),
+        ),
     )
     check_references(found)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -48,11 +49,15 @@ def open_channel(
 
 
 class RemoteMember:
-    """Another member over its channel; satisfies `answering.Member`."""
+    """Another member over one channel; satisfies `answering.Member`."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         """Speak over an open channel."""
+        self._channel = channel
         self._ask: Any = channel.unary_unary(ASK)
+        self._calls = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def ask(self, request: bytes, seconds: float) -> Reply:
         """Send the bytes of an AskRequest.
@@ -60,6 +65,8 @@ class RemoteMember:
         Raises:
             Unavailable: naming the transport's status, when neither an answer nor a signed refusal came back.
         """
+        self._calls += 1
+        self._idle.clear()
         try:
             return Reply(payload=await self._ask(request, timeout=seconds))
         except grpc.aio.AioRpcError as error:
@@ -67,34 +74,69 @@ class RemoteMember:
             if refusal is None:
                 raise Unavailable(error.code().name) from error
             return Reply(payload=refusal, refused=True)
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
+
+    async def retire(self) -> None:
+        """Close the channel once the last call on it has ended."""
+        await self._idle.wait()
+        await self._channel.close()
 
 
 class Members:
-    """The members that can be asked, by id; channels are kept open and follow the directory."""
+    """The members that can be asked, by id; channels are kept open and follow the directory and the own leaf.
+
+    A new channel takes over from the next call on; calls in flight end on the one that they began on.
+    """
 
     def __init__(self, charter: Callable[[], Charter], identity: Callable[[], Identity]) -> None:
         """Start without channels."""
         self._charter = charter
         self._identity = identity
-        self._open: dict[str, tuple[tuple[object, ...], grpc.aio.Channel]] = {}
-        self._retired: list[grpc.aio.Channel] = []
+        self._open: dict[str, tuple[tuple[object, ...], RemoteMember]] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
 
-    def member(self, member_id: str) -> RemoteMember | None:
+    def member(self, member_id: str) -> Followed | None:
         """Give a member, or None when the directory names no endpoint for it."""
         row = self._charter().directory.member(member_id)
+        return None if row.endpoint is None else Followed(self, member_id)
+
+    def current(self, member_id: str) -> RemoteMember:
+        """Give a member over the channel that fits directory and leaf now.
+
+        Raises:
+            Unavailable: when the directory names no endpoint for it any more.
+        """
+        row = self._charter().directory.member(member_id)
         if row.endpoint is None:
-            return None
+            raise Unavailable("NO_ENDPOINT")
         identity, roots = self._identity(), b"".join(row.ca_certificates)
         wanted = (row.endpoint, roots, identity)
         held = self._open.get(member_id)
         if held is None or held[0] != wanted:
             if held is not None:
-                self._retired.append(held[1])
-            held = (wanted, open_channel(member_id, row.endpoint, roots, identity))
+                task = asyncio.ensure_future(held[1].retire())
+                self._retiring.add(task)
+                task.add_done_callback(self._retiring.discard)
+            held = (wanted, RemoteMember(open_channel(member_id, row.endpoint, roots, identity)))
             self._open[member_id] = held
-        return RemoteMember(held[1])
+        return held[1]
 
     async def close(self) -> None:
-        """Close every channel."""
-        for channel in [*self._retired, *(channel for _, channel in self._open.values())]:
-            await channel.close()
+        """Close every channel, once its last call has ended."""
+        await asyncio.gather(*self._retiring, *(held.retire() for _, held in self._open.values()))
+
+
+class Followed:
+    """A member over whichever channel is current when it is asked: an attempt may outlive a channel."""
+
+    def __init__(self, members: Members, member_id: str) -> None:
+        """Name the member."""
+        self._members = members
+        self._member_id = member_id
+
+    async def ask(self, request: bytes, seconds: float) -> Reply:
+        """Ask, as `RemoteMember.ask`."""
+        return await self._members.current(self._member_id).ask(request, seconds)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gateway.errors import CatalogueMalformed
 from gateway.inspection import check_rule
+from gateway.lifetimes import check_lifetimes
 from gateway.quality import RATES
 from gateway.recognition import check_ceilings, check_table
 from gateway.tables import ALL, check_apart
@@ -32,6 +33,7 @@ def check_references(found: Catalogue) -> None:
     _check_lists(found)
     _check_classes(found)
     _check_grades(found)
+    check_lifetimes(found.lifetimes)
     for inspection in found.inspection_rules:
         check_rule(inspection)
     for rule in found.loading_rules:
@@ -54,6 +56,8 @@ def _check_apart(found: Catalogue) -> None:
     check_apart(found.write_rules, "write_rules", "member", "record_class")
     check_apart(found.participants, "participants", "sort")
     check_apart(found.quality_goals, "quality_goals")
+    check_apart(found.lifetimes.rules, "key_rules", "use")
+    check_apart(found.lifetimes.alarms, "key_alarms")
 
 
 def _check_questions(found: Catalogue) -> None:

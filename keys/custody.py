@@ -19,19 +19,26 @@ from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 from nacl.utils import random as random_bytes
 
-from keys import certificates, jsontext
+from keys import certificates, jsontext, seal
 from keys import suite as suites
 from keys.errors import CertificateRefused, CustodyError, KeyFileTooOpen, PassphraseWrong
+from keys.members import SEAL
+from keys.requests import Request
+from keys.seal import Opener
 from keys.suite import Signer
 from keys.tls import Issuer, Leaf
 
 SECRET_SIZE = 32
 
 _FILE_SIZE_LIMIT = 64 * 1024
+_BACKUP_SIZE_LIMIT = 4 * 1024 * 1024
 _OPEN_BITS = stat.S_IRWXG | stat.S_IRWXO
+_READ_BY_GROUP = stat.S_IRGRP
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _NAMES = ("version", "kdf", "operations", "memory", "salt", "owner", "suite", "use", "box")
 _VERSION = 1
 _KDF = re.compile("argon2id")
+_BACKUP = "backup"
 _FIELD = re.compile(r"[A-Za-z0-9._/-]{1,128}")
 _NONE = "-"
 _KEY_BEGINS = b"-----BEGIN ENCRYPTED "
@@ -75,12 +82,13 @@ def save_seed(
     use: str = "sign",
     work: Work = MODERATE,
 ) -> None:
-    """Write a signing seed, encrypted, to a new file.
+    """Write a signing or sealing seed, encrypted, to a new file.
 
     Raises CustodyError when the file exists or cannot be written or the use is no name, and what making the
-    signer raises: nothing is stored that could not be loaded.
+    signer or opener raises: nothing is stored that could not be loaded.
     """
-    suites.signer(seed, owner=owner, suite=suite)
+    make = seal.opener if use == SEAL else suites.signer
+    make(seed, owner=owner, suite=suite)
     _write(path, _sealed(seed, passphrase, work, {"owner": owner, "suite": suite, "use": use}))
 
 
@@ -91,6 +99,15 @@ def load_signer(path: Path, passphrase: bytes, *, use: str = "sign") -> Signer:
     """
     seed, fields = _opened(path, passphrase, use)
     return suites.signer(seed, owner=fields["owner"], suite=fields["suite"])
+
+
+def load_opener(path: Path, passphrase: bytes) -> Opener:
+    """Return the opener of a sealing seed's file.
+
+    Raises KeyFileTooOpen, PassphraseWrong, CustodyError when it is no key file for sealing, SuiteUnknown.
+    """
+    seed, fields = _opened(path, passphrase, SEAL)
+    return seal.opener(seed, owner=fields["owner"], suite=fields["suite"])
 
 
 def save_secret(
@@ -149,8 +166,60 @@ def load_leaf(path: Path, passphrase: bytes) -> Leaf:
     return _pair(path, passphrase, Leaf)
 
 
+def use_of(path: Path) -> str:
+    """Return for which use a seed's or secret's file says it is; nothing is opened, and the word is unproven.
+
+    Raises KeyFileTooOpen, CustodyError when it is no such file.
+    """
+    return jsontext.load(_read(path), refuse=CustodyError).members(_NAMES)["use"].text(_FIELD)
+
+
+def save_backup(path: Path, content: bytes, passphrase: bytes, *, owner: str, work: Work = MODERATE) -> None:
+    """Write the content of a backup, encrypted, to a new file.
+
+    Raises CustodyError when the file exists or cannot be written, or is over 4 MiB.
+    """
+    if len(content) > _BACKUP_SIZE_LIMIT // 2:
+        raise CustodyError("the key folder is too large for one backup; take out what is no key")
+    _write(path, _locked(content, passphrase, work, {"owner": owner, "suite": _NONE, "use": _BACKUP}))
+
+
+def load_backup(path: Path, passphrase: bytes) -> tuple[str, bytes]:
+    """Return whose backup it is and its content.
+
+    Raises KeyFileTooOpen, PassphraseWrong, CustodyError when it is no backup.
+    """
+    content, fields = _opened(path, passphrase, _BACKUP, limit=_BACKUP_SIZE_LIMIT)
+    return fields["owner"], content
+
+
+def read_rested(path: Path) -> bytes:
+    """Return a key file's bytes as they rest, still encrypted.
+
+    Raises KeyFileTooOpen, CustodyError when it cannot be read.
+    """
+    return _read(path)
+
+
+def save_request(path: Path, request: Request, passphrase: bytes) -> None:
+    """Write a request to a licensed CA and its encrypted key to a new file, until the chain comes.
+
+    Raises CustodyError when the file exists or cannot be written, or the passphrase is empty.
+    """
+    _write(path, request.request_pem + _encrypted(request.key_pem, passphrase))
+
+
+def load_request(path: Path, passphrase: bytes) -> Request:
+    """Return the request of a file.
+
+    Raises KeyFileTooOpen, PassphraseWrong, CustodyError when it is no such file.
+    """
+    text, key_pem = _split(path, passphrase)
+    return Request(request_pem=text, key_pem=key_pem)
+
+
 def read_passphrase(path: Path) -> bytes:
-    """Return the passphrase of a file, without the line's end.
+    """Return the passphrase or PIN of a file, without the line's end.
 
     Raises KeyFileTooOpen, CustodyError when the file cannot be read or is empty.
     """
@@ -170,6 +239,10 @@ def write_new(path: Path, content: bytes) -> None:
 def _sealed(secret: bytes, passphrase: bytes, work: Work, fields: dict[str, str]) -> bytes:
     if len(secret) != SECRET_SIZE:
         raise CustodyError(f"a storage key has {SECRET_SIZE} bytes, not {len(secret)}; make a new one")
+    return _locked(secret, passphrase, work, fields)
+
+
+def _locked(secret: bytes, passphrase: bytes, work: Work, fields: dict[str, str]) -> bytes:
     if any(_FIELD.fullmatch(each) is None for each in fields.values()):
         raise CustodyError("owner and use are names of letters, digits, '.', '_', '/' and '-'; correct them")
     salt = random_bytes(pwhash.argon2id.SALTBYTES)
@@ -186,8 +259,8 @@ def _sealed(secret: bytes, passphrase: bytes, work: Work, fields: dict[str, str]
     return json.dumps(document, indent=1).encode("utf-8") + b"\n"
 
 
-def _opened(path: Path, passphrase: bytes, use: str) -> tuple[bytes, dict[str, str]]:
-    part = jsontext.load(_read(path), refuse=CustodyError).members(_NAMES)
+def _opened(path: Path, passphrase: bytes, use: str, *, limit: int = _FILE_SIZE_LIMIT) -> tuple[bytes, dict[str, str]]:
+    part = jsontext.load(_read(path, limit=limit), refuse=CustodyError).members(_NAMES)
     if part["version"].integer(least=1) != _VERSION:
         part["version"].fail(f"is not {_VERSION}")
     part["kdf"].text(_KDF)
@@ -231,11 +304,20 @@ def _encrypted(key_pem: bytes, passphrase: bytes) -> bytes:
 
 
 def _pair(path: Path, passphrase: bytes, kind: type[_Pair]) -> _Pair:
-    chain, begin, rest = _read(path).partition(_KEY_BEGINS)
+    chain, key_pem = _split(path, passphrase)
+    try:
+        return kind(certificate_pem=chain, key_pem=key_pem)
+    except CertificateRefused as error:
+        raise _damaged(path) from error
+
+
+def _split(path: Path, passphrase: bytes) -> tuple[bytes, bytes]:
+    """Give the public text of a file and the decrypted key below it."""
+    text, begin, rest = _read(path).partition(_KEY_BEGINS)
     if not begin:
         raise _damaged(path)
     try:
-        return kind(certificate_pem=chain, key_pem=certificates.decrypt_key(begin + rest, passphrase))
+        return text, certificates.decrypt_key(begin + rest, passphrase)
     except ValueError:
         raise _wrong(path) from None
     except CertificateRefused as error:
@@ -247,16 +329,22 @@ def _check_passphrase(passphrase: bytes) -> None:
         raise CustodyError("the passphrase is empty; put one into the passphrase file")
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, *, limit: int = _FILE_SIZE_LIMIT) -> bytes:
     try:
         with path.open("rb") as file:
             # Of the opened file, not of its name: nobody can swap it in between.
-            if os.fstat(file.fileno()).st_mode & _OPEN_BITS:
+            if os.fstat(file.fileno()).st_mode & _forbidden(path):
                 raise KeyFileTooOpen(f"others may read or write {path.name}; chmod 600 it, or make a new one")
-            return file.read(_FILE_SIZE_LIMIT)
+            return file.read(limit)
     except OSError as error:
         why = f"{path.name} cannot be read ({error.strerror})"
         raise CustodyError(f"{why}; check the path and its owner") from None
+
+
+def _forbidden(path: Path) -> int:
+    """Give the mode bits that nobody may have; a credential of systemd shows its access list's mask as the group's."""
+    credentials = os.environ.get(_CREDENTIALS)
+    return _OPEN_BITS & ~_READ_BY_GROUP if credentials and path.parent == Path(credentials) else _OPEN_BITS
 
 
 def _write(path: Path, content: bytes, *, replace: bool = False) -> None:

@@ -21,6 +21,10 @@ class SignatureInvalid(KeysError):
     """A signature does not verify, or too few signed."""
 
 
+class SealBroken(KeysError):
+    """A sealed text does not open under the key and the context."""
+
+
 class KeyUnknown(KeysError):
     """No such key is listed for its owner."""
 

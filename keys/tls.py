@@ -63,7 +63,16 @@ class Leaf:
     @property
     def not_after(self) -> datetime:
         """The last moment of the leaf's life."""
-        return certificates.read(self.certificate_pem).not_valid_after_utc
+        return self.life[1]
+
+    @property
+    def life(self) -> tuple[datetime, datetime]:
+        """The first and the last moment of the leaf's life."""
+        return life_of(self.certificate_pem)
+
+    def issued_by(self, issuer_pem: bytes) -> bool:
+        """Tell whether the issuer's key signed the leaf."""
+        return certificates.issued(certificates.read(self.certificate_pem), certificates.read(issuer_pem))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +97,7 @@ class Issuer:
         """The member that the certificate's common name names."""
         return str(_ca_member(certificates.read(self.certificate_pem)))
 
-    def issue_intermediate(self, member: str, now: datetime, years: int = 1) -> "Issuer":
+    def issue_intermediate(self, member: str, now: datetime, days: int = 365) -> "Issuer":
         """Return an issuing CA (path length 0) under this one.
 
         Raises CertificateRefused when this one may issue no CA or is not valid now, ValueError for a bad id.
@@ -96,8 +105,8 @@ class Issuer:
         under, key = certificates.read(self.certificate_pem), certificates.new_key()
         if under.extensions.get_extension_for_class(x509.BasicConstraints).value.path_length == 0:
             refuse("an issuing CA may not issue another CA", "use the member's own CA")
-        subject = _ca_name(member, "issuing CA")
-        builder = certificates.draft(subject, life=years * _YEAR, now=now, under=under, key=key)
+        subject = ca_name(member, "issuing CA")
+        builder = certificates.draft(subject, life=timedelta(days=days), now=now, under=under, key=key)
         pem = self._signed(certificates.with_ca_profile(builder, path_length=0))
         return Issuer(certificate_pem=pem, key_pem=certificates.key_pem(key))
 
@@ -124,7 +133,7 @@ class Issuer:
         under, key = certificates.read(self.certificate_pem), certificates.new_key()
         subject = certificates.common_name(f"yrdx {member} {role}")
         builder = certificates.draft(subject, life=timedelta(days=days), now=now, under=under, key=key)
-        builder = certificates.with_leaf_profile(builder, _general_names(peer, serves=serves), serves=serves)
+        builder = certificates.with_leaf_profile(builder, general_names(peer, serves=serves), serves=serves)
         chain = self._signed(builder) + self.certificate_pem
         return Leaf(certificate_pem=chain, key_pem=certificates.key_pem(key))
 
@@ -137,10 +146,19 @@ def make_ca(member: str, *, now: datetime, years: int = 10) -> Issuer:
 
     Raises ValueError when the id is not six digits or `now` is not in UTC.
     """
-    key, subject = certificates.new_key(), _ca_name(member, "CA")
+    key, subject = certificates.new_key(), ca_name(member, "CA")
     builder = certificates.draft(subject, life=years * _YEAR, now=now, under=None, key=key)
     pem = certificates.signed(certificates.with_ca_profile(builder, path_length=1), key)
     return Issuer(certificate_pem=pem, key_pem=certificates.key_pem(key))
+
+
+def life_of(certificate_pem: bytes) -> tuple[datetime, datetime]:
+    """Return the first and the last moment of the first certificate's life.
+
+    Raises CertificateRefused when it cannot be read.
+    """
+    certificate = certificates.read(certificate_pem)
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 def server_name(member: str) -> str:
@@ -207,12 +225,17 @@ def _peer_name(leaf: x509.Certificate) -> PeerName:
     return PeerName(member=match[1], role=match[2], name=match[3])
 
 
-def _general_names(peer: PeerName, *, serves: bool) -> list[x509.GeneralName]:
+def general_names(peer: PeerName, *, serves: bool) -> list[x509.GeneralName]:
+    """Return the alternative names of a peer's leaf: its URI, and where it serves the member's DNS name."""
     uri = x509.UniformResourceIdentifier(peer.uri)
     return [uri, x509.DNSName(server_name(peer.member))] if serves else [uri]
 
 
-def _ca_name(member: str, what: Literal["CA", "issuing CA"]) -> x509.Name:
+def ca_name(member: str, what: Literal["CA", "issuing CA"]) -> x509.Name:
+    """Return the name of a member's CA or issuing CA.
+
+    Raises ValueError when the id is not six digits.
+    """
     name = f"yrdx {member} {what}"
     if _CA_NAME.fullmatch(name) is None:
         raise ValueError("a member's id has six digits; pass its GB/T 2260 code")

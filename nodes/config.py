@@ -1,6 +1,7 @@
 """One member's configuration: a TOML file, read and checked once, whole. All faults are told together."""
 
 import ipaddress
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -15,6 +16,9 @@ _MOST_WORKERS = 8
 _LOCALES = ("zh", "en")
 _ABSENT = object()
 
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+"""Where systemd hands credentials over to a service (LoadCredential=)."""
+
 DATABASE = "node.db"
 """The database in the data folder; its file of facts lies beside it."""
 
@@ -26,6 +30,15 @@ class ConfigError(Exception):
         """Keep the faults; the text is one a line."""
         super().__init__("\n".join(faults))
         self.faults = faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSetting:
+    """Where a token is, and the file of its PIN."""
+
+    module: Path
+    label: str
+    pin_file: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +60,8 @@ class Config:
     locale: str
     clock: Path | None
     """File of a test's clock, or None for the system's."""
+    token: TokenSetting | None = None
+    """Where signing keys lie on a token besides those in files."""
 
 
 def read_config(path: Path) -> Config:
@@ -156,7 +171,7 @@ def _read(table: _Table) -> Config:
     if member and not _MEMBER.fullmatch(member):
         table.fault("member", "is not a division code of six digits; correct it")
     exchange, desk = table.listen("exchange_listen", "127.0.0.1:0"), table.listen("desk_listen", "127.0.0.1:0")
-    signing, storage, leaf, passphrase = _keys(table.table("keys"))
+    signing, storage, leaf, passphrase, token = _keys(table.table("keys"))
     return Config(
         member=member,
         data=table.folder / table.text("data"),
@@ -166,6 +181,7 @@ def _read(table: _Table) -> Config:
         storage_key=storage,
         leaf=leaf,
         passphrase_file=passphrase,
+        token=token,
         exchange_listen=exchange,
         desk_listen=desk,
         metrics_listen=_metrics(table),
@@ -175,15 +191,46 @@ def _read(table: _Table) -> Config:
     )
 
 
-def _keys(table: _Table) -> tuple[Path, Path, Path, Path]:
-    table.close("folder", "signing", "storage", "leaf", "passphrase_file")
+def _keys(table: _Table) -> tuple[Path, Path, Path, Path, TokenSetting | None]:
+    table.close(
+        *("folder", "signing", "storage", "leaf", "passphrase_file", "passphrase_credential"),
+        *("token_module", "token_label", "token_pin_file", "token_pin_credential"),
+    )
     folder = table.folder / table.text("folder", "keys")
     return (
-        table.file("signing", "sign.key", within=folder),
+        _first_key(table, folder),
         table.file("storage", "storage.key", within=folder),
         table.file("leaf", "node.pem", within=folder),
-        table.file("passphrase_file"),
+        _secret(table, "passphrase"),
+        _token(table),
     )
+
+
+def _first_key(table: _Table, folder: Path) -> Path:
+    """Read where the first signing key lies; who has a token may have no such file."""
+    if "token_module" in table.values:
+        return folder / table.text("signing", "sign.key")
+    return table.file("signing", "sign.key", within=folder)
+
+
+def _token(table: _Table) -> TokenSetting | None:
+    if "token_module" not in table.values:
+        return None
+    return TokenSetting(
+        module=table.file("token_module"), label=table.text("token_label"), pin_file=_secret(table, "token_pin")
+    )
+
+
+def _secret(table: _Table, name: str) -> Path:
+    """Read where a secret lies: a file, or a credential that the service manager hands over (systemd)."""
+    credential = f"{name}_credential"
+    if credential not in table.values:
+        return table.file(f"{name}_file")
+    handed = os.environ.get(CREDENTIALS)
+    if f"{name}_file" in table.values or handed is None:
+        table.fault(credential, f"is one of two, or {CREDENTIALS} is not set; keep one, and start as a service")
+        return table.folder
+    return table.file(credential, within=Path(handed))
 
 
 def _metrics(table: _Table) -> str | None:

@@ -3,6 +3,7 @@
 Labels come from closed lists: a question cannot make a new series, and none names a subject, agency or case.
 """
 
+from collections.abc import Mapping
 from typing import final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
@@ -10,6 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from gateway.answering import Event
 from gateway.kinds import KINDS
 from gateway.model.codes import OutcomeState, RefusalReason
+from keys.members import USES
+from nodes.alarms import AUTHORITY, ISSUING, LEAF, ROLES
 from nodes.config import is_loopback
 from yrdx.exchange.v1 import desk_pb2
 
@@ -21,6 +24,7 @@ _OPERATIONS = desk_pb2.DESCRIPTOR.services_by_name["DeskService"].methods_by_nam
 _KINDS = frozenset({*KINDS, *_OPERATIONS, ""})
 _OUTCOMES = frozenset(each.value for each in OutcomeState)
 _REASONS = frozenset(each.value for each in RefusalReason) | {""}
+ENDING = frozenset({*USES, *ROLES, LEAF, ISSUING, AUTHORITY})
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -48,6 +52,13 @@ class Metrics:
         self._calendar = Gauge(
             "calendar_missing", "1 while a table of working days is missing that is needed now", registry=self._registry
         )
+        self._ends = Gauge(
+            "ends_seconds", "Seconds until a key, certificate or the bundle ends", ("what",), registry=self._registry
+        )
+        self._alarm = Gauge(
+            "ends_alarm_days", "Step of days left that is reached; -1 while there is time", ("what",),
+            registry=self._registry,
+        )  # fmt: skip
         self._serving = Gauge("serving", "1 while an exchange could succeed", registry=self._registry)
 
     def observe(self, event: Event) -> None:
@@ -65,6 +76,12 @@ class Metrics:
     def directory_expires(self, seconds: float) -> None:
         """Set the time that the directory has left; below zero it has expired."""
         self._expires.set(seconds)
+
+    def lifetimes(self, ends: Mapping[str, tuple[float, int | None]]) -> None:
+        """Set for each thing that ends the seconds left and the step of its alarm."""
+        for what, (seconds, step) in ends.items():
+            self._ends.labels(_listed(what, ENDING)).set(seconds)
+            self._alarm.labels(_listed(what, ENDING)).set(-1 if step is None else step)
 
     def data(self, *, feeds_overdue: int, calendar_missing: bool) -> None:
         """Set the gauges of the member's own data."""

@@ -21,7 +21,7 @@ from gateway.accounts_door import AccountsDoor
 from gateway.answering import Answering, Event, Node
 from gateway.asking import Asking, Office
 from gateway.charter import Charter
-from gateway.client import Identity, Members
+from gateway.client import Members
 from gateway.clocks import civil_day
 from gateway.coverage import overdue
 from gateway.desk import DeskDoor
@@ -31,12 +31,12 @@ from gateway.federation import LocalMember
 from gateway.kinds import KINDS
 from gateway.peers import Peers
 from gateway.server import ExchangeDoor
-from keys import custody
 from keys.errors import KeysError
-from keys.suite import Signer
+from nodes import alarms
 from nodes.charters import Charters, read_root
 from nodes.clock import Clock, open_clock
 from nodes.config import DATABASE, Config
+from nodes.credentials import Credentials
 from nodes.ingest.names import name_digest
 from nodes.metrics import STORE_NOT_WRITABLE, Metrics
 from nodes.store import Store
@@ -62,13 +62,9 @@ class RunningNode:
         Raises:
             OSError, KeysError, CatalogueMalformed, StoreError: naming what is missing or wrong.
         """
-        passphrase = custody.read_passphrase(config.passphrase_file)
         self._config = config
         self._log = structlog.get_logger().bind()
         self._clock: Clock = open_clock(config.clock)
-        self._signer = custody.load_signer(config.signing_key, passphrase)
-        self._leaf = custody.load_leaf(config.leaf, passphrase)
-        secret = custody.load_secret(config.storage_key, passphrase)
         self._charters = Charters(
             me=config.member,
             mirror=config.mirror,
@@ -76,22 +72,19 @@ class RunningNode:
             floor=config.data / "bundle.version",
             kinds=KINDS,
         )
+        self._credentials = Credentials(config, self._charter, self._clock.now)
+        secret = self._credentials.storage
         self.store = Store.open(config.data / DATABASE, secret)
         self._metrics = Metrics()
         self._reuse_port = reuse_port
         self._home = Home(entropy=os.urandom, name_digest=lambda code, name: name_digest(secret, code, name))
         self._health = health.aio.HealthServicer()
-        self._members = Members(
-            self._charter, lambda: Identity(certificate=self._leaf.certificate_pem, key=self._leaf.key_pem)
-        )
+        self._members = Members(self._charter, self._credentials.identity)
         self._servers: list[grpc.aio.Server] = []
         self._watch: asyncio.Task[None] | None = None
 
     def _charter(self) -> Charter:
         return self._charters.current
-
-    def _sign(self) -> Signer:
-        return self._signer
 
     def _observe(self, event: Event) -> None:
         self._metrics.observe(event)
@@ -119,6 +112,7 @@ class RunningNode:
         if self._config.metrics_listen:
             self._metrics.serve(self._config.metrics_listen)
         await self._explain_numbers()
+        await asyncio.to_thread(self._credentials.poll)
         await self._tell_health()
         self._watch = asyncio.create_task(self._watching())
         return Ports(exchange=exchange_port, desk=desk_port)
@@ -131,7 +125,7 @@ class RunningNode:
     def _answerer(self) -> Node:
         return Node(
             charter=self._charter,
-            signer=self._sign,
+            signer=self._credentials.signer,
             clock=self._clock.now,
             ticks=time.monotonic,
             source=self.store.source,
@@ -144,7 +138,7 @@ class RunningNode:
         local = LocalMember(answering, self._config.member)
         return Office(
             charter=self._charter,
-            signer=self._sign,
+            signer=self._credentials.signer,
             clock=self._clock.now,
             entropy=os.urandom,
             member=lambda each: local if each == self._config.member else self._members.member(each),
@@ -174,17 +168,18 @@ class RunningNode:
         """Serve one door over mutual TLS; roots are looked up at each handshake: a new member needs no restart."""
 
         def configuration() -> grpc.ServerCertificateConfiguration:
+            leaf = self._credentials.leaf
             return grpc.ssl_server_certificate_configuration(
-                [(self._leaf.key_pem, self._leaf.certificate_pem)], root_certificates=roots()
+                [(leaf.key_pem, leaf.certificate_pem)], root_certificates=roots()
             )
 
-        told = (self._leaf, roots())
+        told = (self._credentials.leaf, roots())
 
         def changed() -> grpc.ServerCertificateConfiguration | None:
             # gRPC frees what it holds when it is given another: while handshakes are under way that can end the
             # process, so that it is given one only when leaf or roots have changed.
             nonlocal told
-            before, told = told, (self._leaf, roots())
+            before, told = told, (self._credentials.leaf, roots())
             return None if told == before else configuration()
 
         credentials = grpc.dynamic_ssl_server_credentials(
@@ -221,6 +216,7 @@ class RunningNode:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 self._charters.poll()
+                await asyncio.to_thread(self._credentials.poll)
                 await self._explain_numbers()
                 await self._tell_health()
             except Exception as error:  # noqa: BLE001  a watch that dies would leave health as it was for ever
@@ -242,6 +238,10 @@ class RunningNode:
         self._metrics.health(faults)
         left = self._charter().directory.expire_time - self._clock.now()
         self._metrics.directory_expires(left.total_seconds())
+        self._metrics.lifetimes(self._credentials.ends)
+        soon = any(step is not None for _, step in self._credentials.ends.values())
+        alarm = health_pb2.HealthCheckResponse.NOT_SERVING if soon else health_pb2.HealthCheckResponse.SERVING
+        await self._health.set(alarms.SERVICE, alarm)
         self._tell_data()
 
     def _tell_data(self) -> None:
@@ -261,11 +261,9 @@ class RunningNode:
         faults = []
         try:
             directory.check_current(now)
-            directory.key(self._signer.id, use="sign", at=now)
         except KeysError as error:
             faults.append(type(error).__name__)
-        if self._leaf.not_after <= now:
-            faults.append("CertificateExpired")
+        faults.extend(self._credentials.faults())
         if not await self.store.writable():
             faults.append(STORE_NOT_WRITABLE)
         return tuple(faults)

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.kinds import KINDS
 from gateway.quality import Month, Quality, QualityGoals, Scores, Share, assess, rates
@@ -15,6 +16,7 @@ from gateway.verification.quality import FORMAT, seal
 from keys import custody, moments
 from nodes.charters import Charters, read_root
 from nodes.config import DATABASE, Config
+from nodes.credentials import open_keyring
 from nodes.store.quality import records
 
 
@@ -35,13 +37,7 @@ def work_out(config: Config, month: Month, now: datetime) -> Monthly:
     Raises:
         OSError, KeysError, CatalogueMalformed, StoreUnusable: naming what is missing or wrong.
     """
-    charter = Charters(
-        me=config.member,
-        mirror=config.mirror,
-        root=read_root(config.root),
-        floor=config.data / "bundle.version",
-        kinds=KINDS,
-    ).current
+    charter = _charter(config)
     found = records(config.data / DATABASE, month)
     return Monthly(
         quality=assess(found, charter.catalogue, member=config.member, month=month, today=civil_day(now)),
@@ -57,8 +53,18 @@ def export(monthly: Monthly, config: Config, path: Path) -> None:
     Raises:
         OSError, KeysError: CustodyError when the name is taken.
     """
-    signer = custody.load_signer(config.signing_key, custody.read_passphrase(config.passphrase_file))
+    signer = open_keyring(config).signer(_charter(config).directory, monthly.time)
     custody.write_new(path, seal(document(monthly), monthly.bundle, signer))
+
+
+def _charter(config: Config) -> Charter:
+    return Charters(
+        me=config.member,
+        mirror=config.mirror,
+        root=read_root(config.root),
+        floor=config.data / "bundle.version",
+        kinds=KINDS,
+    ).current
 
 
 def document(monthly: Monthly) -> dict[str, Any]:

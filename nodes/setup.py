@@ -13,19 +13,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+from gateway.clocks import civil_day
+from gateway.lifetimes import Lifetimes
 from gateway.ports import Feed
-from keys import custody, moments, possession, suite, tls
+from keys import custody, possession, suite, tls
 from keys.bodies import new_day_key
 from keys.envelope import SIGNATURE_LIMIT, to_json
 from nodes.declarations import FILE, write_feeds
 from nodes.federation.compiling import Standing
+from nodes.keyring import SIGN
+from nodes.turnover import BACKDATE, key_row
 
-SIGNING_LIFE = timedelta(days=365)
 DESK = "desk"
 """What an officer's key is for, in a proof of its possession."""
-LEAF_DAYS = 90  # until leaves renew themselves
+ENTRY = "entry.json"
+"""The member's public entry in its folder."""
+
 CONFIG = """\
 # One member's node. Relative paths start at this file's folder.
 member = "{member}"
@@ -98,6 +102,7 @@ def init_node(
     *,
     agencies: Mapping[str, Sequence[str]],
     feeds: Iterable[Feed],
+    lifetimes: Lifetimes,
     now: datetime,
     setting: Setting,
     work: custody.Work = custody.MODERATE,
@@ -107,33 +112,42 @@ def init_node(
     Raises:
         CustodyError: when a key file exists; nothing is overwritten.
         FileExistsError: when the folder holds a config.
+        CatalogueMalformed: when a use of keys has no rule.
     """
+    today = civil_day(now)
+    rules = {use: lifetimes.need(use, today) for use in (SIGN, "leaf", "agency", "issuing")}
     keys = folder / "keys"
     keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     passphrase = _passphrase(keys / "passphrase")
     authority = tls.make_ca(member, now=now)
-    issuing = authority.issue_intermediate(member, now)
+    issuing = authority.issue_intermediate(member, now, days=rules["issuing"].life_days)
     custody.save_issuer(keys / "ca.pem", authority, passphrase)
     custody.save_issuer(keys / "issuing.pem", issuing, passphrase)
     (keys / "ca.crt").write_bytes(authority.certificate_pem)
-    leaf = issuing.issue_leaf(member=member, role="node", name="node-1", now=now, days=LEAF_DAYS)
+    days = rules["leaf"].life_days
+    leaf = issuing.issue_leaf(member=member, role="node", name="node-1", now=now, days=days)
     custody.save_leaf(keys / "node.pem", leaf, passphrase)
     custody.save_secret(keys / "storage.key", new_day_key(), passphrase, work=work)
-    seed = suite.generate_seed()
-    custody.save_seed(keys / "sign.key", seed, passphrase, owner=member, suite=suite.INT_1, work=work)
-    officers = _agencies(folder, member, agencies, issuing, now, work)
+    signer = _first_key(keys / "sign.key", member, passphrase, work)
+    officers = _agencies(folder, member, agencies, issuing, now, rules["agency"].life_days, work)
     write_feeds(folder / FILE, feeds)
     _config(folder, member, setting)
+    start = now.replace(microsecond=0) - BACKDATE
     standing = Standing(
         endpoint=None if setting.exchange_listen.endswith(":0") else setting.exchange_listen,
         ca_certificates=(authority.certificate_pem.decode(),),
         issuing_certificates=(issuing.certificate_pem.decode(),),
-        keys=(_key(member, seed, now),),
-        officers={name: _text(signer.public) for name, signer in officers.items()},
+        keys=(key_row(signer, SIGN, start, start + timedelta(days=rules[SIGN].life_days)),),
+        officers={name: _text(each.public) for name, each in officers.items()},
     )
-    own = ("sign", suite.signer(seed, owner=member))
-    proofs = prove([own, *((DESK, signer) for signer in officers.values())])
+    proofs = prove([(SIGN, signer), *((DESK, each) for each in officers.values())])
     return Entry(member=member, standing=standing, proofs=proofs)
+
+
+def _first_key(path: Path, member: str, passphrase: bytes, work: custody.Work) -> suite.Signer:
+    seed = suite.generate_seed()
+    custody.save_seed(path, seed, passphrase, owner=member, suite=suite.INT_1, work=work)
+    return suite.signer(seed, owner=member)
 
 
 def _passphrase(path: Path) -> bytes:
@@ -149,6 +163,7 @@ def _agencies(
     agencies: Mapping[str, Sequence[str]],
     issuing: tls.Issuer,
     now: datetime,
+    days: int,
     work: custody.Work,
 ) -> Mapping[str, suite.Signer]:
     """Make each officer's folder: a leaf of the agency, the officer's key, and a passphrase that nobody else has."""
@@ -158,25 +173,11 @@ def _agencies(
             home = folder / "agencies" / officer
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             passphrase, seed = _passphrase(home / "passphrase"), suite.generate_seed()
-            leaf = issuing.issue_leaf(member=member, role="agency", name=agency, now=now, days=LEAF_DAYS)
+            leaf = issuing.issue_leaf(member=member, role="agency", name=agency, now=now, days=days)
             custody.save_leaf(home / "leaf.pem", leaf, passphrase)
             custody.save_seed(home / "officer.key", seed, passphrase, owner=officer, suite=suite.INT_1, work=work)
             signers[officer] = suite.signer(seed, owner=officer)
     return signers
-
-
-def _key(member: str, seed: bytes, now: datetime) -> Mapping[str, Any]:
-    signer, start = suite.signer(seed, owner=member), now.replace(microsecond=0)
-    return {
-        "id": signer.id,
-        "suite": signer.suite,
-        "use": "sign",
-        "public": _text(signer.public),
-        "valid_from": moments.write(start - timedelta(minutes=5)),
-        "valid_until": moments.write(start + SIGNING_LIFE),
-        "revoked_time": None,
-        "suspect_from": None,
-    }
 
 
 def _text(octets: bytes) -> str:

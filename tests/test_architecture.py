@@ -56,6 +56,7 @@ GRPC_DOORS = (
 GRPC_HOMES = (*GRPC_DOORS, "nodes.node", "nodes.cli")
 HOMES: dict[str, tuple[str, ...]] = {
     "nacl": ("keys",),
+    "pkcs11": ("keys.hardware",),
     "cryptography": ("keys",),
     "securesystemslib": ("keys.bundle",),
     "tuf.api": ("keys.bundle",),
@@ -100,6 +101,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "gateway.coverage",
         "gateway.kinds",
         "gateway.inspection",
+        "gateway.lifetimes",
         "gateway.lights",
         "gateway.quality",
         "gateway.recognition",
@@ -114,7 +116,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 
 # The pure heart is handed bytes, keys and a clock value: it fetches nothing itself.
-IMPURE_MODULES = ("keys.custody", *DOORS)
+IMPURE_MODULES = ("keys.custody", "keys.hardware", *DOORS)
 IMPURE_IMPORTS = (
     "asyncio",
     "logging",

@@ -26,7 +26,7 @@ from nodes.charters import Charters, read_root
 from nodes.cli import main, words
 from nodes.cli.session import INCOMPLETE, NOT_GENUINE, USAGE, Session
 from nodes.config import DATABASE, read_config
-from nodes.federation import REFERENCE, document, feeds
+from nodes.federation import REFERENCE, document, feeds, lifetimes
 from nodes.ingest import Terms, ingest, release
 from nodes.lab import LIGHT
 from nodes.mirror import publish
@@ -125,7 +125,10 @@ def declared() -> tuple[Feed, ...]:
 
 def build(folder: Path) -> Post:
     """Make Shanghai's folder and sign a directory of it, in force until the end of the year."""
-    entry = init_node(folder, ME, agencies={}, feeds=declared(), now=BEGUN, setting=Setting(), work=LIGHT)
+    entry = init_node(
+        folder, ME, agencies={}, feeds=declared(), lifetimes=lifetimes(REFERENCE),
+        now=BEGUN, setting=Setting(), work=LIGHT,
+    )  # fmt: skip
     found = document(REFERENCE, {ME: entry.standing})
     publish(folder / "mirror", files_of(timed(found, version=3, issued=BEGUN, expire=BEGUN + timedelta(days=120))))
     (folder / "root.json").write_bytes(root_of(tops_of(found)))

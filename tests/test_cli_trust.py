@@ -23,6 +23,7 @@ from nodes.cli import main
 from nodes.cli.session import Session
 from nodes.cli.words import LANGUAGES, table
 from nodes.federation import REFERENCE, officers
+from nodes.federation.compiling import lifetimes
 from nodes.lab import LIGHT
 from nodes.setup import Setting, init_node
 from nodes.trust.errors import Ground
@@ -254,7 +255,14 @@ def test_the_json_page_lists_every_field(desk: Desk) -> None:
 def test_a_members_entry_is_taken_with_its_proofs(desk: Desk, tmp_path: Path) -> None:
     """A node's new keys and its officers' come into the bundle with the entry that proves them, and not without."""
     named = dict(list(officers(REFERENCE, "340000").items())[:2])
-    entry = init_node(tmp_path / "n", "340000", agencies=named, feeds=(), now=NOW, setting=Setting(), work=LIGHT)
+    made: dict[str, Any] = {
+        "agencies": named,
+        "feeds": (),
+        "lifetimes": lifetimes(REFERENCE),
+        "now": NOW,
+        "setting": Setting(),
+    }
+    entry = init_node(tmp_path / "n", "340000", work=LIGHT, **made)
     for name, each in (("whole", entry), ("bare", replace(entry, proofs=entry.proofs[:0]))):
         (tmp_path / f"{name}.json").write_text(each.to_json(), encoding="utf-8")
     propose = f"yrdx trust propose {tmp_path / 'draft'} --published bundle --entry"

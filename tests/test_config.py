@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nodes.config import Config, ConfigError, is_loopback, read_config
+from nodes.config import Config, ConfigError, TokenSetting, is_loopback, read_config
 
 GOOD = """
 member = "310000"
@@ -82,6 +82,36 @@ def test_everything_can_be_set(folder: Path) -> None:
     )
     assert (config.workers, config.locale, config.clock) == (4, "en", folder / "clock")
     assert config.signing_key == folder / "keys/sign.key"
+
+
+def test_secrets_come_from_the_service(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A credential of systemd stands in for a passphrase's or a PIN's file, and a token for the first key's."""
+    handed = folder / "handed"
+    handed.mkdir()
+    for name in ("word", "pin"):
+        (handed / name).write_text("x")
+    (folder / "lib.so").write_text("")
+    (folder / "keys/sign.key").unlink()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed))
+    text = GOOD.replace('passphrase_file = "keys/passphrase"', 'passphrase_credential = "word"')
+    assert text != GOOD
+    text += '\ntoken_module = "lib.so"\ntoken_label = "t"\ntoken_pin_credential = "pin"\n'
+    config = read_config(written(folder, text))
+    assert config.passphrase_file == handed / "word"
+    assert config.token == TokenSetting(module=folder / "lib.so", label="t", pin_file=handed / "pin")
+
+
+@pytest.mark.parametrize("handed", [False, True])
+def test_a_credential_is_one_of_two(folder: Path, monkeypatch: pytest.MonkeyPatch, *, handed: bool) -> None:
+    """Both a file and a credential, or a credential without a service, is a fault of the credential."""
+    if handed:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    else:
+        monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    text = GOOD + '\npassphrase_credential = "word"\n'
+    if not handed:
+        text = text.replace('passphrase_file = "keys/passphrase"', "")
+    assert faults(folder, text) == ["keys.passphrase_credential"]
 
 
 def test_all_faults_are_told_together(folder: Path) -> None:

@@ -337,10 +337,10 @@ def suspend(document: Document) -> None:
 
 
 async def test_an_answer_under_another_key_counts_as_silence(tmp_path: Path) -> None:
-    """An answer that the published key does not verify is WRONG_ANSWER, is not kept, and concludes nothing."""
+    """A member whose key is not the published one signs nothing: it is missing by name, and concludes nothing."""
     with running(tmp_path / "lab", other_key) as lab:
         for told in await ask_all(lab):
-            check_silence(told, OutcomeState.WRONG_ANSWER)
+            check_silence(told, OutcomeState.UNAVAILABLE)
             (exchange,) = (each for each in told.response.exchanges if each.member == SILENCED)
             assert exchange.WhichOneof("outcome") is None
 

@@ -55,6 +55,36 @@ def test_a_saved_seed_loads_as_its_signer(tmp_path: Path) -> None:
     assert (expected.id, expected.sign(b"x")) == (loaded.id, loaded.sign(b"x"))
 
 
+def test_a_file_says_its_use(tmp_path: Path) -> None:
+    """The use is read without the passphrase; what is no key file has none."""
+    assert custody.use_of(save(tmp_path / "a", use="ledger")) == "ledger"
+    (tmp_path / "b").write_text("{}", encoding="utf-8")
+    (tmp_path / "b").chmod(0o600)
+    with pytest.raises(errors.CustodyError):
+        custody.use_of(tmp_path / "b")
+
+
+def test_a_credential_of_the_service_may_show_its_access_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In systemd's folder a mask that looks like the group's right to read is let pass; elsewhere, and more, is not."""
+    word = tmp_path / "word"
+    word.write_bytes(b"secret\n")
+    word.chmod(0o440)
+    with pytest.raises(errors.KeyFileTooOpen):
+        custody.read_passphrase(word)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert custody.read_passphrase(word) == b"secret"
+    for mode in (0o460, 0o444):
+        word.chmod(mode)
+        with pytest.raises(errors.KeyFileTooOpen):
+            custody.read_passphrase(word)
+
+
+def test_a_huge_folder_is_no_backup(tmp_path: Path) -> None:
+    """A backup has a bound, so that reading one has."""
+    with pytest.raises(errors.CustodyError, match="too large"):
+        custody.save_backup(tmp_path / "b", bytes(3 << 20), PASSPHRASE, owner="310000", work=QUICK)
+
+
 def test_a_saved_secret_loads(tmp_path: Path) -> None:
     """A storage key comes back as it was."""
     key = bodies.new_day_key()

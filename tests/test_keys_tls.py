@@ -204,7 +204,7 @@ def test_nothing_outlives_its_issuer(federation: Federation) -> None:
 
 def test_refuses_a_leaf_whose_issuing_ca_is_over(federation: Federation) -> None:
     """A leaf that claims to outlive its pinned issuing CA is refused once that CA has ended."""
-    over = federation.cas[SHANGHAI].issue_intermediate(SHANGHAI, NOW - SECOND, years=0)
+    over = federation.cas[SHANGHAI].issue_intermediate(SHANGHAI, NOW - SECOND, days=0)
     pinned = directory({SHANGHAI: ([federation.cas[SHANGHAI]], [over])})
     with pytest.raises(errors.CertificateRefused, match="under the CA"):
         name_peer(forged(over), pinned, NOW)

@@ -45,7 +45,7 @@ _TARGET_FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "loading_rules",
             "quality_goals",
         ),
-        "limits": ("limits",),
+        "limits": ("key_alarms", "key_rules", "limits"),
         "suites": ("suites",),
     }
 )

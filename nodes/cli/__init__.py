@@ -10,8 +10,10 @@ from nodes.cli.ask import ask
 from nodes.cli.case import case
 from nodes.cli.check import check
 from nodes.cli.demo import demo
+from nodes.cli.drill import drill
 from nodes.cli.inbox import inbox
 from nodes.cli.ingest import ingest
+from nodes.cli.keys import keys
 from nodes.cli.leave import leave
 from nodes.cli.node import node
 from nodes.cli.participants import participants
@@ -36,7 +38,9 @@ COMMANDS: tuple[click.Command, ...] = (
     ingest,
     inbox,
     leave,
+    keys,
     demo,
+    drill,
     sample,
     quality,
     trust,

@@ -12,10 +12,8 @@ from keys.errors import KeysError
 from nodes import run
 from nodes.cli.session import Ended, SpeakingGroup, option, session
 from nodes.config import ConfigError
-from nodes.federation import REFERENCE, feeds, officers
-from nodes.setup import Setting, init_node
-
-ENTRY = "entry.json"
+from nodes.federation import REFERENCE, feeds, lifetimes, officers
+from nodes.setup import ENTRY, Setting, init_node
 
 
 @click.group("node", cls=SpeakingGroup, help="help.node")
@@ -39,6 +37,7 @@ def init(*, folder: Path, member: str, federation: Path, exchange_listen: str, d
             member,
             agencies=officers(federation, member),
             feeds=feeds(federation, member),
+            lifetimes=lifetimes(federation),
             now=datetime.now(UTC),
             setting=setting,
         )

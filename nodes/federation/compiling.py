@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.catalogue import read_catalogue
 from gateway.errors import CatalogueMalformed
+from gateway.lifetimes import Lifetimes
 from gateway.tables import ALL
 from gateway.uscc import sample_code
 from keys.suite import INT_1
@@ -34,6 +35,8 @@ _AS_THEY_STAND = (
     "division_codes",
     "inspection_rules",
     "participants",
+    "key_rules",
+    "key_alarms",
 )
 
 
@@ -83,6 +86,15 @@ def document(folder: Path, standings: Mapping[str, Standing], *, minimum_version
             "members": [_member(found, row, standings.get(name, Standing())) for name, row in found.members.items()],
         }
     )
+
+
+def lifetimes(folder: Path) -> Lifetimes:
+    """Read how long keys and certificates live in a folder's federation.
+
+    Raises:
+        CatalogueMalformed: as `sections`, or for a fault in a row.
+    """
+    return read_catalogue(sections(folder)).lifetimes
 
 
 def officers(folder: Path, member: str) -> Mapping[str, tuple[str, ...]]:

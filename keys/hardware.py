@@ -1,0 +1,126 @@
+"""Signing keys on a token by PKCS#11 (duty U31): they are made there and never leave it; with `custody` the only I/O.
+
+python-pkcs11 is the optional extra `hsm`. A key bears the label `yrdx/<member>/<use>` and is Ed25519
+(CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA; PKCS#11 3.0), which SoftHSM 2 has.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from keys import suite
+from keys.errors import CustodyError
+from keys.suite import INT_1, Signer
+
+_LABEL = "yrdx/{}/{}"
+_ED25519_OID = "1.3.101.112"
+_OCTET_STRING = b"\x04\x20"
+_ID_SIZE = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPlace:
+    """Where a token is: the library of its maker, its label, and the PIN that opens it."""
+
+    module: Path
+    label: str
+    pin: bytes = field(repr=False)
+
+
+class Token:
+    """An open session with a token; calls from several threads wait for one another."""
+
+    def __init__(self, place: TokenPlace) -> None:
+        """Log in.
+
+        Raises CustodyError when the extra is not installed, there is no such token, or the PIN is wrong.
+        """
+        self._lock = threading.Lock()
+        self._pkcs11 = _library()
+        self._session = self._try(lambda: self._open(place))
+
+    def generate(self, member: str, use: str) -> Signer:
+        """Make a key that cannot be taken out of the token, and return its signer.
+
+        Raises CustodyError when the token refuses.
+        """
+        pkcs11, label = self._pkcs11, _LABEL.format(member, use)
+        parameters = {pkcs11.Attribute.EC_PARAMS: pkcs11.util.ec.encode_named_curve_parameters(_ED25519_OID)}
+
+        def make() -> Any:  # noqa: ANN401  the library's own object
+            domain = self._session.create_domain_parameters(pkcs11.KeyType.EC_EDWARDS, parameters, local=True)
+            mechanism = pkcs11.Mechanism.EC_EDWARDS_KEY_PAIR_GEN
+            settings = {pkcs11.Attribute.EXTRACTABLE: False, pkcs11.Attribute.SENSITIVE: True}
+            return domain.generate_keypair(
+                mechanism=mechanism,
+                store=True,
+                label=label,
+                id=secrets.token_bytes(_ID_SIZE),
+                private_template=settings,
+            )
+
+        public, private = self._try(make)
+        return self._signer(member, public, private)
+
+    def signers(self, member: str, use: str) -> tuple[Signer, ...]:
+        """Return the signers of the member's keys of a use on the token.
+
+        Raises CustodyError when the token refuses, WeakKey when a key is none of the suite.
+        """
+        pkcs11, label = self._pkcs11, _LABEL.format(member, use)
+        wanted = {pkcs11.Attribute.LABEL: label}
+
+        def find(kind: Any) -> dict[bytes, Any]:  # noqa: ANN401  the library's own type
+            objects = self._session.get_objects({**wanted, pkcs11.Attribute.CLASS: kind})
+            return {each[pkcs11.Attribute.ID]: each for each in objects}
+
+        publics = self._try(lambda: find(pkcs11.ObjectClass.PUBLIC_KEY))
+        privates = self._try(lambda: find(pkcs11.ObjectClass.PRIVATE_KEY))
+        return tuple(
+            self._signer(member, publics[identity], private)
+            for identity, private in sorted(privates.items())
+            if identity in publics
+        )
+
+    def close(self) -> None:
+        """End the session."""
+        self._try(self._session.close)
+
+    def _open(self, place: TokenPlace) -> Any:  # noqa: ANN401  the library's own object
+        token = self._pkcs11.lib(str(place.module)).get_token(token_label=place.label)
+        try:
+            return token.open(rw=True, user_pin=place.pin.decode("utf-8"))
+        except self._pkcs11.UserAlreadyLoggedIn:  # a login is the process's, not the session's
+            return token.open(rw=True)
+
+    def _signer(self, member: str, public: Any, private: Any) -> Signer:  # noqa: ANN401  the library's own objects
+        raw = self._try(lambda: bytes(public[self._pkcs11.Attribute.EC_POINT])).removeprefix(_OCTET_STRING)
+        suite.check_public(INT_1, raw)
+        mechanism = self._pkcs11.Mechanism.EDDSA
+
+        def sign(message: bytes) -> bytes:
+            return bytes(self._try(lambda: private.sign(message, mechanism=mechanism)))
+
+        return Signer(id=suite.key_id(member, raw), suite=INT_1, public=raw, _sign=sign)
+
+    def _try(self, call: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever the library gives
+        with self._lock:
+            try:
+                return call()
+            except self._pkcs11.PKCS11Error as error:
+                # The class alone: a library's text may hold what it was handed.
+                why = f"the token refused ({type(error).__name__})"
+                raise CustodyError(f"{why}; check its library, its label and the PIN") from None
+
+
+def _library() -> ModuleType:
+    try:
+        import pkcs11
+        import pkcs11.util.ec
+    except ImportError:
+        raise CustodyError("a token needs the extra hsm; install python-pkcs11, or take token_module out") from None
+    return pkcs11

@@ -1,0 +1,94 @@
+"""A federation without processes whose clock a test holds, and `yrdx keys` of one member in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from gateway.charter import Charter
+from keys import custody
+from nodes import keeper
+from nodes.cli import main
+from nodes.cli.session import Session
+from nodes.keeper import Keeper
+from nodes.lab import LIGHT, Lab, build
+from nodes.setup import ENTRY, Entry, read_entry
+
+ME = "310000"
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """One member's folder under a clock."""
+
+    lab: Lab
+    now: datetime = NOW
+
+    @property
+    def home(self) -> Path:
+        """The member's folder."""
+        return self.lab.home(ME)
+
+    @property
+    def keys(self) -> Path:
+        """The key folder."""
+        return self.home / "keys"
+
+    @property
+    def passphrase(self) -> bytes:
+        """What opens the key files."""
+        return custody.read_passphrase(self.keys / "passphrase")
+
+    @property
+    def entry(self) -> Entry:
+        """The entry as it stands."""
+        return read_entry((self.home / ENTRY).read_text(encoding="utf-8"))
+
+    @property
+    def keeper(self) -> Keeper:
+        """The keeper under the directory that is published."""
+        opened = keeper.open_keeper(self.lab.config(ME), self.home / ENTRY, self.now)
+        return Keeper(config=opened.config, entry=opened.entry, charter=opened.charter, now=self.now, work=LIGHT)
+
+    @property
+    def charter(self) -> Charter:
+        """The directory that is published."""
+        return self.keeper.charter
+
+    def publish(self) -> None:
+        """Publish what the entry says now."""
+        self.lab.adopt(ME)
+        self.lab.publish()
+
+    def run(self, *arguments: str | Path) -> Result:
+        """Run `yrdx keys` at this time."""
+        texts = ["--lang", "en", "keys", *map(str, arguments)]
+        return CliRunner().invoke(main, texts, obj=Session(now=lambda: self.now), env={"COLUMNS": "300"})
+
+    def shown(self) -> dict[str, Any]:
+        """Run `yrdx keys show --json`."""
+        found: dict[str, Any] = json.loads(self.run("show", "--config", self.home / "node.toml", "--json").stdout)
+        return found
+
+
+@cache
+def _built() -> Lab:
+    return build(Path(mkdtemp(prefix="yrdx-keepers-")), clock=lambda: NOW)
+
+
+def make_desk(folder: Path) -> Desk:
+    """Copy the federation, which is made once, into a folder."""
+    made = _built()
+    shutil.copytree(made.folder, folder, dirs_exist_ok=True)
+    desk = Desk(lab=replace(made, folder=folder, standings=dict(made.standings), edits=[], processes={}))
+    desk.lab.clock = lambda: desk.now
+    return desk
