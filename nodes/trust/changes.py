@@ -30,6 +30,9 @@ _USUAL = ("id", "code", "version", "valid_from")
 _IN_MEMBERS = ("keys", "agencies", "officers")
 _CERTIFICATES = ("ca_certificates", "issuing_certificates")
 
+_DAYS = frozenset({"valid_from", "valid_until", "active_from", "active_until", "from", "until"})
+_UNDATED = frozenset({"keys", "rota"})
+
 Document = Mapping[str, Any]
 
 
@@ -67,12 +70,15 @@ def compare(before: Document, after: Document) -> tuple[RowChange, ...]:
 
 
 def days(found: tuple[RowChange, ...]) -> tuple[date, ...]:
-    """Give the days at which a changed row begins or ends, in order."""
+    """Give the days at which a changed row, or an officer's role in it, begins or ends, in order.
+
+    Keys count in moments, and change nothing of what may be seen.
+    """
     texts = {
         text
         for change in found
         for each in change.fields
-        if each.path in ("valid_from", "valid_until", "active_from", "active_until")
+        if change.table not in _UNDATED and each.path.rpartition(".")[2] in _DAYS
         for text in (each.before, each.after)
         if text
     }
