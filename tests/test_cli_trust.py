@@ -15,17 +15,18 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
+from councils import signer
 
-from keys import custody, suite
+from keys import custody, moments, suite
 from keys.directory import open_bundle
 from keys.envelope import from_json, to_json
+from keys.jsontext import write_octets
 from nodes.cli import main
 from nodes.cli.session import Session
 from nodes.cli.words import LANGUAGES, table
-from nodes.federation import REFERENCE, officers
-from nodes.federation.compiling import lifetimes
+from nodes.federation import REFERENCE, Standing, officers
 from nodes.lab import LIGHT
-from nodes.setup import Setting, init_node
+from nodes.setup import DESK, Entry, prove
 from nodes.trust.errors import Ground
 from nodes.trust.published import read_published
 
@@ -252,18 +253,34 @@ def test_the_json_page_lists_every_field(desk: Desk) -> None:
         assert [re.findall(r"`(\w+)`", row)[0] for row in rows] == list(said(desk, f"yrdx trust {line}")), mark
 
 
+def entry_of(member: str) -> Entry:
+    """Write an entry with a new message key and the keys of two officers, each proven."""
+    names = [each[0] for each in list(officers(REFERENCE, member).values())[:2]]
+    desks = {name: signer(name, name) for name in names}
+    own = signer("message", member)
+    row = {
+        "id": own.id,
+        "suite": own.suite,
+        "use": "sign",
+        "public": write_octets(own.public),
+        "valid_from": moments.write(NOW),
+        "valid_until": moments.write(NOW + timedelta(days=365)),
+        "revoked_time": None,
+        "suspect_from": None,
+    }
+    publics = {name: write_octets(each.public) for name, each in desks.items()}
+    return Entry(
+        member=member,
+        standing=Standing(keys=(row,), officers=publics),
+        proofs=prove([("sign", own), *((DESK, each) for each in desks.values())]),
+    )
+
+
 def test_a_members_entry_is_taken_with_its_proofs(desk: Desk, tmp_path: Path) -> None:
     """A node's new keys and its officers' come into the bundle with the entry that proves them, and not without."""
-    named = dict(list(officers(REFERENCE, "340000").items())[:2])
-    made: dict[str, Any] = {
-        "agencies": named,
-        "feeds": (),
-        "lifetimes": lifetimes(REFERENCE),
-        "now": NOW,
-        "setting": Setting(),
-    }
-    entry = init_node(tmp_path / "n", "340000", work=LIGHT, **made)
-    for name, each in (("whole", entry), ("bare", replace(entry, proofs=entry.proofs[:0]))):
+    entry = entry_of("340000")
+    named = {each.partition("/")[0] for each in entry.standing.officers}
+    for name, each in (("whole", entry), ("bare", replace(entry, proofs=()))):
         (tmp_path / f"{name}.json").write_text(each.to_json(), encoding="utf-8")
     propose = f"yrdx trust propose {tmp_path / 'draft'} --published bundle --entry"
     done = desk.run(f"{propose} {tmp_path / 'bare.json'}")
@@ -273,5 +290,5 @@ def test_a_members_entry_is_taken_with_its_proofs(desk: Desk, tmp_path: Path) ->
     assert [each["role"] for each in told["roles"]] == ["members-340000"]
     added = {each["table"] for each in told["rows"] if each["what"] == "ADDED"}
     assert added == {"keys", "officers"}
-    assert {agency for each in told["sights"][0]["changes"] for agency in each["agencies"]} <= set(named)
+    assert {agency for each in told["sights"][0]["changes"] for agency in each["agencies"]} <= named
     assert all(each["gained"] for each in told["sights"][0]["changes"])

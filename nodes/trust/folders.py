@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from nodes.trust.proposing import Wanted, keys_of
 from nodes.trust.published import Published
 from nodes.trust.requests import Request
 
-_STANDING = ("endpoint", "ca_certificates", "issuing_certificates", "keys")
+_STANDING = tuple(each.name for each in fields(Standing) if each.name != "officers")
 
 
 def wanted(
