@@ -17,12 +17,13 @@ from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.errors import BudgetSpent, NotDurable, Refused, Replayed
 from gateway.exchange.admit import Admitted, Genuine, authenticate, authorise, unwrap
-from gateway.exchange.permit import Permit
+from gateway.exchange.permit import Permit, check_homes
 from gateway.exchange.release import Home, Setting, columns, refuse, release, setting
 from gateway.model.codes import RefusalReason
 from gateway.model.signed import Reply
 from gateway.policy import Grant
 from gateway.ports import Exchange, Feed, Journal, Source
+from gateway.registration import COLUMNS
 from keys.suite import Signer
 
 TRANSIENT = frozenset({RefusalReason.OVERLOADED, RefusalReason.NOT_DURABLE, RefusalReason.STALE_BUNDLE})
@@ -160,6 +161,7 @@ class Answering:
         admitted = authorise(genuine, charter=charter, now=now)
         permit = admitted.permit
         self._check_budget(admitted, permit)
+        self._check_homes(permit, charter)
         codes = tuple(each.uscc for each in permit.subjects)
         found = self._setting(permit, charter)
         facts = self._node.source.read(codes, columns(permit, found))
@@ -198,6 +200,13 @@ class Answering:
         )
         if spent > permit.charge_limit:
             raise Refused(RefusalReason.BUDGET_EXHAUSTED)
+
+    def _check_homes(self, permit: Permit, charter: Charter) -> None:
+        """Refuse an authorisation that another member than the subject's home vouches for; see ADR 0026."""
+        if permit.vouchers:
+            rows = self._node.source.read(tuple(permit.vouchers), {"register": COLUMNS}).rows
+            registers = {code: tables.get("register", ()) for code, tables in rows.items()}
+            check_homes(permit, registers, charter.directory)
 
     def _setting(self, permit: Permit, charter: Charter) -> Setting:
         """Work the setting out once for each grant and state of the feeds; both are known by identity."""

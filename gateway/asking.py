@@ -6,7 +6,7 @@ Pair numbers and digests are durable before anything is sent; nothing is shown b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -30,6 +30,7 @@ from gateway.exchange.intend import (
 from gateway.exchange.permit import Permit, permit
 from gateway.exchange.session import Bearer, open_assertion
 from gateway.federation import Return, fan_out
+from gateway.fetching import Fetching
 from gateway.kinds import kind_of
 from gateway.kinds.row import Combining
 from gateway.limits import ID_BYTES
@@ -70,6 +71,7 @@ class Office:
     sessions: SessionBook
     journal: Journal
     observe: Callable[[Event], None]
+    fetching: Fetching | None = None
 
     def bearer(self, assertion: Envelope | None, agency: str, charter: Charter, now: datetime) -> Bearer | None:
         """Give the session under whose assertion a request comes; None where the officer's own key signs.
@@ -119,14 +121,22 @@ class Asking:
         Raises:
             Refused: as `ask`.
         """
-        office, permits = self._office, self.permits(inquiry, charter, now)
+        office = self._office
+        ids = {each: office.entropy(ID_BYTES) for each in choose_members(inquiry.intent, inquiry, charter)}
+        if office.fetching is not None and office.fetching.wants(inquiry):
+            # Whatever else refuses it comes first: an authorisation's use is spent on a question that goes out.
+            first = next(iter(self.permits(inquiry, charter, now, ids=ids, consent=False).values()))
+            subjects = tuple(each.uscc for each in first.subjects)
+            inquiry = replace(inquiry, statuses=await office.fetching.fetch(inquiry, first.kind.name, subjects, ids))
+            now = office.clock()
+        permits = self.permits(inquiry, charter, now, ids=ids)
 
         def composed(member: str, number: int) -> Signed:
             return compose(
                 inquiry,
                 member,
                 number,
-                question_id=office.entropy(ID_BYTES),
+                question_id=ids[member],
                 charter=charter,
                 signer=office.signer(),
                 now=now,
@@ -146,22 +156,32 @@ class Asking:
         except EnvelopeMalformed as error:  # so much was found that no envelope holds it: ask about fewer at once
             raise Refused(RefusalReason.TOO_LARGE) from error
 
-    def permits(self, inquiry: Inquiry, charter: Charter, now: datetime, *, alone: bool = False) -> dict[str, Permit]:
+    def permits(
+        self,
+        inquiry: Inquiry,
+        charter: Charter,
+        now: datetime,
+        *,
+        ids: Mapping[str, bytes] | None = None,
+        alone: bool = False,
+        consent: bool = True,
+    ) -> dict[str, Permit]:
         """Check what is asked as each member will: what this node would refuse it does not ask.
 
-        `alone`: the second officer is still awaited.
+        `ids` are the questions' ids by member; none are drawn yet where it is left out. `alone`: the second officer
+        is still awaited. `consent` False: statuses of authorisations are still awaited.
 
         Raises:
             Refused: with the reason.
         """
         suite, found = self._office.signer().suite, dict[str, Permit]()
         before: Permit | None = None
-        for member in choose_members(inquiry.intent, inquiry, charter):
-            question = Question(
-                header=header(inquiry, member, 1, question_id=bytes(ID_BYTES), suite=suite, charter=charter, now=now),
-                body=inquiry.intent.body,
-            )
-            before = found[member] = permit(question, charter=charter, now=now, before=before, alone=alone)
+        drawn = ids or dict.fromkeys(choose_members(inquiry.intent, inquiry, charter), bytes(ID_BYTES))
+        for member, identity in drawn.items():
+            head = header(inquiry, member, 1, question_id=identity, suite=suite, charter=charter, now=now)
+            question = Question(header=head, body=inquiry.intent.body)
+            before = permit(question, charter=charter, now=now, before=before, alone=alone, consent=consent)
+            found[member] = before
             if before.grant.four_eyes and not (alone or inquiry.second):
                 raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
         return found

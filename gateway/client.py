@@ -54,7 +54,7 @@ class RemoteMember:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         """Speak over an open channel."""
         self._channel = channel
-        self._ask: Any = channel.unary_unary(ASK)
+        self._methods: dict[str, Any] = {}
         self._calls = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -65,15 +65,28 @@ class RemoteMember:
         Raises:
             Unavailable: naming the transport's status, when neither an answer nor a signed refusal came back.
         """
-        self._calls += 1
-        self._idle.clear()
         try:
-            return Reply(payload=await self._ask(request, timeout=seconds))
+            return Reply(payload=await self.call(ASK, request, seconds))
         except grpc.aio.AioRpcError as error:
             refusal = refusal_of(error)
             if refusal is None:
                 raise Unavailable(error.code().name) from error
             return Reply(payload=refusal, refused=True)
+
+    async def call(self, method: str, request: bytes, seconds: float) -> bytes:
+        """Send the bytes of a request to a method by its full name; give those of its response.
+
+        Raises:
+            grpc.aio.AioRpcError: however else it ended.
+        """
+        found = self._methods.get(method)
+        if found is None:
+            found = self._methods[method] = self._channel.unary_unary(method)
+        self._calls += 1
+        self._idle.clear()
+        try:
+            response: bytes = await found(request, timeout=seconds)
+            return response
         finally:
             self._calls -= 1
             if not self._calls:
@@ -140,3 +153,7 @@ class Followed:
     async def ask(self, request: bytes, seconds: float) -> Reply:
         """Ask, as `RemoteMember.ask`."""
         return await self._members.current(self._member_id).ask(request, seconds)
+
+    async def call(self, method: str, request: bytes, seconds: float) -> bytes:
+        """Call a method, as `RemoteMember.call`."""
+        return await self._members.current(self._member_id).call(method, request, seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gateway.model.codes import RefusalReason
+    from gateway.model.codes import ConsentReason, RefusalReason
 
 
 class GatewayError(Exception):
@@ -24,6 +24,15 @@ class Refused(GatewayError):
     """A question is refused for one machine reason (protocol section 3); nothing about the subject is said."""
 
     def __init__(self, reason: RefusalReason) -> None:
+        """Keep the reason; it is the whole text."""
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class ConsentRefused(GatewayError):
+    """A subject's key or authorisation is not taken for one machine reason; nothing about the subject is said."""
+
+    def __init__(self, reason: ConsentReason) -> None:
         """Keep the reason; it is the whole text."""
         super().__init__(reason.value)
         self.reason = reason

@@ -30,6 +30,9 @@ class Limits:
     intent_age: int = 300
     authorisations: int = 100
     recognition_months: int = 12
+    subject_keys: int = 8
+    subject_key_days: int = 1_095
+    consents: int = 200
     case_subjects: int = 1_000_000
     leave_hours: int = 24
     manifest_files: int = 1_000

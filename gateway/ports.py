@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from gateway.model.accounts import Session, Submission
 from gateway.model.codes import RefusalReason, SubmissionState
 from gateway.model.combined import Case
+from gateway.model.consent import Consent, HeldConsent, KeptKey, SubjectKey, Withdrawal
 from gateway.model.question import Question
 from gateway.model.signed import Reply, Signed
 
@@ -232,3 +233,63 @@ class SubmissionBook(Protocol):
 
     def submissions(self, agency: str, limit: int) -> tuple[Submission, ...]:
         """Give what an agency handed in, the newest first."""
+
+
+class ConsentBook(Protocol):
+    """The keys and authorisations of the subjects whose home the member is; appended, never edited.
+
+    Reads see what was committed by any worker. What is counted is counted inside the transaction.
+    """
+
+    def key(self, key_id: str) -> KeptKey | None:
+        """Give an enrolled key."""
+
+    def keys(self, uscc: str) -> tuple[SubjectKey, ...]:
+        """Give a subject's keys, oldest first."""
+
+    def consents(self, uscc: str) -> tuple[HeldConsent, ...]:
+        """Give a subject's authorisations as they stand, oldest first."""
+
+    async def enrol(self, kept: KeptKey, digest: bytes, evidence: bytes, *, limit: int) -> tuple[SubjectKey, ...]:
+        """Keep a key and the envelope that enrols it; give the keys that the subject had before.
+
+        The same envelope again changes nothing.
+
+        Raises:
+            ConsentRefused: KEY_COPIED when the key is enrolled; TOO_MANY beyond that many keys that have not ended.
+            NotDurable: nothing was kept.
+        """
+
+    async def revoke(self, uscc: str, key_id: str, evidence: bytes, now: datetime) -> SubjectKey:
+        """End a key of a subject now; one that has ended stays as it is.
+
+        Raises:
+            ConsentRefused: AUTHORISATION_UNKNOWN when the subject has no such key.
+            NotDurable: nothing was changed.
+        """
+
+    async def give(self, consent: Consent, digest: bytes, evidence: bytes, *, limit: int, now: datetime) -> HeldConsent:
+        """Keep an authorisation and the envelope that gives it; the same envelope again changes nothing.
+
+        Raises:
+            Replayed: when the id stands for another one.
+            ConsentRefused: AUTHORISATION_WITHDRAWN when it was withdrawn; TOO_MANY beyond that many in force.
+            NotDurable: nothing was kept.
+        """
+
+    async def withdraw(self, withdrawal: Withdrawal, evidence: bytes, now: datetime) -> HeldConsent:
+        """End an authorisation of a subject now; one that was withdrawn stays as it is.
+
+        Raises:
+            ConsentRefused: AUTHORISATION_UNKNOWN when the subject has no such authorisation.
+            NotDurable: nothing was changed.
+        """
+
+    async def take(self, authorisation_id: bytes, use_id: bytes, digest: bytes, now: datetime) -> bool:
+        """Take one use of an authorisation for a request; say whether there was one, or whether it was taken before.
+
+        A use id is bound to the digest of its request. Nothing is taken of one that was withdrawn.
+
+        Raises:
+            NotDurable: nothing was taken.
+        """

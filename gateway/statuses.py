@@ -12,9 +12,9 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from gateway import wire
-from gateway.errors import Refused
+from gateway.errors import ConsentRefused, Refused
 from gateway.model.answer import Refusal
-from gateway.model.codes import RefusalReason
+from gateway.model.codes import ConsentReason, RefusalReason
 from keys.envelope import Envelope
 from yrdx.exchange.v1 import envelope_pb2
 
@@ -45,7 +45,7 @@ def code_of(reason: RefusalReason) -> grpc.StatusCode:
     return _CODES.get(reason, grpc.StatusCode.PERMISSION_DENIED)
 
 
-def status_of(reason: RefusalReason, envelope: bytes = b"") -> grpc.Status:
+def status_of(reason: RefusalReason | ConsentReason, envelope: bytes = b"") -> grpc.Status:
     """Build the status of a refusal, with the signed refusal (bytes of an Envelope) where there is one."""
     info = any_pb2.Any()
     info.Pack(error_details_pb2.ErrorInfo(reason=reason.value, domain=DOMAIN))
@@ -54,7 +54,8 @@ def status_of(reason: RefusalReason, envelope: bytes = b"") -> grpc.Status:
         signed = any_pb2.Any()
         signed.Pack(envelope_pb2.Envelope.FromString(envelope))
         details.append(signed)
-    status = status_pb2.Status(code=code_of(reason).value[0], message=reason.value, details=details)
+    code = code_of(reason) if isinstance(reason, RefusalReason) else grpc.StatusCode.FAILED_PRECONDITION
+    status = status_pb2.Status(code=code.value[0], message=reason.value, details=details)
     found: grpc.Status = rpc_status.to_status(status)
     return found
 
@@ -66,7 +67,7 @@ async def guarded(work: Awaitable[T], context: grpc.aio.ServicerContext[Any, Any
     """
     try:
         return await work
-    except Refused:
+    except (Refused, ConsentRefused):
         raise
     except Exception as error:
         structlog.get_logger().error("fault", error=type(error).__name__)
@@ -76,11 +77,20 @@ async def guarded(work: Awaitable[T], context: grpc.aio.ServicerContext[Any, Any
 
 def reason_of(error: grpc.aio.AioRpcError) -> RefusalReason | None:
     """Read the machine reason from a status, or None when it carries none of ours."""
+    return RefusalReason.__members__.get(_reason_text(error))
+
+
+def consent_reason_of(error: grpc.aio.AioRpcError) -> ConsentReason | None:
+    """Read from a status why what a subject handed in was not taken, or None when it carries no such reason."""
+    return ConsentReason.__members__.get(_reason_text(error))
+
+
+def _reason_text(error: grpc.aio.AioRpcError) -> str:
     for detail in _details(error):
         info = error_details_pb2.ErrorInfo()
         if detail.Unpack(info) and info.domain == DOMAIN:
-            return RefusalReason.__members__.get(info.reason)
-    return None
+            return str(info.reason)
+    return ""
 
 
 def refusal_of(error: grpc.aio.AioRpcError) -> bytes | None:

@@ -26,10 +26,20 @@ from gateway.model.accounts import (
 )
 from gateway.model.answer import Answer, Refusal
 from gateway.model.combined import AllowanceReading, CaseOpening, CaseReading, CombinedResult, Intent, Recognition
+from gateway.model.consent import (
+    Attestation,
+    Consent,
+    ConsentReading,
+    KeyRequest,
+    KeyRevocation,
+    StatusRequest,
+    Withdrawal,
+)
 from gateway.model.question import Authorisation, Question
 from keys.errors import KeysError
 from yrdx.exchange.v1 import (
     answer_pb2,
+    authorisation_pb2,
     desk_pb2,
     envelope_pb2,
     exchange_pb2,
@@ -44,7 +54,10 @@ _SECOND = 1_000_000_000  # in nanoseconds
 Put = Callable[[Any, Any], None]
 Get = Callable[[Any], Any]
 
-_FILES = (answer_pb2, desk_pb2, envelope_pb2, exchange_pb2, kinds_pb2, question_pb2, subject_pb2)
+_FILES = (
+    *(answer_pb2, authorisation_pb2, desk_pb2, envelope_pb2),
+    *(exchange_pb2, kinds_pb2, question_pb2, subject_pb2),
+)
 
 PAYLOAD_TYPES: dict[type[Any], str] = {
     Question: "application/vnd.yrdx.question.v1+proto",
@@ -62,6 +75,13 @@ PAYLOAD_TYPES: dict[type[Any], str] = {
     SessionReading: "application/vnd.yrdx.session-reading.v1+proto",
     SubmissionReading: "application/vnd.yrdx.submission-reading.v1+proto",
     SubmissionRefusal: "application/vnd.yrdx.submission-refusal.v1+proto",
+    KeyRequest: "application/vnd.yrdx.key-request.v1+proto",
+    KeyRevocation: "application/vnd.yrdx.key-revocation.v1+proto",
+    Consent: "application/vnd.yrdx.consent.v1+proto",
+    Withdrawal: "application/vnd.yrdx.withdrawal.v1+proto",
+    Attestation: "application/vnd.yrdx.attestation.v1+proto",
+    ConsentReading: "application/vnd.yrdx.consent-reading.v1+proto",
+    StatusRequest: "application/vnd.yrdx.status-request.v1+proto",
 }
 """Every signature has its own payload type; a new meaning is a new type."""
 

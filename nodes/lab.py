@@ -17,12 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gateway import authorisation
 from gateway.lifetimes import Lifetimes
-from gateway.model.codes import AuthorisationStatus, SignatureClass
-from gateway.model.question import Authorisation
 from keys import custody, suite
-from keys.envelope import Envelope
 from nodes.config import Config, read_config
 from nodes.federation import REFERENCE
 from nodes.federation.compiling import Standing, document, lifetimes, officers
@@ -190,30 +186,6 @@ class Lab:
         """Load a member's signing key."""
         keys = self.home(member) / "keys"
         return custody.load_signer(keys / "sign.key", custody.read_passphrase(keys / "passphrase"))
-
-    def authorise(
-        self, uscc: str, *, home: str, agency: str, purpose: str, kinds: tuple[str, ...], identity: bytes
-    ) -> Envelope:
-        """Have a home member vouch for a subject's consent, as its own desk will once it issues them."""
-        now = self.clock()
-        return authorisation.vouch(
-            Authorisation(
-                authorisation_id=identity,
-                uscc=uscc,
-                agency=agency,
-                purposes=(purpose,),
-                kinds=kinds,
-                members=self.members,
-                valid_from_time=now - timedelta(minutes=1),
-                valid_until_time=now + timedelta(days=30),
-                text_version="sample-2026",
-                signature_class=SignatureClass.E_LICENCE,
-                home_member=home,
-                status=AuthorisationStatus.IN_FORCE,
-                status_time=now,
-            ),
-            self.signer(home),
-        )
 
 
 def build(

@@ -10,20 +10,21 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from gateway.answering import Event
 from gateway.kinds import KINDS
-from gateway.model.codes import OutcomeState, RefusalReason
+from gateway.model.codes import ConsentReason, OutcomeState, RefusalReason
 from keys.members import USES
 from nodes.alarms import AUTHORITY, ISSUING, LEAF, ROLES
 from nodes.config import is_loopback
-from yrdx.exchange.v1 import desk_pb2
+from yrdx.exchange.v1 import authorisation_pb2, desk_pb2
 
 OTHER = "OTHER"
 STORE_NOT_WRITABLE = "StoreNotWritable"
 
-_SIDES = frozenset({"answer", "ask", "desk"})
+_SIDES = frozenset({"answer", "ask", "consent", "desk"})
 _OPERATIONS = desk_pb2.DESCRIPTOR.services_by_name["DeskService"].methods_by_name
-_KINDS = frozenset({*KINDS, *_OPERATIONS, ""})
+_CONSENTS = authorisation_pb2.DESCRIPTOR.services_by_name
+_KINDS = frozenset({*KINDS, *_OPERATIONS, *(name for each in _CONSENTS.values() for name in each.methods_by_name), ""})
 _OUTCOMES = frozenset(each.value for each in OutcomeState)
-_REASONS = frozenset(each.value for each in RefusalReason) | {""}
+_REASONS = frozenset(each.value for kind in (RefusalReason, ConsentReason) for each in kind) | {""}
 ENDING = frozenset({*USES, *ROLES, LEAF, ISSUING, AUTHORITY})
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 

@@ -20,14 +20,17 @@ from gateway.accounts import Accounts
 from gateway.accounts_door import AccountsDoor
 from gateway.answering import Answering, Event, Node
 from gateway.asking import Asking, Office
+from gateway.authorising import Authorising, Registry
 from gateway.charter import Charter
 from gateway.client import Members
 from gateway.clocks import civil_day
+from gateway.consents import ConsentDoor, RemoteHome, StatusDoor
 from gateway.coverage import overdue
 from gateway.desk import DeskDoor
 from gateway.errors import NotDurable
 from gateway.exchange.release import Home
 from gateway.federation import LocalMember
+from gateway.fetching import Errand, Fetching, LocalHome
 from gateway.kinds import KINDS
 from gateway.peers import Peers
 from gateway.server import ExchangeDoor
@@ -102,13 +105,20 @@ class RunningNode:
     async def start(self) -> Ports:
         """Listen; say where. Health tells the truth from the first second."""
         answering = Answering(self._answerer())
+        self._authorising = Authorising(self._registry())
         peers = Peers(self._charter, self._clock.now)
         exchange = ExchangeDoor(answering, peers)
         counter = self._counter(self._office(answering), peers)
         exchange_port = await self._listen(
-            self._config.exchange_listen, exchange.handler(), server.SERVICE, self._all_roots
+            self._config.exchange_listen,
+            (exchange.handler(), StatusDoor(self._authorising, peers).handler()),
+            server.SERVICE,
+            self._all_roots,
         )
-        desk_port = await self._listen(self._config.desk_listen, counter.handler(), desk.SERVICE, self._own_roots)
+        consents = ConsentDoor(self._authorising, peers, self._charter, self._note)
+        desk_port = await self._listen(
+            self._config.desk_listen, (counter.handler(), consents.handler()), desk.SERVICE, self._own_roots
+        )
         if self._config.metrics_listen:
             self._metrics.serve(self._config.metrics_listen)
         await self._explain_numbers()
@@ -134,6 +144,35 @@ class RunningNode:
             observe=self._observe,
         )
 
+    def _registry(self) -> Registry:
+        return Registry(
+            charter=self._charter,
+            signer=self._credentials.signer,
+            clock=self._clock.now,
+            source=self.store.source,
+            book=self.store.consents,
+            observe=self._observe,
+        )
+
+    def _errand(self) -> Errand:
+        local = LocalHome(self._authorising, self._config.member)
+
+        def home(member: str) -> LocalHome | RemoteHome | None:
+            if member == self._config.member:
+                return local
+            found = self._members.member(member)
+            return None if found is None else RemoteHome(found)
+
+        return Errand(
+            charter=self._charter,
+            signer=self._credentials.signer,
+            clock=self._clock.now,
+            entropy=os.urandom,
+            home=home,
+            is_home_of=self._authorising.is_home_of,
+            observe=self._observe,
+        )
+
     def _office(self, answering: Answering) -> Office:
         local = LocalMember(answering, self._config.member)
         return Office(
@@ -147,6 +186,7 @@ class RunningNode:
             sessions=self.store.sessions,
             journal=self.store.journal,
             observe=self._observe,
+            fetching=Fetching(self._errand()),
         )
 
     def _note(self, operation: str, reason: str) -> None:
@@ -163,7 +203,7 @@ class RunningNode:
         )
 
     async def _listen(
-        self, listen: str, handler: grpc.GenericRpcHandler, service: str, roots: Callable[[], bytes]
+        self, listen: str, handlers: tuple[grpc.GenericRpcHandler, ...], service: str, roots: Callable[[], bytes]
     ) -> int:
         """Serve one door over mutual TLS; roots are looked up at each handshake: a new member needs no restart."""
 
@@ -190,7 +230,7 @@ class RunningNode:
         size = server.DESK_BYTES if service == desk.SERVICE else server.MESSAGE_BYTES
         options = (*server.options(size), ("grpc.so_reuseport", int(self._reuse_port)))
         opened = grpc.aio.server(options=options)
-        opened.add_generic_rpc_handlers((handler,))
+        opened.add_generic_rpc_handlers(handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, opened)
         names = (service, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, opened)

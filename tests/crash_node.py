@@ -17,12 +17,14 @@ from typing import Any, NoReturn
 
 from gateway.answering import Answering, Node
 from gateway.asking import Office
+from gateway.authorising import Registry
 from nodes import logs
 from nodes.config import read_config
 from nodes.node import RunningNode
 from nodes.run import write_status
 
 ANSWERER = ("find", "read", "commit", "commit.inside", "commit.end")
+HOME = ("take", "take.inside", "take.end")
 ASKER = ("open", "open.inside", "open.end", "conclude", "conclude.inside", "conclude.end")
 
 
@@ -90,6 +92,10 @@ class CrashNode(RunningNode):
             return node
         source, journal = Deadly(port=node.source, step=self.step), Deadly(port=node.journal, step=self.step)
         return replace(node, source=source, journal=journal)
+
+    def _registry(self) -> Registry:  # type: ignore[explicit-override]  # 3.11 has no marker
+        registry = super()._registry()
+        return replace(registry, book=Deadly(port=registry.book, step=self.step)) if self.step in HOME else registry
 
     def _office(self, answering: Answering) -> Office:  # type: ignore[explicit-override]  # 3.11 has no marker
         office = super()._office(answering)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -21,13 +23,13 @@ import grpc
 from callers import read_charter
 from populations import load
 
-from gateway import carriers, wire
+from gateway import authorisation, carriers, wire
 from gateway.client import Identity, open_channel
 from gateway.clocks import civil_day
 from gateway.desk import SERVICE
 from gateway.model.accounts import OfficerAssertion
 from gateway.model.answer import Answer, Item
-from gateway.model.codes import RefusalReason, Window
+from gateway.model.codes import AuthorisationStatus, RefusalReason, SignatureClass, Window
 from gateway.model.combined import (
     Allowance,
     AllowanceReading,
@@ -40,18 +42,20 @@ from gateway.model.combined import (
     Recognition,
     SubjectResult,
 )
-from gateway.model.question import Body, NamedSubject, NoViolationQuestion, RatingQuestion
+from gateway.model.question import Authorisation, Body, NamedSubject, NoViolationQuestion, RatingQuestion
 from gateway.statuses import reason_of
 from gateway.verification import Content, Part, Verdict, verify
 from keys import custody, suite
 from keys.envelope import Envelope, sign
 from keys.suite import Signer
 from nodes.charters import read_root
+from nodes.config import DATABASE
 from nodes.intake import Delivery, Loaded
 from nodes.lab import Lab
 from nodes.sample.files import Files
 from nodes.sample.places import world
 from nodes.sample.records import Desk
+from nodes.store.schema import facts_path
 from yrdx.exchange.v1 import desk_pb2
 
 DEADLINE = 30.0
@@ -221,12 +225,12 @@ class Officer:
         return verify(raw, root=read_root(self.lab.folder / "root.json"), now=self.lab.clock())
 
     async def call(self, method: str, request: bytes, *, identity: Identity | None = None, to: str = "") -> bytes:
-        """Call the desk of one's own member, or of another with the same certificate."""
+        """Call the desk of one's own member, or of another with the same certificate; a path names another service."""
         member = to or self.member
         desk = f"127.0.0.1:{self.lab.status(member)['desk_port']}"
         roots = (self.lab.home(member) / "keys" / "ca.crt").read_bytes()
         async with open_channel(member, desk, roots, identity or self.leaf()) as channel:
-            ask: Any = channel.unary_unary(f"/{SERVICE}/{method}")
+            ask: Any = channel.unary_unary(method if method.startswith("/") else f"/{SERVICE}/{method}")
             try:
                 return bytes(await ask(request, timeout=DEADLINE))
             except grpc.aio.AioRpcError as error:
@@ -273,10 +277,10 @@ class Officer:
         )
         return wire.from_message(Allowance, response.allowance)
 
-    def consent(self, uscc: str, *, purpose: str, kind: str, home: str = "330000") -> Envelope:
+    def consent(self, uscc: str, *, purpose: str, kind: str, home: str = "") -> Envelope:
         """Have a subject's home member vouch for its consent to this agency."""
-        return self.lab.authorise(
-            uscc, home=home, agency=self.agency, purpose=purpose, kinds=(kind,), identity=os.urandom(16)
+        return vouch(
+            self.lab, uscc, home=home or home_of(self.lab, uscc), agency=self.agency, purpose=purpose, kind=kind
         )
 
     async def recognise(self, uscc: str, **changes: Any) -> Told:
@@ -319,6 +323,43 @@ def rating(*subjects: NamedSubject) -> RatingQuestion:
 def no_violation(*subjects: NamedSubject, window: Window = Window.M36) -> NoViolationQuestion:
     """Ask whether anything may be reported."""
     return NoViolationQuestion(subjects=subjects, window=window)
+
+
+def vouch(lab: Lab, uscc: str, *, home: str, agency: str, purpose: str, kind: str) -> Envelope:
+    """Let a member vouch for a consent by hand, for any question: what no desk issues, but a peer might send."""
+    now = lab.clock()
+    return authorisation.vouch(
+        Authorisation(
+            authorisation_id=os.urandom(16),
+            uscc=uscc,
+            agency=agency,
+            purposes=(purpose,),
+            kinds=(kind,),
+            members=lab.members,
+            valid_from_time=now - timedelta(minutes=1),
+            valid_until_time=now + timedelta(days=30),
+            text_version="sample-2026",
+            signature_class=SignatureClass.SUBJECT_KEY,
+            home_member=home,
+            status=AuthorisationStatus.IN_FORCE,
+            status_time=now,
+        ),
+        lab.signer(home),
+    )
+
+
+def home_of(lab: Lab, uscc: str) -> str:
+    """Give the member in whose area a register shows a subject; Zhejiang where none does."""
+    query = "SELECT division FROM register WHERE uscc = ? AND lifecycle <> 'MIGRATED' ORDER BY version DESC LIMIT 1"
+    for member in lab.members:
+        path = facts_path(lab.config(member).data / DATABASE)
+        if path.exists():
+            with closing(sqlite3.connect(path)) as connection:
+                found = connection.execute(query, (uscc,)).fetchone()
+            home = found and read_charter(lab, member).directory.home_of(found[0])
+            if home:
+                return str(home.id)
+    return "330000"
 
 
 def settle(lab: Lab) -> None:

@@ -21,6 +21,7 @@ ROOM_SEES: dict[str, tuple[str, ...]] = {
     "gateway.carriers": ("gateway", "keys", "yrdx"),
     "gateway.server": ("gateway", "keys", "yrdx"),
     "gateway.client": ("gateway", "keys", "yrdx"),
+    "gateway.consents": ("gateway", "keys", "yrdx"),
     "gateway.desk": ("gateway", "keys", "yrdx"),
     "gateway.accounts_door": ("gateway", "keys", "yrdx"),
     "gateway.statuses": ("gateway", "keys", "yrdx"),
@@ -36,9 +37,12 @@ DOORS = (
     "gateway.accounts_door",
     "gateway.answering",
     "gateway.asking",
+    "gateway.authorising",
     "gateway.client",
+    "gateway.consents",
     "gateway.desk",
     "gateway.federation",
+    "gateway.fetching",
     "gateway.peers",
     "gateway.server",
     "gateway.statuses",
@@ -47,11 +51,7 @@ DOORS = (
 # Where each third-party package is at home. The tests and the bench may use them all.
 GRPC_DOORS = (
     "gateway.accounts_door",
-    "gateway.client",
-    "gateway.desk",
-    "gateway.peers",
-    "gateway.server",
-    "gateway.statuses",
+    *("gateway.client", "gateway.consents", "gateway.desk", "gateway.peers", "gateway.server", "gateway.statuses"),
 )
 GRPC_HOMES = (*GRPC_DOORS, "nodes.node", "nodes.cli")
 HOMES: dict[str, tuple[str, ...]] = {
@@ -93,6 +93,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "gateway.references",
         "gateway.participants",
         "gateway.writing",
+        "gateway.registration",
         "gateway.policy",
         "gateway.authorisation",
         "gateway.charter",

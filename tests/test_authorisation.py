@@ -46,7 +46,7 @@ def found(*envelopes: Envelope, charter: Any = CHARTER, **header: Any) -> frozen
     )
     signed = compose(inquiry, JIANGSU, 1, question_id=bytes(16), charter=charter, signer=SIGNERS[SHANGHAI], now=NOW)
     asked = replace(signed.question.header, authorisations=envelopes, **header)
-    return covered(asked, "summary", charter, NOW, age_minutes=MINUTES)
+    return frozenset(covered(asked, "summary", charter, NOW, age_minutes=MINUTES))
 
 
 def vouched(**changes: Any) -> Envelope:

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.kinds import KINDS
 from gateway.kinds.measures import NO_TERRITORY, NOT_IN_LIST, OTHER_TERRITORY
-from gateway.model import accounts, answer, codes, combined, question
+from gateway.model import accounts, answer, codes, combined, consent, question
 from gateway.verdicts import RowVerdict
 from gateway.verification import Check, Status
 from nodes.batch.audit import BatchCheck
@@ -39,7 +39,7 @@ def model_types() -> list[type[Any]]:
     marks = set(re.findall(r"<!-- table: ([A-Z]\w+) -->", page))
     found = {
         name: kind
-        for module in (accounts, answer, combined, question)
+        for module in (accounts, answer, combined, consent, question)
         for name, kind in vars(module).items()
         if isinstance(kind, type) and is_dataclass(kind)
     }
@@ -107,6 +107,9 @@ def test_every_key_in_the_code_has_its_text() -> None:
         ("row_verdict", RowVerdict),
         ("submission", codes.SubmissionState),
         ("batch_check", BatchCheck),
+        ("consent_refusal", codes.ConsentReason),
+        ("key_role", codes.KeyRole),
+        ("authorisation_status", codes.AuthorisationStatus),
     ],
 )
 def test_every_code_has_a_word(group: str, names: type[Enum]) -> None:

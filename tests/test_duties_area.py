@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from callers import Caller, reason
-from officers import Officer, deliver, denied, named, rating, settle, start
+from officers import Officer, deliver, denied, named, rating, settle, start, vouch
 from populations import populate
 
 from gateway import wire
@@ -114,7 +114,7 @@ async def test_a_member_that_is_no_party_has_no_agreement(lab: Lab) -> None:
 async def test_the_origin_refuses_an_agency_outside_the_zone_too(lab: Lab, me: str, agency: str, item: str) -> None:
     """A member whose desk does not look is refused by the origin (both ends check)."""
     purpose, code = "RATING_RECOGNITION", ZONE_RATED.uscc
-    consent = lab.authorise(code, home="330000", agency=agency, purpose=purpose, kinds=("rating",), identity=bytes(16))
+    consent = vouch(lab, code, home="330000", agency=agency, purpose=purpose, kind="rating")
     caller = Caller(lab=lab, me=me)
     try:
         terms: dict[str, Any] = {"purpose": purpose, "item": item, "agency": agency, "agreement": "ZONE-2026"}

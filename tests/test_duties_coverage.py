@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from callers import Caller, measures, summary
-from officers import Officer, deliver, named, no_violation, rating, start
+from officers import Officer, deliver, named, no_violation, rating, start, vouch
 from populations import leave, load, populate
 
 from gateway import wire
@@ -332,9 +332,9 @@ async def told_by(caller: Caller, kind: str, code: str) -> tuple[int, Answer, It
     consent: tuple[Envelope, ...] = ()
     if terms:
         consent = (
-            caller.lab.authorise(
-                code, home=HOME, agency=terms.get("agency", "310118-market"), purpose=terms["purpose"],
-                kinds=(kind,), identity=bytes(16),
+            vouch(
+                caller.lab, code, home=HOME, agency=terms.get("agency", "310118-market"), purpose=terms["purpose"],
+                kind=kind,
             ),
         )  # fmt: skip
     reply = await caller.ask(caller.compose(question(kind, code), authorisations=consent, **terms))

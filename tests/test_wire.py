@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway import carriers, wire
 from gateway.exchange.release import size_class
 from gateway.limits import SIZE_CLASSES
-from gateway.model import accounts, answer, codes, combined, question
+from gateway.model import accounts, answer, codes, combined, consent, question
 from keys.envelope import Envelope, Signature
 from yrdx.exchange.v1 import exchange_pb2, kinds_pb2, question_pb2
 
@@ -80,7 +80,8 @@ def hint_strategy(hint: Any) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", [question.Question, answer.Answer, answer.Item, answer.Refusal, combined.Intent,
-                                  combined.CombinedResult, combined.Recognition, question.Authorisation],
+                                  combined.CombinedResult, combined.Recognition, question.Authorisation,
+                                  consent.Attestation, consent.HeldConsent, consent.StatusRequest],
                          ids=lambda each: each.__name__)  # fmt: skip
 def test_every_value_survives_the_wire(kind: Any) -> None:
     """Whatever the model can hold is read back equal from its bytes."""

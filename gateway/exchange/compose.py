@@ -10,7 +10,7 @@ from gateway.charter import Charter
 from gateway.model.combined import Intent
 from gateway.model.question import Question, QuestionHeader
 from gateway.model.signed import Signed
-from keys.envelope import sign
+from keys.envelope import Envelope, sign
 from keys.suite import Signer
 
 TYPE = wire.PAYLOAD_TYPES[Question]
@@ -31,6 +31,8 @@ class Inquiry:
     assertion_digest: bytes = b""
     """Of the officer's assertion, where a session asks."""
 
+    statuses: tuple[Envelope, ...] = ()
+    """Authorisations as their home members vouch for them now; beside those that the intent carries."""
     kept: dict[str, bytes] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The body as it was serialised for the first member; it saves work, no more."""
 
@@ -81,7 +83,7 @@ def header(
         case_reference=intent.case_reference,
         case_subject_count=inquiry.case_subject_count,
         agreement_id=inquiry.agreement_id,
-        authorisations=intent.authorisations,
+        authorisations=(*intent.authorisations, *inquiry.statuses),
         pair_sequence=pair_sequence,
         bundle_version=charter.directory.version,
     )

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from gateway import wire
-from gateway.catalogue import Agreement
+from gateway.catalogue import Agreement, Consent, Purpose
 from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.errors import Refused
@@ -15,9 +15,11 @@ from gateway.exchange.admit import is_stale, reason_for
 from gateway.exchange.compose import Inquiry
 from gateway.exchange.permit import approves, charge_limit
 from gateway.exchange.session import Bearer, officer_key
+from gateway.limits import Limits
 from gateway.model.accounts import SessionClosing, SessionReading, SubmissionReading, SubmissionRefusal
 from gateway.model.codes import RefusalReason
 from gateway.model.combined import Allowance, AllowanceReading, Case, CaseOpening, CaseReading, Intent
+from gateway.model.consent import Attestation, ConsentReading
 from gateway.participants import may_ask
 from keys.envelope import Envelope, Opened, open_envelope
 from keys.errors import KeysError
@@ -33,6 +35,8 @@ Signable = TypeVar(
     SessionReading,
     SubmissionReading,
     SubmissionRefusal,
+    Attestation,
+    ConsentReading,
 )
 
 
@@ -98,9 +102,16 @@ def allowance(
         date=today.isoformat(),
         subject_limit=charge_limit(purpose, case.subject_count if case else 0, limits),
         subjects_spent=spent(today),
-        subjects_per_question=limits.subjects,
+        subjects_per_question=_subjects_per_question(purpose, limits),
         question_bytes=limits.question_bytes,
     )
+
+
+def _subjects_per_question(purpose: Purpose, limits: Limits) -> int:
+    """Give how many subjects fit into a question: where each needs an authorisation, no more than it may carry."""
+    if purpose.authorisation is Consent.NONE:
+        return limits.subjects
+    return min(limits.subjects, limits.authorisations)
 
 
 def open_signed_request(
@@ -191,6 +202,7 @@ _TIMES: Mapping[type, str] = {
     CaseOpening: "open_time",
     SessionClosing: "close_time",
     SubmissionRefusal: "refuse_time",
+    Attestation: "attest_time",
 }
 
 

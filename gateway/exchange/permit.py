@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from gateway import authorisation, uscc
@@ -17,6 +18,8 @@ from gateway.model.codes import RefusalReason
 from gateway.model.question import NamedSubject, Question, QuestionHeader
 from gateway.participants import may_ask
 from gateway.policy import Grant, grant
+from gateway.ports import Fact
+from gateway.registration import home_of
 from keys.directory import Directory
 
 
@@ -29,15 +32,23 @@ class Permit:
     subjects: tuple[NamedSubject, ...]
     charge_limit: int
     today: date
+    vouchers: authorisation.Vouchers = field(default_factory=dict)
 
 
 def permit(
-    question: Question, *, charter: Charter, now: datetime, before: Permit | None = None, alone: bool = False
+    question: Question,
+    *,
+    charter: Charter,
+    now: datetime,
+    before: Permit | None = None,
+    alone: bool = False,
+    consent: bool = True,
 ) -> Permit:
     """Steps 9 to 14: the kind, the purpose, the agency and its officers, the agreement, consent, the subjects.
 
     `before` is a permit of the same charter: the very subjects that it holds are not looked at again for its purpose.
     `alone`: the second officer is still awaited.
+    `consent` False leaves step 13 out: what is refused anyway takes no use of an authorisation.
 
     Raises:
         Refused: with the reason of the first check that fails.
@@ -51,7 +62,7 @@ def permit(
     if not alone:
         check_officers(header, granted, charter, today)
     subjects = kind.subjects(question.body)
-    _check_consent(header, kind, purpose, subjects, charter, now)
+    vouchers = _check_consent(header, kind, purpose, subjects, charter, now) if consent else {}
     if before is None or before.subjects is not subjects or before.grant.purpose is not purpose:
         _check_subjects(kind, purpose, subjects, charter)
     return Permit(
@@ -60,6 +71,7 @@ def permit(
         subjects=subjects,
         charge_limit=charge_limit(purpose, header.case_subject_count, charter.catalogue.limits),
         today=today,
+        vouchers=vouchers,
     )
 
 
@@ -188,15 +200,29 @@ def _check_consent(
     subjects: tuple[NamedSubject, ...],
     charter: Charter,
     now: datetime,
-) -> None:
+) -> authorisation.Vouchers:
     """Step 13: the authorisation is present, genuine, unexpired, its status fresh, for these subjects."""
     if len(header.authorisations) > charter.catalogue.limits.authorisations:
         raise Refused(RefusalReason.TOO_LARGE)
     if purpose.authorisation is Consent.NONE:
-        return
+        return {}
     found = authorisation.covered(header, kind.name, charter, now, age_minutes=purpose.authorisation_age_minutes)
     if not authorisation.holds((each.uscc for each in subjects), found):
         raise Refused(RefusalReason.AUTHORISATION_MISSING)
+    return {each.uscc: found[each.uscc] for each in subjects}
+
+
+def check_homes(permit: Permit, registers: Mapping[str, Sequence[Fact]], directory: Directory) -> None:
+    """Step 13, where the answerer can tell: who vouches for a subject is its home, by the answerer's own register.
+
+    Raises:
+        Refused: AUTHORISATION_MISSING, as where there is no authorisation.
+    """
+    today = permit.today.isoformat()
+    for code, vouchers in permit.vouchers.items():
+        home = home_of(registers.get(code, ()), today, directory)
+        if home is not None and home not in vouchers:
+            raise Refused(RefusalReason.AUTHORISATION_MISSING)
 
 
 def _check_subjects(kind: Kind, purpose: Purpose, subjects: tuple[NamedSubject, ...], charter: Charter) -> None:

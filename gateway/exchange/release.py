@@ -22,6 +22,7 @@ from gateway.model.codes import ItemState, Lifecycle, LinkKind, RefusalReason
 from gateway.model.question import NamedSubject
 from gateway.policy import Grant
 from gateway.ports import Columns, Fact, Facts, Feed
+from gateway.registration import in_force
 from keys.envelope import Envelope, sign
 from keys.suite import Signer
 
@@ -168,10 +169,8 @@ def _is_home(charter: Charter, division: str) -> bool:
 
 def _registered(rows: Sequence[Fact], today: str, is_home: Callable[[str], bool]) -> Fact | None:
     """Give the register entry in force, if this member is the subject's home (U1): by division, not by code."""
-    for row in sorted(rows, key=lambda each: each["valid_from"] or "", reverse=True):
-        if (row["valid_from"] or "") <= today and (row["valid_until"] is None or today < row["valid_until"]):
-            return row if is_home(row["division"]) else None
-    return None
+    row = in_force(rows, today)
+    return row if row is not None and is_home(row["division"]) else None
 
 
 def _item(subject: NamedSubject, register: Fact | None, said: Said, home: Home, *, in_scope: bool | None) -> Item:

@@ -18,6 +18,27 @@ class AuthorisationStatus(Enum):
     WITHDRAWN = "WITHDRAWN"
 
 
+class KeyRole(Enum):
+    """What a subject's key may sign."""
+
+    VIEW = "VIEW"
+    CONSENT = "CONSENT"
+    OBJECT = "OBJECT"
+
+
+class ConsentReason(Enum):
+    """Why what a subject hands in is not taken, where no reason for a question says it."""
+
+    SUBJECT_NOT_REGISTERED = "SUBJECT_NOT_REGISTERED"
+    SEAL_NOT_CONFIGURED = "SEAL_NOT_CONFIGURED"
+    KEY_WEAK = "KEY_WEAK"
+    KEY_COPIED = "KEY_COPIED"
+    KEY_ROLE_MISSING = "KEY_ROLE_MISSING"
+    AUTHORISATION_UNKNOWN = "AUTHORISATION_UNKNOWN"
+    AUTHORISATION_WITHDRAWN = "AUTHORISATION_WITHDRAWN"
+    TOO_MANY = "TOO_MANY"
+
+
 class Window(Enum):
     """Fixed windows in calendar months; free ranges would allow differencing."""
 

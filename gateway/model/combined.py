@@ -34,6 +34,7 @@ class Intent:
     agreement_id: str = ""
     authorisations: tuple[Envelope, ...] = ()
     members: tuple[str, ...] = ()
+    authorisation_references: tuple[str, ...] = ()
     body: Body
 
 

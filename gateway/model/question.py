@@ -113,3 +113,4 @@ class Authorisation:
     home_member: str
     status: AuthorisationStatus
     status_time: datetime
+    question_ids: tuple[bytes, ...] = ()

@@ -7,10 +7,12 @@ import click
 from nodes.cli import quiet  # noqa: F401  before anything imports grpc
 from nodes.cli.approve import approve
 from nodes.cli.ask import ask
+from nodes.cli.authorise import authorise
 from nodes.cli.case import case
 from nodes.cli.check import check
 from nodes.cli.demo import demo
 from nodes.cli.drill import drill
+from nodes.cli.enrol import enrol
 from nodes.cli.inbox import inbox
 from nodes.cli.ingest import ingest
 from nodes.cli.keys import keys
@@ -34,6 +36,8 @@ COMMANDS: tuple[click.Command, ...] = (
     case,
     session_group,
     approve,
+    enrol,
+    authorise,
     node,
     ingest,
     inbox,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,9 @@ from yrdx.exchange.v1 import desk_pb2
 Keep = Callable[[bytes], Ended | None]
 """Writes an answer file; gives how it failed."""
 
+REFERENCE = re.compile(r"([0-9]{6})/([0-9a-f]{32})")
+"""An authorisation by home member and id."""
+
 _UNSURE = {ResultState.INCOMPLETE, ResultState.UNAVAILABLE, ResultState.REFUSED, ResultState.PROVISIONAL}
 
 
@@ -55,7 +59,7 @@ _UNSURE = {ResultState.INCOMPLETE, ResultState.UNAVAILABLE, ResultState.REFUSED,
 @option("--data-item", "data_items", say="help.data_item", multiple=True)
 @option("--scheme", say="help.scheme")
 @option("--name", say="help.name")
-@option("--authorisation", "authorisations", say="help.authorisation", multiple=True, type=click.Path(path_type=Path))
+@option("--authorisation", "authorisations", say="help.authorisation", multiple=True)
 @option("--second-officer", say="help.second_officer", is_flag=True)
 @option("--for-approval", say="help.for_approval", is_flag=True)
 @option("--out", say="help.out", type=click.Path(path_type=Path))
@@ -70,7 +74,7 @@ def ask(
     case_reference: str,
     agreement: str,
     members: tuple[str, ...],
-    authorisations: tuple[Path, ...],
+    authorisations: tuple[str, ...],
     second_officer: bool,
     for_approval: bool,
     out: Path | None,
@@ -79,7 +83,8 @@ def ask(
 ) -> None:
     """Ask the members; exit 0 complete, 3 a member is missing or partial, 4 refused, 5 no desk, 1 not genuine."""
     body = body_of(kind, Asked(codes=codes, **rest))
-    consents = tuple(read_authorisation(each) for each in authorisations)
+    references = tuple(each for each in authorisations if REFERENCE.fullmatch(each))
+    consents = tuple(read_authorisation(Path(each)) for each in authorisations if each not in references)
     access, now = unlock(profile, second=second_officer), session().now
     intent = Intent(
         intent_id=secrets.token_bytes(16),
@@ -93,6 +98,7 @@ def ask(
         agreement_id=agreement,
         authorisations=consents,
         members=members,
+        authorisation_references=references,
         body=body,
     )
     if for_approval:

@@ -60,7 +60,9 @@ AUTHORISATIONS = 100
 @option("--domain", "domains", say="help.domain", multiple=True)
 @option("--data-item", "data_items", say="help.data_item", multiple=True)
 @option("--scheme", say="help.scheme")
-@option("--authorisation", "authorisations", say="help.authorisation", multiple=True, type=click.Path(path_type=Path))
+@option(
+    "--authorisation", "authorisations", say="help.authorisation_file", multiple=True, type=click.Path(path_type=Path)
+)
 @option("--second-officer", say="help.second_officer", is_flag=True)
 @option("--json", "as_json", say="help.json", is_flag=True)
 def check(

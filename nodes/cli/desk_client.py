@@ -14,7 +14,7 @@ import grpc
 from gateway.client import Identity, open_channel
 from gateway.model.codes import RefusalReason
 from gateway.server import DESK_BYTES
-from gateway.statuses import reason_of
+from gateway.statuses import consent_reason_of, reason_of
 from nodes.cli.profile import Access
 from nodes.cli.session import REFUSED, UNREACHABLE, Ended, session
 from yrdx.exchange.v1 import desk_pb2
@@ -22,7 +22,7 @@ from yrdx.exchange.v1 import desk_pb2
 SERVICE = desk_pb2.DESCRIPTOR.services_by_name["DeskService"].full_name
 SECONDS = 30.0
 Send = Callable[[str, bytes], Awaitable[bytes]]
-"""Calls a method: (name, request) -> response."""
+"""Calls a method: (name, or path of another service's, request) -> response."""
 _HANDSHAKE = ("handshake", "certificate", "ssl")
 
 
@@ -49,7 +49,8 @@ async def connected(access: Access) -> AsyncIterator[Send]:
     ) as channel:
 
         async def send(method: str, request: bytes) -> bytes:
-            ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{SERVICE}/{method}")
+            path = method if method.startswith("/") else f"/{SERVICE}/{method}"
+            ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
             try:
                 return await ask(request, timeout=SECONDS)
             except grpc.aio.AioRpcError as error:
@@ -62,6 +63,10 @@ def _ended(error: grpc.aio.AioRpcError, desk: str) -> Ended:
     reason = reason_of(error)
     if reason is not None:
         return refused(reason)
+    consent = consent_reason_of(error)
+    if consent is not None:
+        advice = session().words.code("consent_refusal", consent.value)
+        return Ended("desk.refused", REFUSED, reason=consent.value, advice=advice)
     if error.code() is grpc.StatusCode.UNAUTHENTICATED:
         return Ended("desk.certificate", REFUSED, desk=desk)
     details = (error.details() or "").lower()

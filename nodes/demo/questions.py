@@ -54,7 +54,7 @@ REFUSED = (
         options=("--purpose", "JOINT_PUNISHMENT", "--item", "SH-2026-014"),
     ),
     Question(
-        title="the subject has not authorised it", reason="AUTHORISATION_MISSING",
+        title="the subject's authorisation was for one use, and is spent", reason="AUTHORISATION_MISSING",
         officer=MARKET, kind="no_violation", slug="clean",
         options=("--purpose", "NO_VIOLATION_REPORT", "--item", "SH-2026-015", "--window", "M12"),
     ),

@@ -5,7 +5,6 @@ Everything it reports is read from what happened: the members' status files, the
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping
@@ -18,8 +17,8 @@ from gateway import wire
 from gateway.clocks import civil_day
 from gateway.model.codes import OutcomeState
 from gateway.model.combined import CombinedResult
-from keys.envelope import to_json
 from nodes.demo import shell
+from nodes.demo.consents import Consents
 from nodes.demo.lists import List
 from nodes.demo.loading import Loader, summed
 from nodes.demo.questions import MARKET, MUNICIPAL, QUESTIONS, REFUSED, SUPERVISION, Question
@@ -45,6 +44,7 @@ class Demo:
     show: Say
     story: Story = field(default_factory=Story)
     lab: Lab = field(init=False)
+    consents: Consents = field(init=False)
 
     def prepare(self) -> None:
         """Make the federation, load every member's sample through `yrdx ingest`, and start the members."""
@@ -65,6 +65,7 @@ class Demo:
             self.story.members.append({"id": member, "process_id": process})
             self.say(f"  {member}: process {process}, {self.lab.standings[member].endpoint}")
         self._note_bundle()
+        self.consents = Consents(lab=self.lab, shell=self.shell, folder=self.folder, today=civil_day(datetime.now(UTC)))
         self._open_case("DEMO-1", MARKET, "JOINT_PUNISHMENT", "SH-2026-014")
         self._open_case("DEMO-2", MUNICIPAL, "SCI_TECH_PROJECT", "SH-2026-011")
 
@@ -174,21 +175,12 @@ class Demo:
         scenario = SCENARIOS[question.slug]
         options = [*question.options, "--profile", str(self.lab.profile(question.officer)), "--out", str(out)]
         if question.consent:
-            options += ["--authorisation", str(self._consent(question, scenario.uscc, scenario.home))]
+            options += ["--authorisation", self._consent(question, scenario.uscc, scenario.home)]
         return self.shell.run("ask", question.kind, scenario.uscc, *options)
 
-    def _consent(self, question: Question, uscc: str, home: str) -> Path:
-        envelope = self.lab.authorise(
-            uscc,
-            home=home,
-            agency=question.officer.partition("/")[0],
-            purpose=question.consent,
-            kinds=(question.kind,),
-            identity=os.urandom(16),
-        )
-        path = self.folder / f"consent-{len(list(self.folder.glob('consent-*')))}.json"
-        path.write_bytes(to_json(envelope))
-        return path
+    def _consent(self, question: Question, uscc: str, home: str) -> str:
+        agency = question.officer.partition("/")[0]
+        return self.consents.give(uscc, home=home, agency=agency, purpose=question.consent, kind=question.kind)
 
     def _open_case(self, reference: str, officer: str, purpose: str, item: str) -> None:
         profile = str(self.lab.profile(officer))

@@ -13,6 +13,7 @@ from nodes.store.bodies import Bodies
 from nodes.store.cases import Cases
 from nodes.store.commits import Commits
 from nodes.store.connections import connect_read_only
+from nodes.store.consents import Consents
 from nodes.store.facts import FactSource
 from nodes.store.journal import ExchangeJournal
 from nodes.store.loading import Loading, Mode
@@ -35,6 +36,7 @@ class Store:
     cases: Cases
     sessions: Sessions
     submissions: Submissions
+    consents: Consents
     _facts: Path
     _commits: Commits
     _reader: sqlite3.Connection
@@ -67,6 +69,7 @@ class Store:
             cases=Cases(*shared),
             sessions=Sessions(*shared[:3]),
             submissions=Submissions(*shared),
+            consents=Consents(*shared, secret=storage_key),
             _facts=facts,
             _commits=commits,
             _reader=reader,

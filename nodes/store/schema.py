@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.errors import GatewayError
-from nodes.store import tables
+from nodes.store import consent_tables, tables
 from nodes.store.connections import BUSY_SECONDS, make_private
 
 if TYPE_CHECKING:
@@ -310,6 +310,12 @@ _ACCOUNT_TABLES = (
 )
 
 
+def _exchange_4(database: "Database") -> None:
+    """Keys and authorisations of subjects, for their home member."""
+    for statement in consent_tables.TABLES:
+        database.execute(statement)
+
+
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2)
-_EXCHANGE: "tuple[Callable[[Database], None], ...]" = (_exchange_1, _exchange_2, _exchange_3)
+_EXCHANGE: "tuple[Callable[[Database], None], ...]" = (_exchange_1, _exchange_2, _exchange_3, _exchange_4)

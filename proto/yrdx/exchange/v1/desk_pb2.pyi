@@ -247,6 +247,7 @@ class Intent(_message.Message):
     AGREEMENT_ID_FIELD_NUMBER: _builtins.int
     AUTHORISATIONS_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
+    AUTHORISATION_REFERENCES_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
     RATING_FIELD_NUMBER: _builtins.int
     MEASURES_FIELD_NUMBER: _builtins.int
@@ -279,6 +280,12 @@ class Intent(_message.Message):
     @_builtins.property
     def members(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Members to ask; empty for every party of the agreement."""
+
+    @_builtins.property
+    def authorisation_references(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Authorisations by home member and id in hexadecimal, for instance 330000/00112233445566778899aabbccddeeff;
+        empty to let the node find those that cover the subjects, where the purpose wants them.
+        """
 
     @_builtins.property
     def summary(self) -> _kinds_pb2.SummaryQuestion:
@@ -314,6 +321,7 @@ class Intent(_message.Message):
         agreement_id: _builtins.str = ...,
         authorisations: _abc.Iterable[_envelope_pb2.Envelope] | None = ...,
         members: _abc.Iterable[_builtins.str] | None = ...,
+        authorisation_references: _abc.Iterable[_builtins.str] | None = ...,
         summary: _kinds_pb2.SummaryQuestion | None = ...,
         rating: _kinds_pb2.RatingQuestion | None = ...,
         measures: _kinds_pb2.MeasuresQuestion | None = ...,
@@ -322,7 +330,7 @@ class Intent(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "intend_time", b"intend_time", "measures", b"measures", "no_violation", b"no_violation", "probe", b"probe", "rating", b"rating", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "agreement_id", b"agreement_id", "application_item", b"application_item", "approving_officer", b"approving_officer", "authorisations", b"authorisations", "body", b"body", "case_reference", b"case_reference", "intend_time", b"intend_time", "intent_id", b"intent_id", "measures", b"measures", "members", b"members", "no_violation", b"no_violation", "officer", b"officer", "probe", b"probe", "purpose", b"purpose", "rating", b"rating", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "agreement_id", b"agreement_id", "application_item", b"application_item", "approving_officer", b"approving_officer", "authorisation_references", b"authorisation_references", "authorisations", b"authorisations", "body", b"body", "case_reference", b"case_reference", "intend_time", b"intend_time", "intent_id", b"intent_id", "measures", b"measures", "members", b"members", "no_violation", b"no_violation", "officer", b"officer", "probe", b"probe", "purpose", b"purpose", "rating", b"rating", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["summary", "rating", "measures", "no_violation", "probe"]  # noqa: Y015
     _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015

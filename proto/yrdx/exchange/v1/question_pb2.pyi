@@ -252,6 +252,7 @@ class Authorisation(_message.Message):
     HOME_MEMBER_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     STATUS_TIME_FIELD_NUMBER: _builtins.int
+    QUESTION_IDS_FIELD_NUMBER: _builtins.int
     authorisation_id: _builtins.bytes
     """128 random bits."""
     uscc: _builtins.str
@@ -292,6 +293,12 @@ class Authorisation(_message.Message):
     def status_time(self) -> _timestamp_pb2.Timestamp:
         """When the home member looked; each purpose says how old this may be."""
 
+    @_builtins.property
+    def question_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The questions that this status was given for; it holds for no other. Empty only for a standing consent whose
+        status was not given for certain questions.
+        """
+
     def __init__(
         self,
         *,
@@ -309,10 +316,11 @@ class Authorisation(_message.Message):
         home_member: _builtins.str = ...,
         status: Global___AuthorisationStatus.ValueType = ...,
         status_time: _timestamp_pb2.Timestamp | None = ...,
+        question_ids: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["status_time", b"status_time", "valid_from_time", b"valid_from_time", "valid_until_time", b"valid_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "authorisation_id", b"authorisation_id", "home_member", b"home_member", "kinds", b"kinds", "members", b"members", "purposes", b"purposes", "signature_class", b"signature_class", "status", b"status", "status_time", b"status_time", "text_version", b"text_version", "uscc", b"uscc", "use_limit", b"use_limit", "valid_from_time", b"valid_from_time", "valid_until_time", b"valid_until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "authorisation_id", b"authorisation_id", "home_member", b"home_member", "kinds", b"kinds", "members", b"members", "purposes", b"purposes", "question_ids", b"question_ids", "signature_class", b"signature_class", "status", b"status", "status_time", b"status_time", "text_version", b"text_version", "uscc", b"uscc", "use_limit", b"use_limit", "valid_from_time", b"valid_from_time", "valid_until_time", b"valid_until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,179 @@
+"""The gRPC doors of a home member: ConsentService for its own agencies, StatusService between members."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import grpc
+
+from gateway import carriers, wire
+from gateway.authorising import Authorising
+from gateway.charter import Charter
+from gateway.client import Followed, RemoteMember
+from gateway.errors import ConsentRefused, Refused, Unavailable
+from gateway.exchange.vouching import REQUEST_BYTES
+from gateway.model.codes import RefusalReason
+from gateway.model.consent import HeldConsent, SubjectKey
+from gateway.peers import Context, Peers
+from gateway.statuses import guarded, reason_of, status_of
+from keys.envelope import Envelope
+from keys.tls import PeerName
+from yrdx.exchange.v1 import authorisation_pb2
+
+_SERVICES = authorisation_pb2.DESCRIPTOR.services_by_name
+SERVICE = _SERVICES["ConsentService"].full_name
+STATUS_SERVICE = _SERVICES["StatusService"].full_name
+GET_STATUSES = f"/{STATUS_SERVICE}/GetStatuses"
+_OVERHEAD = 4 << 10
+"""What signatures and tags add to a payload."""
+
+Note = Callable[[str, str], None]
+"""Is told of each refusal (operation, reason)."""
+
+
+class ConsentDoor:
+    """ConsentService; a caller is an agency of this member, by its certificate."""
+
+    def __init__(self, authorising: Authorising, peers: Peers, charter: Callable[[], Charter], note: Note) -> None:
+        """Serve one member's agencies."""
+        self._authorising = authorising
+        self._peers = peers
+        self._charter = charter
+        self._note = note
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """Give the generic handler; bytes in, so that a torn message is refused with a reason."""
+        calls = {
+            "EnrolKey": self._enrol,
+            "RevokeKey": self._revoke,
+            "GiveAuthorisation": self._give,
+            "WithdrawAuthorisation": self._withdraw,
+            "ListAuthorisations": self._list,
+        }
+        handlers: dict[str, Any] = {
+            name: grpc.unary_unary_rpc_method_handler(self._call(name, call)) for name, call in calls.items()
+        }
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+    def _call(
+        self, name: str, call: Callable[[Envelope, str], Awaitable[bytes]]
+    ) -> Callable[[bytes, Context], Awaitable[bytes]]:
+        kind = getattr(authorisation_pb2, f"{name}Request")
+
+        async def handle(request: bytes, context: Context) -> bytes:
+            peer = await self._peers.name(context, "agency")
+            try:
+                self._check_own(peer)
+                return await guarded(call(_envelope(kind(), request), peer.name), context)
+            except (Refused, ConsentRefused) as refused:
+                self._note(name, refused.reason.value)
+                await context.abort_with_status(status_of(refused.reason))
+                raise
+
+        return handle
+
+    def _check_own(self, peer: PeerName) -> None:
+        if peer.member != self._charter().me:
+            raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+
+    async def _enrol(self, envelope: Envelope, agency: str) -> bytes:
+        key, existing = await self._authorising.enrol(envelope, agency)
+        response = authorisation_pb2.EnrolKeyResponse(key=_key(key), existing=[_key(each) for each in existing])
+        return bytes(response.SerializeToString())
+
+    async def _revoke(self, envelope: Envelope, agency: str) -> bytes:
+        key = await self._authorising.revoke(envelope, agency)
+        return bytes(authorisation_pb2.RevokeKeyResponse(key=_key(key)).SerializeToString())
+
+    async def _give(self, envelope: Envelope, agency: str) -> bytes:
+        held = await self._authorising.give(envelope, agency)
+        return bytes(authorisation_pb2.GiveAuthorisationResponse(held=_held(held)).SerializeToString())
+
+    async def _withdraw(self, envelope: Envelope, agency: str) -> bytes:
+        held = await self._authorising.withdraw(envelope, agency)
+        return bytes(authorisation_pb2.WithdrawAuthorisationResponse(held=_held(held)).SerializeToString())
+
+    async def _list(self, envelope: Envelope, agency: str) -> bytes:
+        keys, page, token = self._authorising.kept(envelope, agency)
+        response = authorisation_pb2.ListAuthorisationsResponse(
+            keys=[_key(each) for each in keys], authorisations=[_held(each) for each in page], next_page_token=token
+        )
+        return bytes(response.SerializeToString())
+
+
+class StatusDoor:
+    """StatusService; a caller is a member's node, by its certificate."""
+
+    def __init__(self, authorising: Authorising, peers: Peers) -> None:
+        """Serve the other members."""
+        self._authorising = authorising
+        self._peers = peers
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """Give the generic handler."""
+        handlers: dict[str, Any] = {"GetStatuses": grpc.unary_unary_rpc_method_handler(self._get)}
+        return grpc.method_handlers_generic_handler(STATUS_SERVICE, handlers)
+
+    async def _get(self, request: bytes, context: Context) -> bytes:
+        peer = await self._peers.name(context, "node")
+        try:
+            envelope = _envelope(authorisation_pb2.GetStatusesRequest(), request)
+            found = await guarded(self._authorising.statuses(envelope, peer.member), context)
+        except Refused as refused:
+            await context.abort_with_status(status_of(refused.reason))
+            raise
+        statuses = [carriers.envelope_to_message(each) for each in found]
+        return bytes(authorisation_pb2.GetStatusesResponse(statuses=statuses).SerializeToString())
+
+
+class RemoteHome:
+    """Another member as the home of subjects, over its channel; satisfies `authorising.Home`."""
+
+    def __init__(self, member: Followed | RemoteMember) -> None:
+        """Speak to a member."""
+        self._member = member
+
+    async def statuses(self, request: Envelope, seconds: float) -> tuple[Envelope, ...]:
+        """Send a signed StatusRequest; what comes back is verified where it is used.
+
+        Raises:
+            Unavailable: naming the transport's status, or when what came back is no response.
+            Refused: with the member's reason.
+        """
+        message = authorisation_pb2.GetStatusesRequest(request=carriers.envelope_to_message(request))
+        response = authorisation_pb2.GetStatusesResponse()
+        try:
+            content = bytes(message.SerializeToString())
+            wire.parse_into(response, await self._member.call(GET_STATUSES, content, seconds))
+            return tuple(carriers.envelope_from_message(each) for each in response.statuses)
+        except wire.WireMalformed as error:
+            raise Unavailable("MALFORMED") from error
+        except grpc.aio.AioRpcError as error:
+            reason = reason_of(error)
+            if reason is None:
+                raise Unavailable(error.code().name) from error
+            raise Refused(reason) from error
+
+
+def _envelope(message: Any, request: bytes) -> Envelope:  # noqa: ANN401  each has one field, an Envelope
+    """Take the one envelope out of a request whose signatures nobody has checked.
+
+    Raises:
+        Refused: TOO_LARGE or MALFORMED.
+    """
+    if len(request) > REQUEST_BYTES + _OVERHEAD:
+        raise Refused(RefusalReason.TOO_LARGE)
+    try:
+        wire.parse_into(message, request)
+        return carriers.envelope_from_message(getattr(message, message.DESCRIPTOR.fields[0].name))
+    except wire.WireMalformed as error:
+        raise Refused(RefusalReason.MALFORMED) from error
+
+
+def _key(key: SubjectKey) -> authorisation_pb2.SubjectKey:
+    return cast("authorisation_pb2.SubjectKey", wire.to_message(key))
+
+
+def _held(held: HeldConsent) -> authorisation_pb2.HeldConsent:
+    return cast("authorisation_pb2.HeldConsent", wire.to_message(held))
