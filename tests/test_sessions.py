@@ -299,3 +299,26 @@ def test_a_session_has_what_is_asserted_and_held_in_its_hours(
         assert reason is RefusalReason.AGENCY_NOT_ALLOWED
     else:
         assert open_assertion(envelope, AGENCY, desk.node.charter, now)[1].roles == held
+
+
+READINGS: dict[str, tuple[str, dict[str, Any], RefusalReason]] = {
+    "no role": (ADMIN, {"purpose": PURPOSE}, RefusalReason.AGENCY_NOT_ALLOWED),
+    "no purpose": (OFFICER, {"purpose": "NONE"}, RefusalReason.PURPOSE_NOT_ALLOWED),
+    "no case": (OFFICER, {"purpose": PURPOSE, "case_reference": "C-404"}, RefusalReason.CASE_MISSING),
+}
+
+
+@pytest.mark.parametrize("name", READINGS)
+async def test_what_is_left_is_told_to_who_may_ask(name: str) -> None:
+    """An administrator, an unknown purpose, a case that is none: each is refused by name."""
+    desk, (officer, terms, reason) = Desk(), READINGS[name]
+    desk.edit(add_officers)
+    reading = desk.sign(desk.request(AllowanceReading, officer, **terms))
+    assert refused(lambda: desk.node.asking.allowance(reading, AGENCY)) is reason
+
+
+async def test_no_officer_is_believed_under_a_bundle_that_is_closed() -> None:
+    """The direct form ends with the bundle as a session does."""
+    desk, _ = await opened()
+    desk.at(datetime(2026, 7, 1, tzinfo=UTC))
+    assert await refusal(ask(desk, None, OFFICERS[OFFICER])) is RefusalReason.STALE_BUNDLE

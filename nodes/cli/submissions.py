@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from nodes.cli.requests import enclosed, message, send, value_of
 from nodes.cli.session import Ended, session
 from yrdx.exchange.v1 import desk_pb2
 
+_WHOLE = re.compile(r"[0-9a-f]{64}")
 SHORTEST = 8
 """Digits of a digest that name a session or a submission at least."""
 
@@ -35,11 +37,13 @@ def tell(found: Submission, *, as_json: bool) -> None:
 
 
 def only(text: str, digests: Iterable[bytes]) -> bytes:
-    """Give the one digest that begins with these hexadecimal digits.
+    """Give the one digest that begins with these hexadecimal digits; a whole one needs to be in no list.
 
     Raises:
         Ended: for fewer than eight digits, none, or several.
     """
+    if _WHOLE.fullmatch(text):
+        return bytes.fromhex(text)
     found = [each for each in digests if each.hex().startswith(text.lower())]
     if len(text) < SHORTEST or len(found) != 1:
         raise Ended("accounts.which", count=len(found), digits=SHORTEST)
