@@ -18,6 +18,7 @@ from rich.table import Table
 
 from bench.checks import CHECKS, checks
 from bench.exchanges import EXCHANGES, Scale, exchanges
+from bench.grants import GRANTS, grants
 from bench.ingests import INGESTS, ingests
 from bench.measures import Row, percentile
 from bench.populations import code, fill
@@ -28,7 +29,7 @@ from nodes.lab import build
 from nodes.store import Store
 
 READS = ("read_100k", "read_5m", "memory_mb")
-ALL = [*EXCHANGES, *CHECKS, *READS, *SAMPLES, *INGESTS]
+ALL = [*EXCHANGES, *CHECKS, *GRANTS, *READS, *SAMPLES, *INGESTS]
 COLUMNS = {
     "register": ("lifecycle", "division", "valid_from", "valid_until", "predecessor", "successor", "branch_of"),
     "penalty": ("domain", "severity", "decided_on", "repaired_on", "annulled_on", "exempt", "publish_not_before"),
@@ -61,6 +62,8 @@ def _rows(folder: Path, names: list[str], scale: Scale) -> list[Row]:
         rows += [each for each in found if each.name in names or each.name == "bare_echo"]
     if set(names) & set(CHECKS):
         rows += asyncio.run(checks(folder / "checks", scale, _say))
+    if set(names) & set(GRANTS):
+        rows += grants(scale.divisor, _say)
     if "read_100k" in names:
         rows.append(_read("read_100k", folder / "100k", 100_000 // scale.divisor))
     if {"read_5m", "memory_mb"} & set(names):

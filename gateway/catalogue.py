@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum, StrEnum
@@ -19,6 +19,7 @@ from gateway.lifetimes import AlarmRule, KeyRule, Lifetimes
 from gateway.limits import Limits
 from gateway.model.codes import Severity, Window
 from gateway.participants import Participant
+from gateway.precedence import Standing, ranked, standing
 from gateway.quality import QualityGoals
 from gateway.recognition import CeilingRule, MappingTable, Scheme
 from gateway.references import check_references
@@ -123,6 +124,7 @@ class Agreement(Dated):
     kinds: tuple[str, ...]
     precedence: int
     suspended: bool = False
+    parent: str = ""
 
     def covers_area(self, division: str) -> bool:
         """Say whether a county division lies in the area (prefixes of GB/T 2260 codes)."""
@@ -248,18 +250,19 @@ class Catalogue:
         """Give the goals of data quality in force on a day."""
         return next((each for each in self.quality_goals if each.in_force(on)), None)
 
-    def agreements_for(self, *, purpose: str, kind: str, member: str, on: date) -> tuple[Agreement, ...]:
-        """Give the agreements a member may ask under, first in precedence first."""
+    def agreements_for(
+        self, *, purpose: str, kind: str, member: str, on: date, others: Sequence[str] = ()
+    ) -> tuple[Agreement, ...]:
+        """Give the agreements that a member may ask these others under, in the order in which they are tried."""
         fitting = (
             each
             for each in self.agreements.values()
-            if each.in_force(on)
-            and not each.suspended
-            and member in each.parties
+            if standing(each, self.agreements, on) is Standing.IN_FORCE
+            and {member, *others} <= set(each.parties)
             and purpose in each.purposes
             and kind in each.kinds
         )
-        return tuple(sorted(fitting, key=lambda each: (each.precedence, each.id)))
+        return ranked(fitting, named=bool(others))
 
 
 def read_catalogue(sections: Mapping[str, object]) -> Catalogue:

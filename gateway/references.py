@@ -68,6 +68,7 @@ def _check_questions(found: Catalogue) -> None:
     for agreement in found.agreements.values():
         _known(f"agreements {agreement.id} purposes", agreement.purposes, purposes)
         _known(f"agreements {agreement.id} domains", agreement.domains, domains)
+        _known(f"agreements {agreement.id} parent", (agreement.parent,), {*_parents(found), ""})
     for participant in found.participants:
         _known(f"participants {participant.sort} sort", (participant.sort,), set(SORTS))
         _known(f"participants {participant.sort} purposes", participant.purposes, {*purposes, ALL})
@@ -77,6 +78,11 @@ def _check_questions(found: Catalogue) -> None:
         for kind in purpose.kinds.values():
             stems = tuple(name.split(".")[0] for name in kind.fields if name not in found.data_items)
             _known(f"purposes {purpose.code} fields", stems, set(found.data_items))
+
+
+def _parents(found: Catalogue) -> Iterable[str]:
+    """Name the agreements that may be a parent: those that have none."""
+    return (each.id for each in found.agreements.values() if not each.parent)
 
 
 def _check_lists(found: Catalogue) -> None:

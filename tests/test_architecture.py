@@ -95,6 +95,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "gateway.writing",
         "gateway.registration",
         "gateway.policy",
+        "gateway.precedence",
         "gateway.authorisation",
         "gateway.charter",
         "gateway.clocks",

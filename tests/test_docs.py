@@ -29,6 +29,7 @@ from gateway.model.question import Authorisation, QuestionHeader
 from gateway.statuses import code_of
 from keys import envelope as envelopes
 from keys import members, suite
+from keys.bundle import layout
 from nodes.cli import main
 from nodes.cli.profile import Profile
 from nodes.config import DATABASE, ConfigError, read_config
@@ -107,7 +108,21 @@ def test_the_agency_is_described_without_its_member() -> None:
 
 def test_the_directorys_sections_are_those_that_are_written() -> None:
     """The reference federation's directory has exactly the members that the page describes."""
-    assert sorted(names("protocol", "directory")) == sorted(document(REFERENCE, {}))
+    written = {*document(REFERENCE, {}), "quarantine", "rota"}
+    assert sorted(names("protocol", "directory")) == sorted(written)
+
+
+def test_each_file_of_the_bundle_is_its_roles_and_holds_its_sections() -> None:
+    """The page names every file with who may sign it and what may stand in it, and no section is without a file."""
+    found = set()
+    for row in table("bundle", "bundle files"):
+        (path,), (role,), sections = (quoted(cell) for cell in row)
+        member = layout.member_of(role)
+        above = "members-310000" if member == "310118" else "root" if role == "targets" else "targets"
+        assert layout.sections_of(role, above, path) == tuple(sections)
+        found |= set(sections)
+    ours = {"endpoint", "via", "ca_certificates", "issuing_certificates", "keys", "agencies", "officers"}
+    assert found - ours == {*document(REFERENCE, {}), "quarantine", "rota"} - {"agreements"}
 
 
 def test_payload_types_are_those_of_the_wire() -> None:

@@ -120,7 +120,7 @@ valid_from = "2026-01-01"
 
 def wider_tables(federation: Path) -> Path:
     """Copy the federation's tables, and add two files of rows."""
-    shutil.copytree(REFERENCE, federation, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(REFERENCE, federation, ignore=shutil.ignore_patterns("*.py", "__pycache__", "districts"))
     (federation / "fujian.toml").write_text(FIFTH_REGION, encoding="utf-8")
     (federation / "maanshan.toml").write_text(SUB_MEMBER, encoding="utf-8")
     return federation

@@ -342,12 +342,6 @@ def of_no_member(content: dict[str, Any]) -> None:
     content["roles"]["root"]["keyids"].append(stranger.id)
 
 
-def years_without_rows(it: Draft) -> None:
-    """Sign two calendars that are no lists."""
-    for year in (2025, 2027):
-        it.put("targets", f"calendar-{year}.json", {"working_days": {}})
-
-
 def weak_key(content: dict[str, Any]) -> None:
     """List a key of low order that no role names."""
     content["keys"][f"{SHANGHAI}/root/{'0' * 16}"] = ROOT_AGAIN
@@ -463,8 +457,13 @@ CASES: dict[str, tuple[Forge, type[errors.KeysError] | None]] = {
         putting(MEMBER_ROLE, f"members/{SHANGHAI}/rules.json", {"clocks": [{"member": JIANGSU}]}),
         MALFORMED,
     ),
-    "a section twice that is no list": (
-        years_without_rows,
+    "a yearly list that is none": (putting("targets", "calendar-2027.json", {"working_days": {}}), MALFORMED),
+    "a list of another year": (
+        putting("targets", "lists/application-2025.json", {"applications": [{"edition": "2026"}]}),
+        MALFORMED,
+    ),
+    "a calendar of another year": (
+        putting("targets", "calendar-2027.json", {"working_days": [{"year": 2026}]}),
         MALFORMED,
     ),
     "a sub-member in the federation's file": (

@@ -1,11 +1,13 @@
 """What is stopped, in the bundle or by one member for itself, ends the matching question with its own reason."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from bundles import AGENCY, NOW, ROOT, SIGNERS, charter_of, document, entropy, intent_of, plot, signed_directory
 from drafts import SUB
+from hands import archive_of
 from hypothesis import given
 from hypothesis import strategies as st
 from worlds_tables import AGREEMENT, JIANGSU, MEMBERS, PURPOSE, REPORT, SHANGHAI, ZHEJIANG
@@ -21,6 +23,7 @@ from gateway.model.codes import RefusalReason as R
 from keys import errors
 from keys.bundle.quarantine import WHATS, apply
 from keys.directory import Stop, open_bundle
+from nodes.federation.signing import Lives
 
 KEY = SIGNERS[SHANGHAI].id
 NAMES = (*MEMBERS, AGENCY, AGREEMENT, PURPOSE, KEY, "penalty", "penalty.band")
@@ -107,6 +110,29 @@ def test_a_sub_member_is_stopped_alone() -> None:
     for name, told in ((SUB, (True, False)), (SHANGHAI, (True, True))):
         found = charter_of(JIANGSU, signed_directory(with_sub(what="member", id=name))).directory
         assert (found.suspended(SUB, NOW), found.suspended(SHANGHAI, NOW)) == told
+
+
+@pytest.mark.parametrize(("name", "refusal"), [(SHANGHAI, R.SUSPENDED), ("300000", R.SUSPENDED), (ZHEJIANG, None)])
+def test_a_question_of_a_stopped_sub_member_is_refused(name: str, refusal: R | None) -> None:
+    """Itself or its parent, either stop ends its questions; another member's does not."""
+
+    def edit(found: dict[str, Any]) -> None:
+        bare: dict[str, Any] = {"keys": [], "agencies": [], "officers": []}
+        found["members"].append({**found["members"][0], **bare, "id": "300000"})
+        found["members"][0].update(parent="300000", divisions=["310"])
+        found.update(quarantine=[row("member", name)])
+
+    assert reason(charter_of(JIANGSU, signed_directory(edit))) is refusal
+
+
+@pytest.mark.parametrize(("lapsed", "refusal"), [(SHANGHAI, R.SUSPENDED), (ZHEJIANG, None)])
+def test_a_member_whose_own_role_has_expired_may_not_ask(lapsed: str, refusal: R | None) -> None:
+    """Its entry was not signed again in time; the others go on."""
+    day = timedelta(days=1)
+    lives = Lives(snapshot=30 * day, timestamp=30 * day, members={lapsed: 9 * day})
+    directory = open_bundle(archive_of(document(), tops=MEMBERS, lives=lives), root=ROOT)
+    assert directory.member(lapsed).expire_time < NOW < directory.expire_time
+    assert reason(charter(JIANGSU, directory, KINDS)) is refusal
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from gateway.limits import ID_BYTES
 from gateway.model.codes import RecognitionState, RecognitionStatus
 from gateway.model.combined import CombinedResult, MemberOutcome, Recognition, SubjectResult
 from gateway.model.signed import Accepted
+from gateway.precedence import end_of
 from keys.envelope import Envelope, sign
 from keys.suite import Signer
 
@@ -112,7 +113,10 @@ def holds_until(
     lines = getattr(item.body, "ratings", ())
     rated = next((each.valid_until_date for each in lines if each.rating_id == rating_id), None)
     today = now.astimezone(CHINA).date()
-    ends = [months_before(today, -charter.catalogue.limits.recognition_months), agreement.valid_until]
+    ends = [
+        months_before(today, -charter.catalogue.limits.recognition_months),
+        end_of(agreement, charter.catalogue.agreements),
+    ]
     ends.append(date.fromisoformat(rated) if rated else None)
     first = min(each for each in ends if each is not None)
     return datetime.combine(first, time(), CHINA).astimezone(UTC)

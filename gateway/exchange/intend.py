@@ -207,7 +207,7 @@ _TIMES: Mapping[type, str] = {
 
 
 def choose_agreement(intent: Intent, kind: str, charter: Charter, now: datetime) -> Agreement:
-    """Choose the first agreement in precedence whose parties hold the members and whose area holds the agency.
+    """Choose the first agreement (`gateway.precedence`) whose parties hold the members and whose area holds the agency.
 
     Raises:
         Refused: PURPOSE_NOT_ALLOWED; UNKNOWN_MEMBER; NOT_IN_SCOPE when only the area does not fit;
@@ -218,8 +218,9 @@ def choose_agreement(intent: Intent, kind: str, charter: Charter, now: datetime)
         raise Refused(RefusalReason.PURPOSE_NOT_ALLOWED)
     if any(each not in {row.id for row in charter.directory.members} for each in intent.members):
         raise Refused(RefusalReason.UNKNOWN_MEMBER)
-    found = charter.catalogue.agreements_for(purpose=intent.purpose, kind=kind, member=charter.me, on=civil_day(now))
-    fitting = [each for each in found if set(intent.members) <= set(each.parties)]
+    fitting = charter.catalogue.agreements_for(
+        purpose=intent.purpose, kind=kind, member=charter.me, on=civil_day(now), others=intent.members
+    )
     agency = charter.directory.agency(intent.agency)
     for each in fitting:
         if agency and each.covers_area(agency.division):

@@ -19,6 +19,7 @@ from gateway.model.question import NamedSubject, Question, QuestionHeader
 from gateway.participants import may_ask
 from gateway.policy import Grant, grant
 from gateway.ports import Fact
+from gateway.precedence import Standing, standing
 from gateway.registration import home_of
 from keys.directory import Directory
 
@@ -172,10 +173,11 @@ def check_agreement(header: QuestionHeader, kind: Kind, charter: Charter, today:
     """
     agreement = charter.catalogue.agreements.get(header.agreement_id)
     parties = {header.asker_member, header.answerer_member}
-    if agreement is None or not agreement.in_force(today) or not parties <= set(agreement.parties):
+    if agreement is None or not parties <= set(agreement.parties):
         raise Refused(RefusalReason.NO_AGREEMENT)
-    if agreement.suspended:
-        raise Refused(RefusalReason.SUSPENDED)
+    stands = standing(agreement, charter.catalogue.agreements, today)
+    if stands is not Standing.IN_FORCE:
+        raise Refused(RefusalReason.SUSPENDED if stands is Standing.SUSPENDED else RefusalReason.NO_AGREEMENT)
     if header.purpose not in agreement.purposes or kind.name not in agreement.kinds:
         raise Refused(RefusalReason.NO_AGREEMENT)
     check_area(agreement, header.asker_agency, charter)

@@ -66,7 +66,7 @@ _MEMBER_FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 _MAPPING_SECTIONS = ("schemes", "mappings")
-_YEARLY = re.compile(r"((?:lists/)?[a-z]+)-[0-9]{4}\.json")
+_YEARLY = re.compile(r"((?:lists/)?[a-z]+)-([0-9]{4})\.json")
 _AGREEMENT = re.compile(r"agreements/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.json")
 MEMBER_ID = re.compile(r"[0-9]{6}")
 
@@ -119,6 +119,12 @@ def sections_of(role: str, delegator: str, path: str) -> tuple[str, ...] | None:
     if role == MAPPINGS:
         return _MAPPING_SECTIONS if name == MAPPINGS else None
     return None if name == "members" and member_of(delegator) else _MEMBER_FILES.get(name)
+
+
+def year_of(path: str) -> str | None:
+    """Give the year of a file that there is one of each year, or None for another file."""
+    found = _YEARLY.fullmatch(path)
+    return found[2] if found else None
 
 
 def agreement_of(path: str) -> str | None:

@@ -52,8 +52,7 @@ def members_in(file: Signed) -> list[str]:
 def assemble(files: Iterable[Signed], agreements: Iterable[_Rows], ends: Mapping[str, datetime]) -> _Rows:
     """Put the sections together as one document; `ends` says until when each role counts.
 
-    Raises BundleMalformed for a section that two files hold and that is no list, and for a member's row that is
-    another's.
+    Raises BundleMalformed for a member's row that is another's, and for a row of another year than its file.
     """
     shared: dict[str, Any] = {"agreements": tuple(agreements)}
     own: dict[str, dict[str, Any]] = {}
@@ -63,8 +62,10 @@ def assemble(files: Iterable[Signed], agreements: Iterable[_Rows], ends: Mapping
         for name, place in file.sections.items():
             if name == "members":
                 rows += [_row(each, member) for each in place.items(limit=_MANY)]
-            elif member is None or name in layout.RULE_SECTIONS:
-                _add(shared, name, place if member is None else _checked(place, member))
+            elif member is None:
+                _add(shared, name, _of_year(place, layout.year_of(file.path)))
+            elif name in layout.RULE_SECTIONS:
+                _add(shared, name, _checked(place, member))
             else:
                 own.setdefault(member, {})[name] = place.value
     members = tuple(
@@ -170,10 +171,16 @@ def _checked(place: jsontext.Place, member: str) -> jsontext.Place:
     return place
 
 
+def _of_year(place: jsontext.Place, year: str | None) -> jsontext.Place:
+    """Check that the rows of a yearly file are of its year, where they name one."""
+    for row in place.items(limit=_MANY) if year else ():
+        part = row.members((), others=True)
+        named = part.get("edition") or part.get("year")
+        if named is not None and str(named.value) != year:
+            named.fail("is of another year than its file")
+    return place
+
+
 def _add(shared: dict[str, Any], name: str, place: jsontext.Place) -> None:
-    if name not in shared:
-        shared[name] = place.value
-    elif isinstance(shared[name], tuple) and isinstance(place.value, tuple):
-        shared[name] += place.value
-    else:
-        place.fail(f"stands in two files, and {name!r} is no list")
+    """Add a section; what may stand in several files is a list, by then."""
+    shared[name] = shared[name] + place.value if name in shared else place.value

@@ -16,6 +16,8 @@ from gateway.errors import CatalogueMalformed
 
 REFERENCE = Path(__file__).resolve().parent
 """The folder of the reference federation of four regions."""
+DISTRICTS = REFERENCE / "districts"
+"""Sub-members and their agreements, to be laid over the reference."""
 
 Row = Mapping[str, Any]
 
@@ -64,14 +66,14 @@ def entry(table: Mapping[str, Any], name: str, place: str) -> Any:  # noqa: ANN4
     return table[name]
 
 
-def read_folder(folder: Path) -> Folder:
-    """Read and merge the TOML files of a folder.
+def read_folder(folder: Path, *over: Path) -> Folder:
+    """Read and merge the TOML files of a folder, and of those laid over it.
 
     Raises:
         CatalogueMalformed: for a file that is no TOML, or a name that two files use for different things.
     """
     tables: dict[str, Any] = {}
-    for path in sorted(folder.glob("*.toml")):
+    for path in (path for each in (folder, *over) for path in sorted(each.glob("*.toml"))):
         for name, value in _read(path).items():
             _merge(tables, name, value, path.name)
     if not tables:
