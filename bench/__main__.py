@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.bundles import BUNDLES, bundles
 from bench.checks import CHECKS, checks
 from bench.exchanges import EXCHANGES, Scale, exchanges
 from bench.grants import GRANTS, grants
@@ -29,7 +30,7 @@ from nodes.lab import build
 from nodes.store import Store
 
 READS = ("read_100k", "read_5m", "memory_mb")
-ALL = [*EXCHANGES, *CHECKS, *GRANTS, *READS, *SAMPLES, *INGESTS]
+ALL = [*EXCHANGES, *CHECKS, *GRANTS, *READS, *SAMPLES, *INGESTS, *BUNDLES]
 COLUMNS = {
     "register": ("lifecycle", "division", "valid_from", "valid_until", "predecessor", "successor", "branch_of"),
     "penalty": ("domain", "severity", "decided_on", "repaired_on", "annulled_on", "exempt", "publish_not_before"),
@@ -77,6 +78,8 @@ def _rows(folder: Path, names: list[str], scale: Scale) -> list[Row]:
         rows.append(sample(folder / "sample", SUBJECTS // scale.divisor))
     if set(names) & set(INGESTS):
         rows += ingests(folder / "ingest", names, scale, _say)
+    if set(names) & set(BUNDLES):
+        rows += bundles(folder / "bundles", names, scale, _say)
     return rows
 
 

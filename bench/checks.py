@@ -39,7 +39,7 @@ from gateway.verification import verify
 from keys import custody
 from keys.envelope import sign
 from keys.suite import Signer
-from nodes.charters import read_root
+from nodes.bundle.root import read_root
 from nodes.config import DATABASE
 from nodes.federation import REFERENCE, feeds
 from nodes.lab import Lab, build

@@ -20,8 +20,10 @@ T = TypeVar("T")
 _CODE = b"\n\x12"
 """Tag and length of a code: field 1 of Item and SubjectResult, 18 bytes."""
 _TAIL = 2 + 18
-_BYTES = 2
-"""Wire type of fields of bytes."""
+_NUMBER, _BYTES = 0, 2
+"""Wire types of fields of numbers and of bytes."""
+_STAGE = 2
+"""Size of CombinedResult.bundle_stage (13), the last field; it is always there."""
 _HEADER, _SUBJECT, _ASSERTION = 0x0A, 0x5A, 0x62
 """Tags of Question.header (1), CombinedResult.subjects (11) and .officer_assertion_digest (12)."""
 
@@ -87,8 +89,9 @@ def encode_result(result: CombinedResult) -> bytes:
     """Serialise a combined result as `wire.encode` does."""
     digest = result.officer_assertion_digest
     head = wire.encode(replace(result, subjects=(), officer_assertion_digest=b""))
-    tail = _field(_ASSERTION, digest) if digest else b""
-    return head + b"".join(_field(_SUBJECT, each) for each in encode_all(result.subjects)) + tail
+    between = _field(_ASSERTION, digest) if digest else b""
+    subjects = b"".join(_field(_SUBJECT, each) for each in encode_all(result.subjects))
+    return head[:-_STAGE] + subjects + between + head[-_STAGE:]
 
 
 def decode_result(payload: bytes) -> CombinedResult:
@@ -157,7 +160,7 @@ def _field(tag: int, payload: bytes) -> bytes:
 def _split(payload: bytes) -> list[tuple[int, int, int, int]]:
     """Find the fields of a message: tag, where each starts, where what it holds starts, and where it ends.
 
-    Of a message that is torn or holds anything but fields of bytes none is given: no short cut is taken.
+    Of a message that is torn or holds anything but fields of bytes and numbers none is given: no short cut is taken.
     """
     found: list[tuple[int, int, int, int]] = []
     end = 0
@@ -165,8 +168,8 @@ def _split(payload: bytes) -> list[tuple[int, int, int, int]]:
         start = end
         tag, place = _sevens(payload, start)
         size, inner = _sevens(payload, place)
-        end = inner + size
-        if tag & 7 != _BYTES or inner == place or end > len(payload):
+        end = inner + size if tag & 7 == _BYTES else inner
+        if tag & 7 not in {_NUMBER, _BYTES} or inner == place or end > len(payload):
             return []
         found.append((tag, start, inner, end))
     return found

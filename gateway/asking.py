@@ -301,6 +301,7 @@ class Asking:
             attempts=each.attempts,
             answer_digest=accepted.digest if accepted else b"",
             pair_sequence=header.pair_sequence,
+            bundle_stage=accepted.answer.bundle_stage if accepted else None,
         )
         ended = {OutcomeState.ANSWERED: "ANSWERED", OutcomeState.REFUSED: "REFUSED"}.get(state, "VOID")
         closing = Closing(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from gateway.catalogue import Catalogue, read_catalogue
 from gateway.kinds.row import Kind
+from gateway.model.codes import BundleStage
 from keys.directory import Directory, Stop
 
 
@@ -18,6 +20,8 @@ class Charter:
     directory: Directory
     catalogue: Catalogue
     kinds: Mapping[str, Kind]
+    time_floor: datetime | None = None
+    """The newest time that a quorum signed; a clock far behind it is wrong. None where old evidence is read."""
 
 
 def charter(me: str, directory: Directory, kinds: Mapping[str, Kind], stops: Sequence[Stop] = ()) -> Charter:
@@ -32,6 +36,17 @@ def charter(me: str, directory: Directory, kinds: Mapping[str, Kind], stops: Seq
     directory.member(me)
     catalogue = read_catalogue(directory.sections)
     return Charter(me=me, directory=directory, catalogue=catalogue, kinds=kinds)
+
+
+def is_behind(charter: Charter, now: datetime) -> bool:
+    """Say whether the clock shows a time from before what a quorum signed: whoever sets it back revives the expired."""
+    skew = timedelta(seconds=charter.catalogue.limits.clock_skew)
+    return charter.time_floor is not None and now < charter.time_floor - skew
+
+
+def stage_of(charter: Charter, now: datetime) -> BundleStage:
+    """Say how current the directory is that something is decided by; whether it may be used at all is asked before."""
+    return BundleStage.NORMAL if now < charter.directory.expire_time else BundleStage.DEGRADED
 
 
 def divisions(charter: Charter) -> Mapping[str, tuple[str, ...]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import grpc
@@ -18,6 +19,8 @@ from keys.tls import server_name
 
 ASK = f"/{SERVICE}/Ask"
 ASK_MANY = f"/{SERVICE}/AskMany"
+GRACE_SECONDS = 10.0
+"""What is under way to a member's old address may still end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,10 @@ class RemoteMember:
     async def retire(self) -> None:
         """Close the channel once the last call on it has ended."""
         await self._idle.wait()
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the channel; calls on it end."""
         await self._channel.close()
 
 
@@ -104,38 +111,53 @@ class Members:
     A new channel takes over from the next call on; calls in flight end on the one that they began on.
     """
 
-    def __init__(self, charter: Callable[[], Charter], identity: Callable[[], Identity]) -> None:
+    def __init__(
+        self, charter: Callable[[], Charter], identity: Callable[[], Identity], clock: Callable[[], datetime]
+    ) -> None:
         """Start without channels."""
         self._charter = charter
+        self._clock = clock
         self._identity = identity
-        self._open: dict[str, tuple[tuple[object, ...], RemoteMember]] = {}
+        self._open: dict[str, tuple[tuple[str, bytes, Identity], RemoteMember]] = {}
         self._retiring: set[asyncio.Task[None]] = set()
 
     def member(self, member_id: str) -> Followed | None:
-        """Give a member, or None when the directory names no endpoint for it."""
-        row = self._charter().directory.member(member_id)
-        return None if row.endpoint is None else Followed(self, member_id)
+        """Give a member, or None when the directory names no endpoint for it or suspends it."""
+        return None if self._wanted(member_id) is None else Followed(self, member_id)
 
     def current(self, member_id: str) -> RemoteMember:
         """Give a member over the channel that fits directory and leaf now.
 
         Raises:
-            Unavailable: when the directory names no endpoint for it any more.
+            Unavailable: when the directory names no endpoint for it any more, or suspends it.
         """
-        row = self._charter().directory.member(member_id)
-        if row.endpoint is None:
+        wanted = self._wanted(member_id)
+        if wanted is None:
             raise Unavailable("NO_ENDPOINT")
-        identity, roots = self._identity(), b"".join(row.ca_certificates)
-        wanted = (row.endpoint, roots, identity)
         held = self._open.get(member_id)
         if held is None or held[0] != wanted:
             if held is not None:
-                task = asyncio.ensure_future(held[1].retire())
-                self._retiring.add(task)
-                task.add_done_callback(self._retiring.discard)
-            held = (wanted, RemoteMember(open_channel(member_id, row.endpoint, roots, identity)))
-            self._open[member_id] = held
+                self._end(held[1].retire())
+            held = self._open[member_id] = (wanted, RemoteMember(open_channel(member_id, *wanted)))
         return held[1]
+
+    def recheck(self) -> None:
+        """Close the channels to members that may not be asked any more; calls on them end (threat 6)."""
+        for member_id in tuple(self._open):
+            if self._wanted(member_id) is None:
+                self._end(self._open.pop(member_id)[1].close())
+
+    def _wanted(self, member_id: str) -> tuple[str, bytes, Identity] | None:
+        directory = self._charter().directory
+        row = next((each for each in directory.members if each.id == member_id), None)
+        if row is None or row.endpoint is None or directory.suspended(member_id, self._clock()):
+            return None
+        return row.endpoint, b"".join(row.ca_certificates), self._identity()
+
+    def _end(self, closing: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(closing)
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
 
     async def close(self) -> None:
         """Close every channel, once its last call has ended."""

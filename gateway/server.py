@@ -7,17 +7,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import grpc
 
 from gateway import wire
 from gateway.answering import Answering
+from gateway.charter import Charter
 from gateway.errors import Refused
 from gateway.exchange.admit import ANY_QUESTION_BYTES, unwrap
+from gateway.model.codes import RefusalReason
 from gateway.model.signed import Reply
-from gateway.peers import Context, Peers
+from gateway.peers import Context, Peers, certificate
 from gateway.statuses import guarded, reason_in, status_of
+from keys.envelope import Envelope
+from keys.errors import KeysError
 from yrdx.exchange.v1 import envelope_pb2, exchange_pb2
 
 SERVICE = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"].full_name
@@ -36,6 +42,16 @@ def options(size: int = MESSAGE_BYTES) -> tuple[tuple[str, int], ...]:
     return (("grpc.max_receive_message_length", size), ("grpc.max_send_message_length", size))
 
 
+@dataclass(eq=False, slots=True, kw_only=True)
+class _Stream:
+    """An open stream: who is at its other end, with which keys its last question was signed, and what goes out."""
+
+    member: str
+    certificate: bytes
+    key_ids: tuple[str, ...] = ()
+    outcomes: asyncio.Queue[bytes | RefusalReason | None] = field(default_factory=asyncio.Queue)
+
+
 class ExchangeDoor:
     """ExchangeService over an `Answering`."""
 
@@ -43,6 +59,7 @@ class ExchangeDoor:
         """Serve one answering node."""
         self._answering = answering
         self._peers = peers
+        self._streams: set[_Stream] = set()
 
     def handler(self) -> Any:  # noqa: ANN401  the stubs give it no useful type
         """Give the generic handler; without deserialisers, so that bytes reach admission as they came."""
@@ -63,13 +80,12 @@ class ExchangeDoor:
         return reply.payload
 
     async def ask_many(self, requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
-        """Answer a stream, several at once, each as soon as it is ready."""
+        """Answer a stream, several at once, each as soon as it is ready; it ends with its peer's standing."""
         peer = await self._peers.name(context, "node")
-        outcomes: asyncio.Queue[bytes | None] = asyncio.Queue()
-        slots = asyncio.Semaphore(STREAM_WINDOW)
+        stream, slots = _Stream(member=peer.member, certificate=certificate(context)), asyncio.Semaphore(STREAM_WINDOW)
 
         async def one(request: bytes) -> None:
-            outcomes.put_nowait(await self._one_of_many(request, peer.member))
+            stream.outcomes.put_nowait(await self._one_of_many(request, stream))
 
         async def read() -> None:
             try:
@@ -78,21 +94,49 @@ class ExchangeDoor:
                         await slots.acquire()
                         running.create_task(one(request))
             finally:
-                outcomes.put_nowait(None)
+                stream.outcomes.put_nowait(None)
 
         reading = asyncio.ensure_future(read())
+        self._streams.add(stream)
         try:
-            while (found := await outcomes.get()) is not None:
-                yield found
-                slots.release()
+            while (found := await stream.outcomes.get()) is not None:
+                if isinstance(found, RefusalReason):
+                    await context.abort_with_status(status_of(found))
+                else:
+                    yield found
+                    slots.release()
             await guarded(reading, context)
         finally:
+            self._streams.discard(stream)
             reading.cancel()
 
-    async def _one_of_many(self, request: bytes, peer: str) -> bytes:
+    async def _one_of_many(self, request: bytes, stream: _Stream) -> bytes:
         inner = _inner(request)
-        reply = await self._answering.ask(inner, peer)
-        return _outcome(inner, reply)
+        envelope = _opened(inner)
+        if envelope:
+            stream.key_ids = tuple(each.key_id for each in envelope.signatures)
+        return _outcome(envelope, await self._answering.ask(inner, stream.member))
+
+    def recheck(self, charter: Charter, now: datetime) -> None:
+        """End the streams of peers that may not ask any more: suspended, key or certificate taken back (threat 6)."""
+        for stream in self._streams:
+            reason = self._refused(stream, charter, now)
+            if reason is not None:
+                while not stream.outcomes.empty():
+                    stream.outcomes.get_nowait()  # what is not sent yet stays here
+                stream.outcomes.put_nowait(reason)
+
+    def _refused(self, stream: _Stream, charter: Charter, now: datetime) -> RefusalReason | None:
+        if self._peers.known(stream.certificate) is None:
+            return RefusalReason.UNKNOWN_MEMBER
+        if charter.directory.suspended(stream.member, now):
+            return RefusalReason.SUSPENDED
+        try:
+            for key_id in stream.key_ids:
+                charter.directory.key(key_id, use="sign", at=now)
+        except KeysError:
+            return RefusalReason.KEY_NOT_VALID
+        return None
 
 
 def _inner(request: bytes) -> bytes:
@@ -107,10 +151,16 @@ def _inner(request: bytes) -> bytes:
     return bytes(message.ask.SerializeToString())
 
 
-def _outcome(request: bytes, reply: Reply) -> bytes:
+def _opened(request: bytes) -> Envelope | None:
+    with suppress(Refused):
+        return unwrap(request)
+    return None
+
+
+def _outcome(envelope: Envelope | None, reply: Reply) -> bytes:
     message = exchange_pb2.AskManyResponse()
-    with suppress(Refused):  # what no envelope opens has no digest; the refusal in the outcome says so
-        message.question_digest = unwrap(request).digest()
+    if envelope:  # what no envelope opens has no digest; the refusal in the outcome says so
+        message.question_digest = envelope.digest()
     if reply.refused:
         message.refusal.CopyFrom(envelope_pb2.Envelope.FromString(reply.payload))
     else:

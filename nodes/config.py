@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 _MEMBER = re.compile(r"[0-9]{6}")
 _LISTEN = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})")
@@ -47,8 +48,10 @@ class Config:
 
     member: str
     data: Path
-    mirror: Path
+    mirrors: tuple[str, ...]
+    """URLs of the bundle's mirrors, each with a slash at its end."""
     root: Path
+    poll_seconds: int
     signing_key: Path
     storage_key: Path
     leaf: Path
@@ -122,6 +125,14 @@ class _Table:
             return value
         return ""
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Read a list of texts, one at least."""
+        value = self.values.get(name)
+        if isinstance(value, list) and value and all(isinstance(each, str) and each for each in value):
+            return tuple(value)
+        self.fault(name, "is not a list of texts; write at least one, in quotes, between [ and ]")
+        return ()
+
     def chosen(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         """Read one of some words."""
         value = self.text(name, default)
@@ -164,19 +175,21 @@ class _Table:
 
 def _read(table: _Table) -> Config:
     table.close(
-        *("member", "data", "mirror", "root", "exchange_listen", "desk_listen", "metrics_listen"),
-        *("workers", "locale", "keys", "clock"),
+        *("member", "data", "exchange_listen", "desk_listen", "metrics_listen"),
+        *("workers", "locale", "bundle", "keys", "clock"),
     )
     member = table.text("member")
     if member and not _MEMBER.fullmatch(member):
         table.fault("member", "is not a division code of six digits; correct it")
     exchange, desk = table.listen("exchange_listen", "127.0.0.1:0"), table.listen("desk_listen", "127.0.0.1:0")
     signing, storage, leaf, passphrase, token = _keys(table.table("keys"))
+    mirrors, root, poll_seconds = _bundle(table.table("bundle"))
     return Config(
         member=member,
         data=table.folder / table.text("data"),
-        mirror=table.folder / table.text("mirror"),
-        root=table.file("root"),
+        mirrors=mirrors,
+        root=root,
+        poll_seconds=poll_seconds,
         signing_key=signing,
         storage_key=storage,
         leaf=leaf,
@@ -189,6 +202,27 @@ def _read(table: _Table) -> Config:
         locale=table.chosen("locale", "zh", _LOCALES),
         clock=_clock(table.table("clock"), local=is_loopback(exchange) and is_loopback(desk)),
     )
+
+
+def _bundle(table: _Table) -> tuple[tuple[str, ...], Path, int]:
+    table.close("mirrors", "root", "poll_seconds")
+    mirrors = tuple(_mirror(each, table) for each in table.texts("mirrors"))
+    return mirrors, table.file("root", "root.json"), table.number("poll_seconds", 60, 1, 3600)
+
+
+def _mirror(text: str, table: _Table) -> str:
+    """Give a mirror's URL; what has no scheme is a folder."""
+    if "://" not in text and not text.startswith("file:"):
+        return f"{(table.folder / text).resolve().as_uri()}/"
+    try:
+        parts = urlsplit(text)
+        whole = parts.scheme == "file" or (parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0)
+    except ValueError:
+        whole = False
+        parts = urlsplit("")
+    if not whole or parts.query or parts.fragment or parts.username:
+        table.fault("mirrors", "holds what is neither a folder nor a plain URL of http, https or file; correct it")
+    return text if text.endswith("/") else f"{text}/"
 
 
 def _keys(table: _Table) -> tuple[Path, Path, Path, Path, TokenSetting | None]:

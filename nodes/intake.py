@@ -13,10 +13,9 @@ from pathlib import Path
 from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.errors import NotDurable
-from gateway.kinds import KINDS
 from gateway.ports import Feed
 from keys import custody
-from nodes.charters import Charters, read_root
+from nodes.bundle.following import current_charter
 from nodes.config import DATABASE, Config
 from nodes.declarations import FILE, read_feeds
 from nodes.ingest import Fault, FileRefused, Problem, Report, Terms, ingest, release
@@ -176,7 +175,7 @@ def open_door(config: Config, folder: Path, *, now: datetime) -> Iterator[Door]:
         OSError, KeysError, CatalogueMalformed, StoreUnusable, NotDurable: as the parts do.
     """
     secret = custody.load_secret(config.storage_key, custody.read_passphrase(config.passphrase_file))
-    charter = charter_of(config)
+    charter = current_charter(config)
     store = Store.open(config.data / DATABASE, secret)
     try:
         with store.loading() as loading:
@@ -234,18 +233,3 @@ def sink_of(problems: Problems | None, path: Path) -> Sink | None:
 def feed_of(path: Path) -> str:
     """Give the feed that a file's name tells: what stands before the first dot."""
     return path.name.partition(".")[0]
-
-
-def charter_of(config: Config) -> Charter:
-    """Read the directory in force beside a node that may be running.
-
-    Raises:
-        OSError, KeysError, CatalogueMalformed: naming what is missing or wrong.
-    """
-    return Charters(
-        me=config.member,
-        mirror=config.mirror,
-        root=read_root(config.root),
-        floor=config.data / "bundle.version",
-        kinds=KINDS,
-    ).current

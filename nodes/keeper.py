@@ -11,7 +11,6 @@ from typing import Any
 
 from gateway.charter import Charter
 from gateway.clocks import civil_day
-from gateway.kinds import KINDS
 from gateway.lifetimes import KeyRule
 from keys import custody, moments, requests, tls
 from keys.errors import CustodyError
@@ -19,7 +18,7 @@ from keys.members import SEAL, USES
 from keys.suite import Signer
 from keys.tls import Issuer, PeerName
 from nodes import turnover
-from nodes.charters import Charters, read_root
+from nodes.bundle.following import current_charter
 from nodes.config import Config
 from nodes.credentials import open_token
 from nodes.keyring import KEY_FILES, STORAGE
@@ -217,14 +216,7 @@ def open_keeper(config: Config, entry: Path, now: datetime) -> Keeper:
     Raises:
         OSError, KeysError, CatalogueMalformed: when the bundle cannot be read or does not verify.
     """
-    charters = Charters(
-        me=config.member,
-        mirror=config.mirror,
-        root=read_root(config.root),
-        floor=config.data / "bundle.version",
-        kinds=KINDS,
-    )
-    return Keeper(config=config, entry=entry, charter=charters.current, now=now)
+    return Keeper(config=config, entry=entry, charter=current_charter(config), now=now)
 
 
 def fingerprint(pem: bytes) -> str:

@@ -201,7 +201,7 @@ def build(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     members = read_folder(federation).members
     signing = hands(members, [name for name, row in members.items() if row.get("parent") is None])
-    chosen = replace(setting or Setting(), mirror=f"../{MIRROR}", root=f"../{ROOT}")
+    chosen = replace(setting or Setting(), mirror=f"../{MIRROR}", root=f"../{ROOT}", poll_seconds=1)
     standings, lives = {}, _long_leaves(lifetimes(federation))
     for member in members:
         agencies = officers(federation, member)

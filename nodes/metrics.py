@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from gateway.answering import Event
 from gateway.kinds import KINDS
 from gateway.model.codes import ConsentReason, OutcomeState, RefusalReason
+from keys.directory import Stage
 from keys.members import USES
 from nodes.alarms import AUTHORITY, ISSUING, LEAF, ROLES
 from nodes.config import is_loopback
@@ -46,8 +47,13 @@ class Metrics:
             registry=self._registry,
         )
         self._expires = Gauge(
-            "directory_expires_seconds", "Seconds until the directory expires", registry=self._registry
+            "bundle_expires_seconds", "Seconds until the bundle is no longer current", registry=self._registry
         )
+        self._closes = Gauge(
+            "bundle_closes_seconds", "Seconds until nothing is asked or answered on the bundle", registry=self._registry
+        )
+        self._stage = Gauge("bundle_stage", "0 normal, 1 degraded, 2 closed", registry=self._registry)
+        self._mirrors = Gauge("mirrors_failing", "Mirrors that the last poll could not use", registry=self._registry)
         self._writable = Gauge("store_writable", "1 while a transaction reaches the disk", registry=self._registry)
         self._overdue = Gauge("feeds_overdue", "Declared feeds without the update that is due", registry=self._registry)
         self._calendar = Gauge(
@@ -74,9 +80,12 @@ class Metrics:
         self._serving.set(not faults)
         self._writable.set(STORE_NOT_WRITABLE not in faults)
 
-    def directory_expires(self, seconds: float) -> None:
-        """Set the time that the directory has left; below zero it has expired."""
-        self._expires.set(seconds)
+    def bundle(self, *, expires: float, closes: float, stage: Stage, mirrors_failing: int) -> None:
+        """Set what is told of the bundle: the seconds it has left, below zero when they are over, and its mirrors."""
+        self._expires.set(expires)
+        self._closes.set(closes)
+        self._stage.set(tuple(Stage).index(stage))
+        self._mirrors.set(mirrors_failing)
 
     def lifetimes(self, ends: Mapping[str, tuple[float, int | None]]) -> None:
         """Set for each thing that ends the seconds left and the step of its alarm."""

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 import grpc
@@ -21,7 +21,7 @@ from gateway.accounts_door import AccountsDoor
 from gateway.answering import Answering, Event, Node
 from gateway.asking import Asking, Office
 from gateway.authorising import Authorising, Registry
-from gateway.charter import Charter
+from gateway.charter import Charter, is_behind
 from gateway.client import Members
 from gateway.clocks import civil_day
 from gateway.consents import ConsentDoor, RemoteHome, StatusDoor
@@ -31,21 +31,23 @@ from gateway.errors import NotDurable
 from gateway.exchange.release import Home
 from gateway.federation import LocalMember
 from gateway.fetching import Errand, Fetching, LocalHome
-from gateway.kinds import KINDS
 from gateway.peers import Peers
 from gateway.server import ExchangeDoor
 from keys.errors import KeysError
 from nodes import alarms
-from nodes.charters import Charters, read_root
+from nodes.bundle.following import Following, Source
+from nodes.bundle.stops import StopsRefused
 from nodes.clock import Clock, open_clock
 from nodes.config import DATABASE, Config
 from nodes.credentials import Credentials
+from nodes.health import document, stage, write_health
 from nodes.ingest.names import name_digest
 from nodes.metrics import STORE_NOT_WRITABLE, Metrics
 from nodes.store import Store
 
 GRACE_SECONDS = 5.0
 WATCH_SECONDS = 1.0
+CLOCK_BEHIND = "ClockBehind"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +70,7 @@ class RunningNode:
         self._config = config
         self._log = structlog.get_logger().bind()
         self._clock: Clock = open_clock(config.clock)
-        self._charters = Charters(
-            me=config.member,
-            mirror=config.mirror,
-            root=read_root(config.root),
-            floor=config.data / "bundle.version",
-            kinds=KINDS,
-        )
+        self._following = Following(Source.of(config))
         self._credentials = Credentials(config, self._charter, self._clock.now)
         secret = self._credentials.storage
         self.store = Store.open(config.data / DATABASE, secret)
@@ -82,12 +78,13 @@ class RunningNode:
         self._reuse_port = reuse_port
         self._home = Home(entropy=os.urandom, name_digest=lambda code, name: name_digest(secret, code, name))
         self._health = health.aio.HealthServicer()
-        self._members = Members(self._charter, self._credentials.identity)
+        self._members = Members(self._charter, self._credentials.identity, self._clock.now)
+        self._door: ExchangeDoor | None = None
         self._servers: list[grpc.aio.Server] = []
-        self._watch: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def _charter(self) -> Charter:
-        return self._charters.current
+        return self._following.current
 
     def _observe(self, event: Event) -> None:
         self._metrics.observe(event)
@@ -107,7 +104,7 @@ class RunningNode:
         answering = Answering(self._answerer())
         self._authorising = Authorising(self._registry())
         peers = Peers(self._charter, self._clock.now)
-        exchange = ExchangeDoor(answering, peers)
+        exchange = self._door = ExchangeDoor(answering, peers)
         counter = self._counter(self._office(answering), peers)
         exchange_port = await self._listen(
             self._config.exchange_listen,
@@ -124,11 +121,11 @@ class RunningNode:
         await self._explain_numbers()
         await asyncio.to_thread(self._credentials.poll)
         await self._tell_health()
-        self._watch = asyncio.create_task(self._watching())
+        self._tasks = [asyncio.create_task(each) for each in (self._watching(), self._polling())]
         return Ports(exchange=exchange_port, desk=desk_port)
 
     def _counter(self, office: Office, peers: Peers) -> DeskDoor:
-        asking, kept = Asking(office), self._charters.kept
+        asking, kept = Asking(office), self._following.kept
         accounts = AccountsDoor(Accounts(office, asking, self.store.submissions), kept)
         return DeskDoor(asking, peers, self._charter, kept, self._note, accounts.calls())
 
@@ -255,13 +252,45 @@ class RunningNode:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
-                self._charters.poll()
+                if await asyncio.to_thread(self._following.look):
+                    self._tell_taken()
+                self._enforce()
                 await asyncio.to_thread(self._credentials.poll)
                 await self._explain_numbers()
                 await self._tell_health()
             except Exception as error:  # noqa: BLE001  a watch that dies would leave health as it was for ever
                 self._log.error("watch_failed", error=type(error).__name__)
                 await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    async def _polling(self) -> None:
+        """Ask the mirrors, in a thread: a slow one holds up nobody but the next poll."""
+        due = last = 0.0  # what was kept from the last run may be old
+        while True:
+            if time.monotonic() >= due:
+                try:
+                    if await asyncio.to_thread(self._following.poll):
+                        self._tell_taken()
+                    self._tell_mirrors()
+                except Exception as error:  # noqa: BLE001  a poll that dies would leave the bundle as it was for ever
+                    self._log.error("poll_failed", error=type(error).__name__)
+                last = time.monotonic()
+            await asyncio.sleep(WATCH_SECONDS)
+            due = last + self._following.pause()  # anew each second: when the bundle expires it gets short
+
+    def _tell_taken(self) -> None:
+        self._log.info("bundle_taken", version=self._charter().directory.version, stops=len(self._following.stops))
+
+    def _tell_mirrors(self) -> None:
+        for number, each in enumerate(self._following.mirrors):
+            if each.fault:
+                found = asdict(each.fault)
+                self._log.warning("mirror_failed", place=number, **found)
+
+    def _enforce(self) -> None:
+        """Have what is open end with the standing of whoever is at its other end."""
+        if self._door is not None:
+            self._door.recheck(self._charter(), self._clock.now())
+        self._members.recheck()
 
     async def _explain_numbers(self) -> None:
         """Mark VOID what a process that died had sent; what another worker may still wait for is left."""
@@ -276,13 +305,25 @@ class RunningNode:
         state = health_pb2.HealthCheckResponse.NOT_SERVING if faults else health_pb2.HealthCheckResponse.SERVING
         await self._set_health(state)
         self._metrics.health(faults)
-        left = self._charter().directory.expire_time - self._clock.now()
-        self._metrics.directory_expires(left.total_seconds())
+        self._tell_bundle(faults)
         self._metrics.lifetimes(self._credentials.ends)
         soon = any(step is not None for _, step in self._credentials.ends.values())
         alarm = health_pb2.HealthCheckResponse.NOT_SERVING if soon else health_pb2.HealthCheckResponse.SERVING
         await self._health.set(alarms.SERVICE, alarm)
         self._tell_data()
+
+    def _tell_bundle(self, faults: tuple[str, ...]) -> None:
+        """Say how current the bundle is and what is missing; one worker writes the file."""
+        now, charter = self._clock.now(), self._charter()
+        self._metrics.bundle(
+            expires=(charter.directory.expire_time - now).total_seconds(),
+            closes=(charter.directory.close_time - now).total_seconds(),
+            stage=stage(charter, now),
+            mirrors_failing=sum(each.fault is not None for each in self._following.mirrors),
+        )
+        if self._following.leads():
+            with suppress(OSError):  # a full disk is told by other means
+                write_health(self._config.data, document(self._following, faults, now))
 
     def _tell_data(self) -> None:
         """Count what a person must see to: feeds that are overdue, and a calendar that is missing."""
@@ -303,6 +344,10 @@ class RunningNode:
             directory.check_current(now)
         except KeysError as error:
             faults.append(type(error).__name__)
+        if is_behind(self._charter(), now):
+            faults.append(CLOCK_BEHIND)
+        if self._following.stops_refused:
+            faults.append(StopsRefused.__name__)
         faults.extend(self._credentials.faults())
         if not await self.store.writable():
             faults.append(STORE_NOT_WRITABLE)
@@ -310,9 +355,10 @@ class RunningNode:
 
     async def stop(self) -> None:
         """Say NOT_SERVING, let calls in flight end, then close everything."""
-        if self._watch:
-            self._watch.cancel()
+        for each in self._tasks:
+            each.cancel()
         await self._health.enter_graceful_shutdown()
         await asyncio.gather(*(each.stop(GRACE_SECONDS) for each in self._servers))
         await self._members.close()
         self.store.close()
+        self._following.close()

@@ -9,8 +9,8 @@ from gateway.clocks import civil_day
 from gateway.participants import DEPARTMENT
 from gateway.quality import Month
 from keys.members import Agency
+from nodes.bundle.following import current_charter
 from nodes.config import DATABASE, Config
-from nodes.intake import charter_of
 from nodes.store.disclosures import Disclosed, disclosed
 
 
@@ -29,7 +29,7 @@ def standings(config: Config, month: Month, now: datetime) -> tuple[Standing, ..
     Raises:
         OSError, KeysError, CatalogueMalformed, StoreUnusable: naming what is missing or wrong.
     """
-    counts, directory = disclosed(config.data / DATABASE, month), charter_of(config).directory
+    counts, directory = disclosed(config.data / DATABASE, month), current_charter(config).directory
     return tuple(
         Standing(
             agency=each,

@@ -8,13 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.charter import Charter
 from gateway.clocks import civil_day
-from gateway.kinds import KINDS
 from gateway.quality import Month, Quality, QualityGoals, Scores, Share, assess, rates
 from gateway.verification.quality import FORMAT, seal
 from keys import custody, moments
-from nodes.charters import Charters, read_root
+from nodes.bundle.following import current_charter
 from nodes.config import DATABASE, Config
 from nodes.credentials import open_keyring
 from nodes.store.quality import records
@@ -37,7 +35,7 @@ def work_out(config: Config, month: Month, now: datetime) -> Monthly:
     Raises:
         OSError, KeysError, CatalogueMalformed, StoreUnusable: naming what is missing or wrong.
     """
-    charter = _charter(config)
+    charter = current_charter(config)
     found = records(config.data / DATABASE, month)
     return Monthly(
         quality=assess(found, charter.catalogue, member=config.member, month=month, today=civil_day(now)),
@@ -53,18 +51,8 @@ def export(monthly: Monthly, config: Config, path: Path) -> None:
     Raises:
         OSError, KeysError: CustodyError when the name is taken.
     """
-    signer = open_keyring(config).signer(_charter(config).directory, monthly.time)
+    signer = open_keyring(config).signer(current_charter(config).directory, monthly.time)
     custody.write_new(path, seal(document(monthly), monthly.bundle, signer))
-
-
-def _charter(config: Config) -> Charter:
-    return Charters(
-        me=config.member,
-        mirror=config.mirror,
-        root=read_root(config.root),
-        floor=config.data / "bundle.version",
-        kinds=KINDS,
-    ).current
 
 
 def document(monthly: Monthly) -> dict[str, Any]:

@@ -34,11 +34,14 @@ CONFIG = """\
 # One member's node. Relative paths start at this file's folder.
 member = "{member}"
 data = "data"
-mirror = "{mirror}"
-root = "{root}"
 exchange_listen = "{exchange_listen}"
 desk_listen = "{desk_listen}"
 workers = {workers}
+
+[bundle]
+mirrors = ["{mirror}"]
+root = "{root}"
+poll_seconds = {poll_seconds}
 
 [keys]
 folder = "keys"
@@ -90,6 +93,7 @@ class Setting:
 
     mirror: str = "mirror"
     root: str = "root.json"
+    poll_seconds: int = 60
     exchange_listen: str = "127.0.0.1:0"
     desk_listen: str = "127.0.0.1:0"
     workers: int = 1

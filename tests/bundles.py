@@ -52,6 +52,7 @@ from keys import custody, suite
 from keys.directory import open_bundle
 from keys.envelope import Envelope, sign, to_json
 from keys.tls import make_ca
+from nodes.federation.signing import Lives
 from yrdx.exchange.v1 import desk_pb2, envelope_pb2
 
 NOW = worlds.NOON
@@ -140,9 +141,9 @@ def _officer(officer: str) -> dict[str, Any]:
     return {"id": officer, "agency": AGENCY, "public": public, "roles": roles}
 
 
-def signed_directory(edit: Edit | None = None, *, salt: str = "") -> bytes:
+def signed_directory(edit: Edit | None = None, *, salt: str = "", lives: Lives | None = None) -> bytes:
     """Sign the directory as the archive of a bundle; another salt makes another federation's."""
-    return archive_of(document(edit), tops=MEMBERS, salt=salt)
+    return archive_of(document(edit), tops=MEMBERS, salt=salt, lives=lives)
 
 
 @lru_cache(maxsize=64)
@@ -180,6 +181,7 @@ class Plot:
     edit: Edit | None = None
     now: datetime = NOW
     intent: Intent | None = None
+    lives: Lives | None = None
 
 
 def plot(kind: str, *, body: Body | None = None, **changes: object) -> Plot:
@@ -216,7 +218,7 @@ def intent_of(plot: Plot) -> Intent:
 
 def make(plot: Plot) -> desk_pb2.AskMembersResponse:
     """Run every step of the exchange and give the file's message."""
-    directory = signed_directory(plot.edit)
+    directory = signed_directory(plot.edit, lives=plot.lives)
     asker, intent = charter_of(SHANGHAI, directory), intent_of(plot)
     digest = sign(wire.PAYLOAD_TYPES[Intent], wire.encode(intent), OFFICERS[OFFICER]).digest()
     inquiry = Inquiry(
@@ -263,7 +265,7 @@ def _exchange(
         payload = _answer(signed, plot, member, message.bundle)
         granted = permit(signed.question, charter=asker, now=plot.now).grant
         found = accept(payload, signed, granted, asker, plot.now)
-        fields["answer_digest"] = found.digest
+        fields |= {"answer_digest": found.digest, "bundle_stage": found.answer.bundle_stage}
         exchange.answer.MergeFromString(payload)
         exchange.answer.ClearField("padding")
     attempts = (Attempt(send_time=plot.now, outcome=named),)

@@ -35,7 +35,7 @@ from keys import custody
 from keys.directory import open_bundle
 from keys.envelope import Envelope, sign
 from keys.suite import Signer
-from nodes.charters import read_root
+from nodes.bundle.root import read_root
 from nodes.config import DATABASE
 from nodes.lab import MIRROR, ROOT, Edit, Lab, build
 from nodes.mirror import archive_path
@@ -220,7 +220,7 @@ async def directory_taken(lab: Lab, *members: str) -> None:
     """Wait until nodes of one worker follow the directory that the lab has published last."""
 
     async def taken() -> bool:
-        paths = [lab.config(each).data / "bundle.version" for each in members]
+        paths = [lab.config(each).data / "bundle" / "current" for each in members]
         return all(each.read_text(encoding="ascii") == str(lab.version) for each in paths)
 
     await until(taken, "directory taken")

@@ -48,7 +48,7 @@ from gateway.verification import Content, Part, Verdict, verify
 from keys import custody, suite
 from keys.envelope import Envelope, sign
 from keys.suite import Signer
-from nodes.charters import read_root
+from nodes.bundle.root import read_root
 from nodes.config import DATABASE
 from nodes.intake import Delivery, Loaded
 from nodes.lab import Lab

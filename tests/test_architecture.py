@@ -59,6 +59,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pkcs11": ("keys.hardware",),
     "cryptography": ("keys",),
     "securesystemslib": ("keys.bundle",),
+    "tuf.api.exceptions": ("keys.bundle", "nodes.bundle"),
+    "tuf.ngclient": ("nodes.bundle",),
     "tuf.api": ("keys.bundle",),
     "grpc": GRPC_HOMES,
     "grpc_health": GRPC_HOMES,

@@ -19,10 +19,9 @@ from test_cli_words import described
 from test_ingest import CODES, FIRM, GOOD, write
 
 from gateway.charter import Charter
-from gateway.kinds import KINDS
 from gateway.ports import Feed
 from keys import custody
-from nodes.charters import Charters, read_root
+from nodes.bundle.following import current_charter
 from nodes.cli import main, words
 from nodes.cli.session import INCOMPLETE, NOT_GENUINE, USAGE, Session
 from nodes.config import DATABASE, read_config
@@ -56,14 +55,7 @@ class Post:
     @property
     def charter(self) -> Charter:
         """Read the directory as the node does."""
-        config = read_config(self.config)
-        return Charters(
-            me=ME,
-            mirror=config.mirror,
-            root=read_root(config.root),
-            floor=config.data / "bundle.version",
-            kinds=KINDS,
-        ).current
+        return current_charter(read_config(self.config))
 
     def opened(self) -> tuple[Store, bytes]:
         """Open the store."""

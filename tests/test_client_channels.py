@@ -63,9 +63,13 @@ async def test_a_call_in_flight_outlives_a_renewed_leaf() -> None:
     server = Server(leaf(), authority.certificate_pem)
     endpoint: str | None = await server.start()
     used = [leaf()]
-    row = SimpleNamespace(endpoint=endpoint, ca_certificates=(authority.certificate_pem,))
-    charter: Any = SimpleNamespace(directory=SimpleNamespace(member=lambda _: row))
-    members = Members(lambda: charter, lambda: Identity(certificate=used[-1].certificate_pem, key=used[-1].key_pem))
+    row = SimpleNamespace(id=OTHER, endpoint=endpoint, ca_certificates=(authority.certificate_pem,))
+    charter: Any = SimpleNamespace(directory=SimpleNamespace(members=(row,), suspended=lambda *_: False))
+    members = Members(
+        lambda: charter,
+        lambda: Identity(certificate=used[-1].certificate_pem, key=used[-1].key_pem),
+        lambda: now,
+    )
     member = members.member(OTHER)
     assert member is not None
     old = members.current(OTHER)

@@ -11,7 +11,9 @@ from nodes.config import Config, ConfigError, TokenSetting, is_loopback, read_co
 GOOD = """
 member = "310000"
 data = "data"
-mirror = "../mirror"
+
+[bundle]
+mirrors = ["../mirror", "https://example.org/yrdx"]
 root = "../root.json"
 
 [keys]
@@ -51,8 +53,9 @@ def test_defaults_and_relative_paths(folder: Path) -> None:
     assert read_config(written(folder, GOOD)) == Config(
         member="310000",
         data=folder / "data",
-        mirror=folder / "../mirror",
+        mirrors=(f"{folder.parent.as_uri()}/mirror/", "https://example.org/yrdx/"),
         root=folder / "../root.json",
+        poll_seconds=60,
         signing_key=folder / "keys/sign.key",
         storage_key=folder / "keys/storage.key",
         leaf=folder / "keys/node.pem",
@@ -119,17 +122,17 @@ def test_all_faults_are_told_together(folder: Path) -> None:
     (folder / "keys/sign.key").unlink()
     (folder.parent / "root.json").unlink()
     text = 'member = 310000\nworkers = 9\nlocale = "fr"\nport = 1\n'
-    text += 'exchange_listen = "7001"\nroot = "../root.json"\n[keys]\n'
+    text += 'exchange_listen = "7001"\n[bundle]\nroot = "../root.json"\n[keys]\n'
     assert sorted(faults(folder, text)) == [
+        "bundle.mirrors",
+        "bundle.root",
         "data",
         "exchange_listen",
         "keys.passphrase_file",
         "keys.signing",
         "locale",
         "member",
-        "mirror",
         "port",
-        "root",
         "workers",
     ]
 
@@ -154,6 +157,27 @@ def test_each_fault_names_its_key(folder: Path, line: str, key: str) -> None:
     """One wrong value gives one fault under its key."""
     good = GOOD.replace('member = "310000"\n', "") if line.startswith("member") else GOOD
     assert faults(folder, f"{line}\n{good}") == [key]
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        "ftp://example.org/", "https://", "http://example.org/?x", "https://example.org/#x", "https://[::1/",
+        "https://name:secret@example.org/", "http://example.org:99999/",
+    ],
+)  # fmt: skip
+def test_a_mirror_is_a_folder_or_a_plain_address(folder: Path, mirror: str) -> None:
+    """A mirror of another scheme, without a host, with a query or with a secret in it is refused."""
+    assert faults(folder, GOOD.replace("https://example.org/yrdx", mirror)) == ["bundle.mirrors"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("mirrors", "[]"), ("mirrors", '"x"'), ("mirrors", "[1]"), ("poll_seconds", "0")]
+)
+def test_the_bundles_keys_have_their_types(folder: Path, key: str, value: str) -> None:
+    """At least one mirror, and a poll each second at the most."""
+    good = GOOD.replace('mirrors = ["../mirror", "https://example.org/yrdx"]\n', "") if key == "mirrors" else GOOD
+    assert faults(folder, good.replace("[bundle]", f"[bundle]\n{key} = {value}")) == [f"bundle.{key}"]
 
 
 @pytest.mark.parametrize("door", ["exchange_listen", "desk_listen"])

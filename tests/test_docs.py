@@ -284,14 +284,16 @@ def test_both_readmes_lead_to_the_same_places() -> None:
 def test_the_configuration_is_described(tmp_path: Path) -> None:
     """Every key that the reader knows has a row, and no other; the reader itself names them all."""
     path = tmp_path / "node.toml"
-    path.write_text('odd = 1\n[keys]\nodd = 1\n[clock]\nsource = "file"\nodd = 1\n', encoding="utf-8")
+    path.write_text(
+        'odd = 1\n[bundle]\nodd = 1\n[keys]\nodd = 1\n[clock]\nsource = "file"\nodd = 1\n', encoding="utf-8"
+    )
     with pytest.raises(ConfigError) as caught:
         read_config(path)
     known = {}
     for fault in caught.value.faults:
-        if found := re.match(r"(keys\.|clock\.|)odd: .*\((.*)\)", fault):
+        if found := re.match(r"(bundle\.|keys\.|clock\.|)odd: .*\((.*)\)", fault):
             known[found[1]] = found[2].split(", ")
-    expected = {f"{place}{name}" for place, keys in known.items() for name in keys} - {"keys", "clock"}
+    expected = {f"{place}{name}" for place, keys in known.items() for name in keys} - {"bundle", "keys", "clock"}
     assert set(names("operating", "config")) == expected
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +18,10 @@ from callers import Caller, codes, directory_taken, health, outcome, rows, shift
 
 from gateway.server import SERVICE
 from keys.bundle import archive
+from keys.errors import BundleMalformed
 from nodes.federation.signing import Lives, hands, sign_root
 from nodes.lab import Edit, Lab
-from nodes.mirror import archive_path
+from nodes.mirror import archive_path, publish
 
 pytestmark = pytest.mark.net
 MEMBER = "320000"
@@ -99,11 +102,11 @@ async def test_a_full_disk_lets_nothing_out(log: str, small: Lab, asking: Caller
 async def test_a_directory_that_cannot_be_kept_is_taken_later(small: Lab, asking: Caller) -> None:
     """A newer directory that finds no room in the data folder takes effect once there is room."""
     process, data = small.status(MEMBER)["process_id"], small.config(MEMBER).data
-    obstacle = data / f"bundle-{small.version + 1}.{process}"
+    obstacle = data / "bundle" / "archives" / f"{small.version + 1}.tar.{process}.new"
     obstacle.mkdir()
     small.edits.append(suspend)
     small.publish()
-    await until(lambda: logged(small, "bundle_rejected", 0), "rejected")
+    await until(lambda: logged(small, "mirror_failed", 0), "rejected")
     before = await outcome(asking.ask(asking.compose()))
     obstacle.rmdir()
     await directory_taken(small, MEMBER)
@@ -201,22 +204,29 @@ def packed(lab: Lab, *edits: Edit) -> bytes:
 FALSE = [rolled_back, of_another_root, by_too_few, senseless, without_members, torn, empty, octets]
 
 
-async def test_a_false_bundle_is_not_taken(small: Lab, asking: Caller) -> None:
+def serve(lab: Lab, content: bytes) -> None:
+    """Put a bundle on the mirror; what is no archive stands beside metadata that are all genuine."""
+    try:
+        publish(lab.mirror, archive.unpack(content))
+    except BundleMalformed:
+        publish(lab.mirror, lab.signed(lab.version + 1, Lives())).write_bytes(content)
+
+
+async def test_a_false_bundle_is_not_taken(small: Lab, asking: Caller, tmp_path: Path) -> None:
     """What is older, signed by others or too few, torn or senseless changes nothing; the next genuine one is taken."""
     old = archive_path(small.mirror, small.version).read_bytes()
     small.edits.append(suspend)
     small.publish()
     await directory_taken(small, MEMBER)
-    false = archive_path(small.mirror, small.version + 1)
-    heard = {}
+    before, heard = tmp_path / "before", {}
+    shutil.copytree(small.mirror, before)
     for make in FALSE:
-        question, rejected = asking.compose(), seen(small, "bundle_rejected")
-        new = false.with_suffix(".new")
-        new.write_bytes(make(small, old))
-        new.replace(false)
-        await until(partial(logged, small, "bundle_rejected", rejected), "rejected")
+        question, rejected = asking.compose(), seen(small, "mirror_failed")
+        serve(small, make(small, old))
+        await until(partial(logged, small, "mirror_failed", rejected + 1), "rejected, by a poll that began afterwards")
         heard[make.__name__] = await outcome(asking.ask(question))
-        false.unlink()
+        shutil.rmtree(small.mirror)
+        shutil.copytree(before, small.mirror)
     small.edits.clear()
     small.version += 1
     small.publish()

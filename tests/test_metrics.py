@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.answering import Event
+from keys.directory import Stage
 from nodes import run
 from nodes.metrics import OTHER, Metrics
 
@@ -65,13 +66,16 @@ def test_durations_are_measured() -> None:
 def test_health_shows_in_gauges() -> None:
     """Faults clear the gauges that they concern."""
     metrics = Metrics()
-    metrics.directory_expires(3_600)
+    metrics.bundle(expires=3_600, closes=7_200, stage=Stage.DEGRADED, mirrors_failing=2)
     found = []
     for faults in ((), ("StoreNotWritable",), ("DirectoryExpired",)):
         metrics.health(faults)
         found.append([samples(metrics, name)[0][1] for name in ("serving", "store_writable")])
     assert found == [[1, 1], [0, 0], [0, 1]]
-    assert samples(metrics, "directory_expires_seconds") == [({}, 3_600)]
+    assert samples(metrics, "bundle_expires_seconds") == [({}, 3_600)]
+    assert samples(metrics, "bundle_closes_seconds") == [({}, 7_200)]
+    assert samples(metrics, "bundle_stage") == [({}, 1)]
+    assert samples(metrics, "mirrors_failing") == [({}, 2)]
 
 
 def test_the_members_own_data_show_in_gauges() -> None:

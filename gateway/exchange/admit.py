@@ -10,7 +10,7 @@ from dataclasses import InitVar, dataclass
 from datetime import datetime, timedelta
 
 from gateway import carriers, wire
-from gateway.charter import Charter
+from gateway.charter import Charter, is_behind
 from gateway.errors import Refused
 from gateway.exchange.permit import Permit, permit
 from gateway.kinds import kind_of
@@ -162,7 +162,7 @@ def _check_fresh(header: QuestionHeader, charter: Charter, now: datetime) -> Non
         raise Refused(RefusalReason.EXPIRED)
     if not header.asked_time - skew <= now <= header.expire_time + skew:
         raise Refused(RefusalReason.EXPIRED)
-    if header.bundle_version < directory.minimum_version or is_stale(directory, now):
+    if header.bundle_version < directory.minimum_version or is_stale(directory, now) or is_behind(charter, now):
         raise Refused(RefusalReason.STALE_BUNDLE)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 
 from gateway import alike, wire
 from gateway.catalogue import Agreement
-from gateway.charter import Charter
+from gateway.charter import Charter, stage_of
 from gateway.clocks import CHINA, months_before
 from gateway.exchange.compose import Inquiry
 from gateway.limits import ID_BYTES
@@ -56,6 +56,7 @@ def conclude(
         members=outcomes,
         subjects=subjects,
         officer_assertion_digest=inquiry.assertion_digest,
+        bundle_stage=stage_of(charter, now),
     )
     return sign(RESULT_TYPE, alike.encode_result(result), signer)
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from gateway import wire
 from gateway.catalogue import Agreement, Consent, Purpose
-from gateway.charter import Charter
+from gateway.charter import Charter, is_behind
 from gateway.clocks import civil_day
 from gateway.errors import Refused
 from gateway.exchange.admit import is_stale, reason_for
@@ -146,7 +146,7 @@ def read_signed_request(
         Refused: with the reason.
     """
     directory = charter.directory
-    if is_stale(directory, now):
+    if is_stale(directory, now) or is_behind(charter, now):
         raise Refused(RefusalReason.STALE_BUNDLE)
     try:
         opened = open_envelope(

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from functools import cache, partial
 
 from gateway import alike, carriers, wire
-from gateway.charter import Charter
+from gateway.charter import Charter, stage_of
 from gateway.clocks import window_from
 from gateway.coverage import coverage
 from gateway.errors import Refused
@@ -234,6 +234,7 @@ def _head(
         items_root=tree.root([tree.leaf_hash(item) for item in salted]),
         item_count=len(salted),
         classes_left_out=CLASSES_LEFT_OUT,
+        bundle_stage=stage_of(charter, now),
     )
 
 

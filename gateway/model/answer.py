@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.model.codes import (
+    BundleStage,
     CountBand,
     CoverageState,
     Grade,
@@ -64,6 +65,7 @@ class Answer:
     items_root: bytes
     item_count: int
     classes_left_out: tuple[str, ...] = ()
+    bundle_stage: BundleStage = BundleStage.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

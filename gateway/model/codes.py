@@ -39,6 +39,13 @@ class ConsentReason(Enum):
     TOO_MANY = "TOO_MANY"
 
 
+class BundleStage(Enum):
+    """How current a bundle is that something was decided by."""
+
+    NORMAL = "NORMAL"
+    DEGRADED = "DEGRADED"
+
+
 class Window(Enum):
     """Fixed windows in calendar months; free ranges would allow differencing."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gateway.model.answer import GradeCeiling, MeasureLine
 from gateway.model.codes import (
+    BundleStage,
     Grade,
     OutcomeState,
     RecognitionState,
@@ -56,6 +57,7 @@ class MemberOutcome:
     attempts: tuple[Attempt, ...] = ()
     answer_digest: bytes = b""
     pair_sequence: int = 0
+    bundle_stage: BundleStage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,7 @@ class CombinedResult:
     members: tuple[MemberOutcome, ...]
     subjects: tuple[SubjectResult, ...]
     officer_assertion_digest: bytes = b""
+    bundle_stage: BundleStage = BundleStage.NORMAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

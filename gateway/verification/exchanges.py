@@ -98,8 +98,9 @@ def _answer(scene: Scene, signed: Signed) -> Heard:
     at = scene.result.combine_time
     opened, answer = step(Check.ACCEPTANCE, lambda: accept_head(envelope, signed, row.grant, charter, at))
     accepted = Accepted(member=head.answerer_member, answer=answer, items=items, digest=opened.digest)
-    said = (outcome.state, outcome.reason, outcome.answer_digest)
-    holds(Check.OUTCOME, said == (OutcomeState.ANSWERED, None, accepted.digest), "the result names another")
+    said = (outcome.state, outcome.reason, outcome.answer_digest, outcome.bundle_stage)
+    heard = (OutcomeState.ANSWERED, None, accepted.digest, answer.bundle_stage)
+    holds(Check.OUTCOME, said == heard, "the result names another")
     return Heard(outcome=outcome, signed=signed, accepted=accepted)
 
 
@@ -111,14 +112,14 @@ def _refusal(scene: Scene, signed: Signed) -> Heard:
     holds(Check.BINDING, bound, "it refuses another question")
     payload, at = message.SerializeToString(), scene.result.combine_time
     step(Check.ACCEPTANCE, lambda: accept_refusal(payload, signed, charter, at))
-    said = (outcome.state, outcome.reason, outcome.answer_digest)
-    holds(Check.OUTCOME, said == (OutcomeState.REFUSED, refusal.reason, b""), "the result names another")
+    said = (outcome.state, outcome.reason, outcome.answer_digest, outcome.bundle_stage)
+    holds(Check.OUTCOME, said == (OutcomeState.REFUSED, refusal.reason, b"", None), "the result names another")
     return Heard(outcome=outcome, signed=signed, refusal=refusal)
 
 
 def _silence(scene: Scene, signed: Signed) -> Heard:
     outcome = scene.outcome
     silent = outcome.state in {OutcomeState.UNAVAILABLE, OutcomeState.WRONG_ANSWER}
-    bare = outcome.reason is None and not outcome.answer_digest
+    bare = outcome.reason is None and not outcome.answer_digest and outcome.bundle_stage is None
     holds(Check.OUTCOME, silent and bare, "the result names a reply that is not in the file")
     return Heard(outcome=outcome, signed=signed)

@@ -8,13 +8,13 @@ from functools import lru_cache, partial
 
 from gateway import alike, wire
 from gateway.catalogue import Catalogue, read_catalogue
-from gateway.charter import Charter, divisions
+from gateway.charter import Charter, divisions, stage_of
 from gateway.clocks import civil_day
 from gateway.combination import combine
 from gateway.exchange.conclude import holds_until
 from gateway.kinds import KINDS, kind_of
 from gateway.kinds.row import Combining, Kind
-from gateway.model.codes import RecognitionState, RecognitionStatus
+from gateway.model.codes import BundleStage, RecognitionState, RecognitionStatus
 from gateway.model.combined import CombinedResult, Recognition, SubjectResult
 from gateway.model.signed import Accepted
 from gateway.verification.checks import check_key, holds, look, open_signed, step
@@ -89,6 +89,8 @@ def _result(message: desk_pb2.AskMembersResponse, directory: Directory) -> Combi
 
 def _subjects(result: CombinedResult, heard: tuple[Heard, ...], charter: Charter) -> tuple[SubjectResult, ...]:
     """Combine the accepted answers again, as the asker did at that time."""
+    marked = result.bundle_stage in {BundleStage.DEGRADED, stage_of(charter, result.combine_time)}
+    holds(Check.SUBJECTS, marked, "the bundle was no longer current, and nothing says so")
     body = heard[0].signed.question.body
     same = all(each.signed.question.body == body for each in heard)
     holds(Check.QUESTION, same, "the members were asked different things")

@@ -23,6 +23,7 @@ from nodes.cli.quality import quality
 from nodes.cli.sample import sample
 from nodes.cli.session import Session, SpeakingGroup, option
 from nodes.cli.sessions import session_group
+from nodes.cli.stop import lift, stop
 from nodes.cli.trust import trust
 from nodes.cli.verify import verify
 from nodes.cli.words import LANGUAGES
@@ -49,6 +50,8 @@ COMMANDS: tuple[click.Command, ...] = (
     quality,
     trust,
     participants,
+    stop,
+    lift,
 )
 """Every command; a new one is added here."""
 

@@ -10,9 +10,12 @@ import click
 from gateway.errors import GatewayError
 from keys.errors import KeysError
 from nodes import run
-from nodes.cli.session import Ended, SpeakingGroup, option, session
+from nodes.cli import documents, health_tables
+from nodes.cli.reports import checked_config
+from nodes.cli.session import INCOMPLETE, Ended, SpeakingGroup, option, session
 from nodes.config import ConfigError
 from nodes.federation import REFERENCE, feeds, lifetimes, officers
+from nodes.health import read_health
 from nodes.setup import ENTRY, Setting, init_node
 
 
@@ -58,6 +61,24 @@ def serve(*, config: Path) -> None:
     except (OSError, KeysError, GatewayError) as error:
         raise Ended("node.not_served", why=_why(error)) from error
     raise SystemExit(status)
+
+
+@node.command("status", help="help.node_status")
+@option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
+@option("--json", "as_json", say="help.json", is_flag=True)
+def status(*, config: Path, as_json: bool) -> None:
+    """Show how the node was a moment ago; exit 3 when it did not serve."""
+    settings = checked_config(config)
+    try:
+        found = read_health(settings.data)
+    except (OSError, ValueError) as error:
+        raise Ended("node.no_health") from error
+    if as_json:
+        documents.write(found)
+    else:
+        health_tables.show(found)
+    if not found["serving"]:
+        raise SystemExit(INCOMPLETE)
 
 
 def _why(error: Exception) -> str:

@@ -16,7 +16,7 @@ from keys.envelope import Envelope
 from keys.errors import KeysError
 from keys.suite import Signer
 from keys.tls import Leaf
-from nodes.charters import read_root
+from nodes.bundle.root import read_root
 from nodes.cli import signing
 from nodes.cli.session import Ended, session
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.model.answer import Answer
-from gateway.model.codes import CoverageState, ItemState, ResultState
-from gateway.model.combined import Case, SubjectResult
+from gateway.model.codes import BundleStage, CoverageState, ItemState, ResultState
+from gateway.model.combined import Case, MemberOutcome, SubjectResult
 from gateway.verification import Content, Heard, Part, Verdict
 from nodes.cli import kind_tables
 from nodes.cli.names import Names, moment
@@ -109,6 +109,8 @@ def _head(content: Content, names: Names, words: Words) -> Table:
     }
     for key, value in lines.items():
         row(found, words.say(f"column.{key}"), value)
+    if result.bundle_stage is BundleStage.DEGRADED:
+        row(found, words.say("column.bundle_stage"), words.code("bundle_stage", "DEGRADED"), style=WARNING)
     return found
 
 
@@ -119,15 +121,22 @@ def _members(exchanges: Sequence[Heard], names: Names, words: Words) -> Table:
         row(
             found,
             names.member(outcome.member),
-            words.code("outcome", outcome.state.value),
+            _outcome(outcome, words),
             words.code("refusal", outcome.reason.value) if outcome.reason else "",
             _attempts(each, words),
             _window(answer),
             moment(answer.as_of_time) if answer else "",
             moment(answer.valid_until_time) if answer else "",
-            style="" if answer else WARNING,
+            style="" if answer and outcome.bundle_stage is BundleStage.NORMAL else WARNING,
         )
     return found
+
+
+def _outcome(outcome: MemberOutcome, words: Words) -> str:
+    """Say how it ended, and beneath it that it was answered on a bundle that is no longer current."""
+    said = words.code("outcome", outcome.state.value)
+    degraded = outcome.bundle_stage is BundleStage.DEGRADED
+    return f"{said}\n{words.code('bundle_stage', 'DEGRADED')}" if degraded else said
 
 
 def _attempts(heard: Heard, words: Words) -> str:

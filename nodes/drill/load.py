@@ -21,7 +21,7 @@ from gateway.server import DESK_BYTES
 from gateway.verification import verify
 from keys import custody
 from keys.envelope import sign
-from nodes.charters import read_root
+from nodes.bundle.root import read_root
 from nodes.lab import Lab
 from yrdx.exchange.v1 import desk_pb2
 

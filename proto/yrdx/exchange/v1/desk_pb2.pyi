@@ -474,6 +474,7 @@ class CombinedResult(_message.Message):
     MEMBERS_FIELD_NUMBER: _builtins.int
     SUBJECTS_FIELD_NUMBER: _builtins.int
     OFFICER_ASSERTION_DIGEST_FIELD_NUMBER: _builtins.int
+    BUNDLE_STAGE_FIELD_NUMBER: _builtins.int
     intent_digest: _builtins.bytes
     """SHA-256 of the intent's pre-authentication encoding."""
     asker_member: _builtins.str
@@ -492,6 +493,8 @@ class CombinedResult(_message.Message):
     """Kind asked."""
     officer_assertion_digest: _builtins.bytes
     """SHA-256 of the assertion's pre-authentication encoding, where a session asked; empty otherwise."""
+    bundle_stage: _answer_pb2.BundleStage.ValueType
+    """How current the asking node's bundle was."""
     @_builtins.property
     def combine_time(self) -> _timestamp_pb2.Timestamp:
         """When it was combined."""
@@ -519,10 +522,11 @@ class CombinedResult(_message.Message):
         members: _abc.Iterable[Global___MemberOutcome] | None = ...,
         subjects: _abc.Iterable[Global___SubjectResult] | None = ...,
         officer_assertion_digest: _builtins.bytes = ...,
+        bundle_stage: _answer_pb2.BundleStage.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["combine_time", b"combine_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "agreement_id", b"agreement_id", "application_item", b"application_item", "asker_member", b"asker_member", "case_reference", b"case_reference", "combine_time", b"combine_time", "intent_digest", b"intent_digest", "kind", b"kind", "members", b"members", "officer_assertion_digest", b"officer_assertion_digest", "purpose", b"purpose", "subjects", b"subjects"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "agreement_id", b"agreement_id", "application_item", b"application_item", "asker_member", b"asker_member", "bundle_stage", b"bundle_stage", "case_reference", b"case_reference", "combine_time", b"combine_time", "intent_digest", b"intent_digest", "kind", b"kind", "members", b"members", "officer_assertion_digest", b"officer_assertion_digest", "purpose", b"purpose", "subjects", b"subjects"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -540,6 +544,7 @@ class MemberOutcome(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     ANSWER_DIGEST_FIELD_NUMBER: _builtins.int
     PAIR_SEQUENCE_FIELD_NUMBER: _builtins.int
+    BUNDLE_STAGE_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Member."""
     state: Global___OutcomeState.ValueType
@@ -550,6 +555,8 @@ class MemberOutcome(_message.Message):
     """SHA-256 of the answer's pre-authentication encoding; empty without an answer."""
     pair_sequence: _builtins.int
     """Running number of the pair."""
+    bundle_stage: _answer_pb2.BundleStage.ValueType
+    """How current the answering node's bundle was; not stated without an answer."""
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
         """Every attempt, in order."""
@@ -563,10 +570,11 @@ class MemberOutcome(_message.Message):
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
         answer_digest: _builtins.bytes = ...,
         pair_sequence: _builtins.int = ...,
+        bundle_stage: _answer_pb2.BundleStage.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_digest", b"answer_digest", "attempts", b"attempts", "member", b"member", "pair_sequence", b"pair_sequence", "reason", b"reason", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_digest", b"answer_digest", "attempts", b"attempts", "bundle_stage", b"bundle_stage", "member", b"member", "pair_sequence", b"pair_sequence", "reason", b"reason", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

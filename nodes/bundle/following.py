@@ -1,0 +1,309 @@
+"""Follows the bundle: what a quorum signed takes effect without a restart, and whatever fails, the last good one stays.
+
+Workers share one folder: one of them asks the mirrors, the others take what it found from the disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from io import BufferedRandom
+from pathlib import Path
+
+from tuf.api.exceptions import DownloadError, RepositoryError
+
+from gateway.charter import Charter, charter, is_behind, stage_of
+from gateway.errors import CatalogueMalformed
+from gateway.kinds import KINDS
+from gateway.kinds.row import Kind
+from gateway.model.codes import BundleStage
+from keys import moments
+from keys.bundle import archive
+from keys.directory import Directory, open_bundle
+from keys.errors import KeysError
+from nodes.bundle.client import Fault, Trusted, fault, refresh
+from nodes.bundle.fetching import Visit
+from nodes.bundle.root import read_root
+from nodes.bundle.stops import STOPS, OwnStop, read_stops, replace_file
+from nodes.clock import open_clock
+from nodes.config import Config
+
+FOLDER = "bundle"
+QUICK_SECONDS = 4.0
+"""Between two polls while the bundle is not current: a node that lost its way finds back by itself."""
+
+JITTER = 0.25
+"""Share by which a pause is longer or shorter, so that members do not ask all at once."""
+
+FIRST_SECONDS = 30.0
+"""How long a worker waits for the first bundle that another one fetches."""
+
+
+class BundleMissing(KeysError):
+    """There is no bundle to begin with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """How the last visit to a mirror went; no fault when it had what is current."""
+
+    address: str
+    visit_time: datetime
+    fault: Fault | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a member's bundle comes from: the mirrors' URLs, each with a slash at its end, and the node's root."""
+
+    me: str
+    data: Path
+    mirrors: tuple[str, ...]
+    root: bytes
+    kinds: Mapping[str, Kind]
+    clock: Callable[[], datetime]
+    poll_seconds: float = 60.0
+
+    @classmethod
+    def of(cls, config: Config) -> Source:
+        """Read what a configuration says of it.
+
+        Raises:
+            OSError, KeysError: when the root cannot be read, or is none.
+        """
+        return cls(
+            me=config.member,
+            data=config.data,
+            mirrors=config.mirrors,
+            root=read_root(config.root),
+            kinds=KINDS,
+            clock=open_clock(config.clock).now,
+            poll_seconds=config.poll_seconds,
+        )
+
+
+class Following:
+    """The charter in force."""
+
+    def __init__(self, source: Source, draw: Callable[[], float] = random.random) -> None:
+        """Take the bundle that is kept, or fetch the first one.
+
+        Raises:
+            BundleMissing: naming what is wrong with each mirror, when there is none.
+            KeysError: when the member's own stops do not verify.
+            OSError: when the data folder cannot be written.
+        """
+        self._source, self._draw = source, draw
+        self._folder = source.data / FOLDER
+        for each in ("trusted", "archives"):
+            (self._folder / each).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.mirrors: tuple[Mirror, ...] = ()
+        self.stops: tuple[OwnStop, ...] = ()
+        self.stops_refused = False
+        self._stretch = 1.0
+        self._mutex = threading.Lock()
+        self._lock: BufferedRandom | None = None
+        self._held: Mapping[str, bytes] = {}
+        self._seen: dict[Path, tuple[int, int]] = {}
+        self._current: Charter | None = None
+        self._whole: Directory | None = None  # without the member's own stops
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def current(self) -> Charter:
+        """The charter in force."""
+        if self._current is None:
+            raise BundleMissing("no bundle was taken yet; wait for the first one")
+        return self._current
+
+    def kept(self, version: int) -> bytes:
+        """Give the bundle of a version as an archive, or nothing when it was never in force here."""
+        try:
+            return self._archive(version).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def pause(self) -> float:
+        """Say how many seconds lie between the last poll and the next: few once the bundle is not current."""
+        now, normal = self._source.clock(), self._source.poll_seconds
+        lost = is_behind(self.current, now) or stage_of(self.current, now) is not BundleStage.NORMAL
+        return min(QUICK_SECONDS if lost else normal, normal) * self._stretch
+
+    def leads(self) -> bool:
+        """Say whether this worker asks the mirrors: the first to hold the folder does, until it ends."""
+        if self._lock is None:
+            lock = (self._folder / "poll.lock").open("a+b")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                lock.close()
+                return False
+            self._lock = lock
+        return True
+
+    def look(self) -> bool:
+        """Take from the disk what another worker fetched and what the member stopped; say whether anything changed."""
+        found = self._fetched()
+        whole = found or self._whole or self.current.directory
+        if not self._stopped(whole) and found is None:
+            return False
+        self._put(whole)
+        return True
+
+    def poll(self) -> bool:
+        """Ask every mirror once, the quick ones first; say whether a newer bundle took effect."""
+        self._stretch = 1 + JITTER * (2 * self._draw() - 1)
+        if not self.leads():
+            return False
+        now, before = self._source.clock(), self._current
+        if before is not None and is_behind(before, now):
+            return False  # what is expired would pass for current
+        slow = {each.address: each.seconds for each in self.mirrors if each.fault}
+        order = sorted(self._source.mirrors, key=lambda each: slow.get(each, 0.0))
+        self.mirrors = tuple(self._visit(each, now) for each in order)
+        return self._current is not before
+
+    def close(self) -> None:
+        """Let another worker lead."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _visit(self, mirror: str, now: datetime) -> Mirror:
+        """Visit a mirror. One that fails has given nothing: what was trusted before stays."""
+        began, found = time.monotonic(), None
+        with Visit() as visit:
+            try:
+                trusted = refresh(self._folder / "trusted", mirror, root=self._source.root, now=now, visit=visit)
+                self._bring(mirror, trusted, visit)
+            except (RepositoryError, DownloadError, KeysError, CatalogueMalformed, OSError, ValueError) as error:
+                found = fault(error, visit)
+        return Mirror(address=mirror, visit_time=now, fault=found, seconds=time.monotonic() - began)
+
+    def _bring(self, mirror: str, trusted: Trusted, visit: Visit) -> None:
+        """Make the archive of what is trusted: our own metadata, and the mirror's files that the metadata name."""
+        if all(self._held.get(name) == content for name, content in trusted.files.items()):
+            return
+        snapshot = f"metadata/{trusted.snapshot}.snapshot.json"
+        if self._held.get(snapshot) == trusted.files[snapshot]:  # only a timestamp or a root is new
+            parts = archive.unpack(self.current.directory.archive)
+        else:
+            url = f"{mirror}archives/{trusted.snapshot}.tar"
+            parts = archive.unpack(visit.download_bytes(url, archive.SIZE_LIMIT))
+        directory = self._open(archive.pack({**parts, **trusted.files}))
+        self._put(directory, keep=True)
+        self._held = trusted.files
+
+    def _begin(self) -> None:
+        """Find a first bundle: the kept one, a mirror's, or one that another worker fetches."""
+        ends = time.monotonic() + FIRST_SECONDS
+        while self._current is None:
+            found = self._fetched()
+            if found is not None:
+                self._stopped(found, first=True)
+                self._put(found)
+                self._held = {
+                    name: each for name, each in archive.unpack(found.archive).items() if name.startswith("metadata/")
+                }
+            elif self.leads():
+                self.poll()
+                if self._current is None:
+                    raise BundleMissing(f"no mirror has a bundle: {self._problems()}; correct [bundle] mirrors or root")
+            elif time.monotonic() > ends:
+                raise BundleMissing("another worker fetches the first bundle and does not end; see its log")
+            else:
+                time.sleep(0.1)
+
+    def _problems(self) -> str:
+        found = [f"{each.fault.problem} {each.fault.role}".strip() for each in self.mirrors if each.fault]
+        return ", ".join(found) or "none is named"
+
+    def _fetched(self) -> Directory | None:
+        """Open the kept bundle, when it is another than this worker has."""
+        path = self._folder / "current"
+        with self._mutex:
+            changed = self._stamp(path)
+        with suppress(OSError, ValueError, KeysError):
+            if changed:
+                return self._open(self._archive(int(path.read_text(encoding="ascii"))).read_bytes())
+        return None
+
+    def _stopped(self, directory: Directory, *, first: bool = False) -> bool:
+        """Read the member's own stops when they changed; such as do not verify leave those before in force."""
+        path = self._source.data / STOPS
+        if not self._stamp(path):
+            return False
+        try:
+            self.stops, self.stops_refused = read_stops(path, self._source.me, directory), False
+        except (OSError, KeysError):
+            if first:
+                raise
+            self.stops_refused = True
+            return False
+        return True
+
+    def _stamp(self, path: Path) -> bool:
+        """Say whether a file is another than it was when this was asked last."""
+        try:
+            status = path.stat()
+            found = status.st_mtime_ns, status.st_ino
+        except FileNotFoundError:
+            found = 0, 0
+        before, self._seen[path] = self._seen.get(path, (0, 0)), found
+        return found != before
+
+    def _open(self, packed: bytes) -> Directory:
+        return open_bundle(packed, root=self._source.root)
+
+    def _put(self, directory: Directory, *, keep: bool = False) -> None:
+        """Put a bundle in force under the member's own stops; `keep` writes it to the disk before.
+
+        Raises:
+            MemberUnknown, CatalogueMalformed: when its tables contradict themselves; nothing has changed then.
+        """
+        with self._mutex:  # the watch may read new stops while a poll takes a new bundle
+            found = charter(self._source.me, directory, self._source.kinds, stops=[each.stop for each in self.stops])
+            if keep:
+                replace_file(self._archive(directory.version), directory.archive)
+                replace_file(self._folder / "current", str(directory.version).encode())
+                self._stamp(self._folder / "current")
+            self._whole = directory
+            self._current = replace(found, time_floor=self._floor(directory.issued_time))
+
+    def _floor(self, issued: datetime) -> datetime:
+        """Keep the newest time that a quorum signed: a clock set back behind it is found out after a restart too."""
+        path = self._folder / "time.floor"
+        with suppress(OSError, ValueError):
+            kept = moments.read(path.read_text(encoding="ascii"))
+            if kept >= issued:
+                return kept
+        replace_file(path, moments.write(issued).encode())
+        return issued
+
+    def _archive(self, version: int) -> Path:
+        return self._folder / "archives" / f"{version}.tar"
+
+
+def current_charter(config: Config) -> Charter:
+    """Give the charter in force for a command beside the node: the node's bundle while it runs, else a fresh one.
+
+    Raises:
+        OSError, KeysError, CatalogueMalformed: when there is none.
+    """
+    following = Following(Source.of(config))
+    try:
+        following.poll()
+        return following.current
+    finally:
+        following.close()
