@@ -14,13 +14,13 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from gateway.charter import Charter
-from keys import custody
+from keys import custody, moments
 from nodes import keeper
 from nodes.cli import main
 from nodes.cli.session import Session
 from nodes.keeper import Keeper
 from nodes.lab import LIGHT, Lab, build
-from nodes.setup import ENTRY, Entry, read_entry
+from nodes.setup import ENTRY, Entry, Setting, read_entry
 
 ME = "310000"
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -82,7 +82,9 @@ class Desk:
 
 @cache
 def _built() -> Lab:
-    return build(Path(mkdtemp(prefix="yrdx-keepers-")), clock=lambda: NOW)
+    folder = Path(mkdtemp(prefix="yrdx-keepers-"))
+    (folder / "clock").write_text(moments.write(NOW), encoding="ascii")  # by which the bundle never ends
+    return build(folder, setting=Setting(clock='source = "file"\npath = "../clock"'), clock=lambda: NOW)
 
 
 def make_desk(folder: Path) -> Desk:

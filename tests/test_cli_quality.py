@@ -313,7 +313,15 @@ def test_an_older_database_is_brought_up_to_date(october: Post) -> None:
     with sqlite3.connect(database) as connection:
         connection.execute("DROP INDEX result_item")
         connection.execute("ALTER TABLE result DROP COLUMN application_item")
-        for table in ("subject_key", "subject_key_end", "consent", "consent_end", "consent_use"):
+        for table in (
+            "session",
+            "submission",
+            "subject_key",
+            "subject_key_end",
+            "consent",
+            "consent_end",
+            "consent_use",
+        ):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 1")
     connection.close()

@@ -327,7 +327,7 @@ def shared_key(content: dict[str, Any]) -> None:
     role, use = content["roles"]["root"], content["roles"]["snapshot"]
     mine = next(each for each in role["keyids"] if each.startswith(ANHUI))
     other = next(each for each in use["keyids"] if each.startswith(ANHUI))
-    again = mine.replace("/root/", "/publisher/")
+    again = mine.replace(f"/{layout.ROOT}/", "/publisher/")
     content["keys"][again] = content["keys"][mine]
     del content["keys"][other]
     for name in ("snapshot", "timestamp"):
