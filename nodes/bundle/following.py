@@ -276,10 +276,11 @@ class Following:
             found = charter(self._source.me, directory, self._source.kinds, stops=[each.stop for each in self.stops])
             if keep:
                 replace_file(self._archive(directory.version), directory.archive)
-                replace_file(self._folder / "current", str(directory.version).encode())
-                self._stamp(self._folder / "current")
             self._whole = directory
             self._current = replace(found, time_floor=self._floor(directory.issued_time))
+            if keep:  # last: whoever reads it may count on the bundle being in force
+                replace_file(self._folder / "current", str(directory.version).encode())
+                self._stamp(self._folder / "current")
 
     def _floor(self, issued: datetime) -> datetime:
         """Keep the newest time that a quorum signed: a clock set back behind it is found out after a restart too."""
