@@ -67,6 +67,7 @@ class Desk:
     def publish(self) -> None:
         """Publish what the entry says now."""
         self.lab.adopt(ME)
+        (self.lab.folder / "clock").write_text(moments.write(self.now), encoding="ascii")
         self.lab.publish()
 
     def run(self, *arguments: str | Path) -> Result:
@@ -83,7 +84,9 @@ class Desk:
 @cache
 def _built() -> Lab:
     folder = Path(mkdtemp(prefix="yrdx-keepers-"))
-    (folder / "clock").write_text(moments.write(NOW), encoding="ascii")  # by which the bundle never ends
+    (folder / "clock").write_text(
+        moments.write(NOW), encoding="ascii"
+    )  # moves with what is published, so that no bundle ends
     return build(folder, setting=Setting(clock='source = "file"\npath = "../clock"'), clock=lambda: NOW)
 
 
