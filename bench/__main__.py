@@ -23,6 +23,7 @@ from bench.grants import GRANTS, grants
 from bench.ingests import INGESTS, ingests
 from bench.measures import Row, percentile
 from bench.populations import code, fill
+from bench.relays import RELAYS, relays
 from bench.samples import SAMPLES, SUBJECTS, sample
 from nodes.config import DATABASE
 from nodes.federation import REFERENCE, feeds
@@ -30,7 +31,7 @@ from nodes.lab import build
 from nodes.store import Store
 
 READS = ("read_100k", "read_5m", "memory_mb")
-ALL = [*EXCHANGES, *CHECKS, *GRANTS, *READS, *SAMPLES, *INGESTS, *BUNDLES]
+ALL = [*EXCHANGES, *RELAYS, *CHECKS, *GRANTS, *READS, *SAMPLES, *INGESTS, *BUNDLES]
 COLUMNS = {
     "register": ("lifecycle", "division", "valid_from", "valid_until", "predecessor", "successor", "branch_of"),
     "penalty": ("domain", "severity", "decided_on", "repaired_on", "annulled_on", "exempt", "publish_not_before"),
@@ -61,6 +62,8 @@ def _rows(folder: Path, names: list[str], scale: Scale) -> list[Row]:
     if set(names) & set(EXCHANGES):
         found = asyncio.run(exchanges(folder / "exchanges", names, scale, _say))
         rows += [each for each in found if each.name in names or each.name == "bare_echo"]
+    if set(names) & set(RELAYS):
+        rows += asyncio.run(relays(folder / "relays", scale, _say))
     if set(names) & set(CHECKS):
         rows += asyncio.run(checks(folder / "checks", scale, _say))
     if set(names) & set(GRANTS):
@@ -138,6 +141,7 @@ def _print(rows: list[Row]) -> None:
         "p99_ms",
         "ratio_to_bare_echo",
         "ratio_to_plain_insert",
+        "ratio_to_direct",
         "memory_mb",
     )
     for name in names:

@@ -19,6 +19,7 @@ from bench.echo import SERVICE as ECHO
 from bench.measures import Call, Round, Row, one_round, row
 from bench.populations import DIVISION, code, fill
 from gateway import carriers, wire
+from gateway.answering import Member
 from gateway.charter import Charter, charter
 from gateway.client import Identity, RemoteMember, open_channel
 from gateway.exchange.accept import accept
@@ -133,7 +134,7 @@ class Client:
         self._lab, self._subjects = lab, subjects
         self._charter = _charter(lab)
         self._signer = lab.signer(ASKER)
-        self._member = RemoteMember(channel(lab, ORIGIN, leaf(lab.home(ASKER) / "keys", "node.pem")))
+        self._member: Member = RemoteMember(channel(lab, ORIGIN, leaf(lab.home(ASKER) / "keys", "node.pem")))
         home = lab.desk_of(OFFICER)
         self._officer: Signer = custody.load_signer(home / "officer.key", custody.read_passphrase(home / "passphrase"))
         self._desk: grpc.aio.Channel | None = None

@@ -31,6 +31,7 @@ class Row:
     p99_ms: float | None = None
     ratio_to_bare_echo: float | None = None
     ratio_to_plain_insert: float | None = None
+    ratio_to_direct: float | None = None
     memory_mb: float | None = None
 
     def to_dict(self) -> dict[str, str | float]:

@@ -20,6 +20,7 @@ from gateway.exchange.admit import Admitted, Genuine, authenticate, authorise, u
 from gateway.exchange.permit import Permit, check_homes
 from gateway.exchange.release import Home, Setting, columns, refuse, release, setting
 from gateway.model.codes import RefusalReason
+from gateway.model.sealed import Routing
 from gateway.model.signed import Reply
 from gateway.policy import Grant
 from gateway.ports import Exchange, Feed, Journal, Source
@@ -81,12 +82,15 @@ class Answering:
         self._asked = 0
         self._settings: dict[int, tuple[Grant, tuple[Feed, ...], Setting]] = {}
 
-    async def ask(self, request: bytes, peer: str) -> Reply:
-        """Answer or refuse the bytes of an AskRequest from a peer member whose certificate was verified."""
+    async def ask(self, request: bytes, peer: str, routing: Routing | None = None) -> Reply:
+        """Answer or refuse the bytes of an AskRequest from a peer member whose certificate was verified.
+
+        `routing` is that of the sealed layer, where the peer is a relay.
+        """
         started = self._node.ticks()
         self._asked += 1
         try:
-            reply, kind, question_id, reason = await self._ask(request, peer)
+            reply, kind, question_id, reason = await self._ask(request, peer, routing)
         finally:
             self._asked -= 1
         outcome = "REFUSED" if reply.refused else "ANSWERED"
@@ -103,11 +107,11 @@ class Answering:
         )
         return reply
 
-    async def _ask(self, request: bytes, peer: str) -> tuple[Reply, str, bytes, str]:
+    async def _ask(self, request: bytes, peer: str, routing: Routing | None) -> tuple[Reply, str, bytes, str]:
         now, charter = self._node.clock(), self._node.charter()
         try:
             self._check_load(charter)
-            genuine = authenticate(request, peer=peer, charter=charter, now=now)
+            genuine = authenticate(request, peer=peer, charter=charter, now=now, routing=routing)
         except Refused as refused:
             reply = await self._refuse(refused.reason, request, None, "", charter, now)
             return reply, "", b"", refused.reason.value

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from gateway import wire
+from gateway.model.question import QuestionHeader
 from gateway.model.signed import Reply, Signed
 from keys.envelope import Envelope
-from yrdx.exchange.v1 import desk_pb2, envelope_pb2, exchange_pb2
+from yrdx.exchange.v1 import desk_pb2, envelope_pb2, exchange_pb2, question_pb2, relay_pb2
 
 
 def envelope_to_message(envelope: Envelope) -> envelope_pb2.Envelope:
@@ -70,9 +71,23 @@ def read_submission(payload: bytes) -> tuple[Envelope, Envelope | None]:
     return envelope_from_message(message.submission), assertion
 
 
+def read_header(question: Envelope) -> QuestionHeader:
+    """Parse the header alone of a question that this node itself has signed.
+
+    Raises:
+        WireMalformed: when it is none.
+    """
+    message = question_pb2.Question()
+    wire.parse_into(message, question.payload)
+    return wire.from_message(QuestionHeader, message.header)
+
+
 def write_response(answer: Envelope, items: Sequence[bytes], size_of: Callable[[int], int]) -> bytes:
     """Serialise an AskResponse and pad it, outside the signature, to the size that `size_of` gives for its own."""
-    message = exchange_pb2.AskResponse(answer=envelope_to_message(answer), items=items)
+    return _padded(exchange_pb2.AskResponse(answer=envelope_to_message(answer), items=items), size_of)
+
+
+def _padded(message: exchange_pb2.AskResponse | relay_pb2.SealedText, size_of: Callable[[int], int]) -> bytes:
     size = message.ByteSize()
     room = size_of(size) - size
     # One byte cannot be filled, for an entry takes two at least: the next class then.
@@ -101,6 +116,38 @@ def read_response(payload: bytes) -> tuple[Envelope, tuple[bytes, ...]]:
     message = exchange_pb2.AskResponse()
     wire.parse_into(message, payload)
     return envelope_from_message(message.answer), tuple(message.items)
+
+
+def write_sealed_text(reply: Reply, size_of: Callable[[int], int]) -> bytes:
+    """Serialise what is to be sealed, a request being no refusal, padded to the size that `size_of` gives."""
+    return _padded(relay_pb2.SealedText(message=reply.payload, refused=reply.refused), size_of)
+
+
+def read_sealed_text(text: bytes) -> Reply:
+    """Parse what was sealed.
+
+    Raises:
+        WireMalformed: when it is none.
+    """
+    message = relay_pb2.SealedText()
+    wire.parse_into(message, text)
+    return Reply(payload=message.message, refused=message.refused)
+
+
+def write_relay(sealed: Envelope) -> bytes:
+    """Serialise the RelayRequest or RelayResponse that carries a sealed message: both have the same bytes."""
+    return bytes(relay_pb2.RelayRequest(sealed=envelope_to_message(sealed)).SerializeToString())
+
+
+def read_relay(payload: bytes) -> Envelope:
+    """Parse a RelayRequest or RelayResponse.
+
+    Raises:
+        WireMalformed: when it is none.
+    """
+    message = relay_pb2.RelayRequest()
+    wire.parse_into(message, payload)
+    return envelope_from_message(message.sealed)
 
 
 def write_result(

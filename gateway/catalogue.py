@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum, StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from gateway.calendar import Calendar, WorkingYear, calendar_of
@@ -251,14 +252,24 @@ class Catalogue:
         return next((each for each in self.quality_goals if each.in_force(on)), None)
 
     def agreements_for(
-        self, *, purpose: str, kind: str, member: str, on: date, others: Sequence[str] = ()
+        self,
+        *,
+        purpose: str,
+        kind: str,
+        member: str,
+        on: date,
+        others: Sequence[str] = (),
+        parents: Mapping[str, str | None] = MappingProxyType({}),
     ) -> tuple[Agreement, ...]:
-        """Give the agreements that a member may ask these others under, in the order in which they are tried."""
+        """Give the agreements that a member may ask these others under, in the order in which they are tried.
+
+        One covers whoever is a party, and by `parents` a party's sub-members 下级成员 (A24).
+        """
         fitting = (
             each
             for each in self.agreements.values()
             if standing(each, self.agreements, on) is Standing.IN_FORCE
-            and {member, *others} <= set(each.parties)
+            and all(one in each.parties or parents.get(one) in each.parties for one in (member, *others))
             and purpose in each.purposes
             and kind in each.kinds
         )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.catalogue import Catalogue, read_catalogue
+from gateway.catalogue import Agreement, Catalogue, read_catalogue
 from gateway.kinds.row import Kind
 from gateway.model.codes import BundleStage
 from keys.directory import Directory, Stop
@@ -47,6 +47,20 @@ def is_behind(charter: Charter, now: datetime) -> bool:
 def stage_of(charter: Charter, now: datetime) -> BundleStage:
     """Say how current the directory is that something is decided by; whether it may be used at all is asked before."""
     return BundleStage.NORMAL if now < charter.directory.expire_time else BundleStage.DEGRADED
+
+
+def covers(directory: Directory, agreement: Agreement, member: str) -> bool:
+    """Say whether an agreement covers a member: a party, or a sub-member 下级成员 of one (A24)."""
+    return member in agreement.parties or directory.member(member).parent in agreement.parties
+
+
+def with_sub_members(directory: Directory, members: Iterable[str]) -> tuple[str, ...]:
+    """Name members, each with its sub-members behind it, once: they decide apart, so that each must be asked (U4).
+
+    Also one that is suspended: its silence is named, so that nothing of its parent's region looks clean without it.
+    """
+    below = {each: [row.id for row in directory.members if row.parent == each] for each in members}
+    return tuple(dict.fromkeys(each for member, subs in below.items() for each in (member, *subs)))
 
 
 def divisions(charter: Charter) -> Mapping[str, tuple[str, ...]]:

@@ -27,6 +27,8 @@ class Limits:
     deadline: int = 5
     attempts: int = 3
     in_flight: int = 256
+    sealed_bytes: int = 1 << 20
+    relayed_per_second: int = 1_000
     intent_age: int = 300
     authorisations: int = 100
     recognition_months: int = 12

@@ -5,18 +5,18 @@ with a reason), and one function turns refusals into statuses.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import grpc
 
 from gateway import wire
 from gateway.answering import Answering
 from gateway.charter import Charter
-from gateway.errors import Refused
+from gateway.errors import Refused, Unavailable
 from gateway.exchange.admit import ANY_QUESTION_BYTES, unwrap
 from gateway.model.codes import RefusalReason
 from gateway.model.signed import Reply
@@ -24,9 +24,13 @@ from gateway.peers import Context, Peers, certificate
 from gateway.statuses import guarded, reason_in, status_of
 from keys.envelope import Envelope
 from keys.errors import KeysError
-from yrdx.exchange.v1 import envelope_pb2, exchange_pb2
+from yrdx.exchange.v1 import envelope_pb2, exchange_pb2, relay_pb2
 
 SERVICE = exchange_pb2.DESCRIPTOR.services_by_name["ExchangeService"].full_name
+RELAY_SERVICE = relay_pb2.DESCRIPTOR.services_by_name["RelayService"].full_name
+RELAY_SECONDS = 30.0
+"""Longest time that a relay works on a message, whatever deadline its sender names."""
+
 STREAM_WINDOW = 8
 """Questions of one stream in work at once."""
 
@@ -137,6 +141,35 @@ class ExchangeDoor:
         except KeysError:
             return RefusalReason.KEY_NOT_VALID
         return None
+
+
+class RelayDoor:
+    """RelayService over a hub that passes on, or over a member that answers what is sealed to it."""
+
+    def __init__(self, relay: Callable[[bytes, str, float], Awaitable[bytes]], peers: Peers) -> None:
+        """Serve what gives a reply's bytes to a request's, its peer and the seconds that are left."""
+        self._relay = relay
+        self._peers = peers
+
+    def handler(self) -> Any:  # noqa: ANN401  the stubs give it no useful type
+        """Give the generic handler; without deserialisers, so that nothing is altered."""
+        return grpc.method_handlers_generic_handler(
+            RELAY_SERVICE, {"Relay": grpc.unary_unary_rpc_method_handler(self.relay)}
+        )
+
+    async def relay(self, request: bytes, context: Context) -> bytes:
+        """Give the sealed reply, or end the call with a hop's refusal or the transport's status."""
+        peer = await self._peers.name(context, "node")
+        left = cast("float | None", context.time_remaining())  # the stubs do not know that there may be none
+        seconds = RELAY_SECONDS if left is None else min(left, RELAY_SECONDS)
+        try:
+            return await guarded(self._relay(request, peer.member, seconds), context)
+        except Refused as error:
+            await context.abort_with_status(status_of(error.reason))
+            raise
+        except Unavailable as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            raise
 
 
 def _inner(request: bytes) -> bytes:

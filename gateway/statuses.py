@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from gateway import wire
-from gateway.errors import ConsentRefused, Refused
+from gateway.errors import ConsentRefused, Refused, Unavailable
 from gateway.model.answer import Refusal
 from gateway.model.codes import ConsentReason, RefusalReason
 from keys.envelope import Envelope
@@ -67,7 +67,7 @@ async def guarded(work: Awaitable[T], context: grpc.aio.ServicerContext[Any, Any
     """
     try:
         return await work
-    except (Refused, ConsentRefused):
+    except (Refused, ConsentRefused, Unavailable):
         raise
     except Exception as error:
         structlog.get_logger().error("fault", error=type(error).__name__)

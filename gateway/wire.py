@@ -36,6 +36,7 @@ from gateway.model.consent import (
     Withdrawal,
 )
 from gateway.model.question import Authorisation, Question
+from gateway.model.sealed import Sealed
 from keys.errors import KeysError
 from yrdx.exchange.v1 import (
     answer_pb2,
@@ -45,6 +46,7 @@ from yrdx.exchange.v1 import (
     exchange_pb2,
     kinds_pb2,
     question_pb2,
+    relay_pb2,
     subject_pb2,
 )
 
@@ -55,8 +57,8 @@ Put = Callable[[Any, Any], None]
 Get = Callable[[Any], Any]
 
 _FILES = (
-    *(answer_pb2, authorisation_pb2, desk_pb2, envelope_pb2),
-    *(exchange_pb2, kinds_pb2, question_pb2, subject_pb2),
+    *(answer_pb2, authorisation_pb2, desk_pb2, envelope_pb2, exchange_pb2),
+    *(kinds_pb2, question_pb2, relay_pb2, subject_pb2),
 )
 
 PAYLOAD_TYPES: dict[type[Any], str] = {
@@ -82,6 +84,7 @@ PAYLOAD_TYPES: dict[type[Any], str] = {
     Attestation: "application/vnd.yrdx.attestation.v1+proto",
     ConsentReading: "application/vnd.yrdx.consent-reading.v1+proto",
     StatusRequest: "application/vnd.yrdx.status-request.v1+proto",
+    Sealed: "application/vnd.yrdx.sealed.v1+proto",
 }
 """Every signature has its own payload type; a new meaning is a new type."""
 

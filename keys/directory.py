@@ -186,6 +186,8 @@ class Directory:
 
     def _check_owners(self) -> None:
         for member in self.members:
+            if any(each not in self._members or not self._members[each].hub for each in member.via):
+                _refuse(f"the member {member.id} is reached by way of a member that is no hub")
             if member.parent is None:
                 continue
             parent = self._members[member.parent]

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from keys import moments, suite
+from keys import moments, seal, suite
 from keys.errors import BundleMalformed
 from keys.jsontext import Place
 from keys.suite import PublicKey
@@ -72,7 +72,7 @@ class Key:
             _refuse("valid_from is not before valid_until")
         if self.suspect_from is not None and (self.revoked_time is None or self.suspect_from > self.revoked_time):
             _refuse("suspect_from stands without a revoked_time, or after it")
-        check = suite.check_sealing if self.use == SEAL else suite.check_public
+        check = seal.check_public if self.use == SEAL else suite.check_public
         check(self.suite, self.public)
 
     def valid_at(self, at: datetime) -> bool:
@@ -185,12 +185,12 @@ class Officer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A region of the federation; certificates are PEM bytes, `via` names the hubs that reach it.
+    """A region of the federation, or a hub 枢纽 that relays; certificates are PEM bytes.
 
-    What it says of itself counts until `expire_time`, the end of its own role.
-
-    Raises BundleMalformed when a key is not named by this member and its fingerprint, or an officer acts
-    for an agency that is not this member's.
+    `via` names the hubs that relay to and from a member without a route of its own. What a member says of itself counts
+    until `expire_time`, the end of its own role. Raises BundleMalformed when a key is not named by this member and its
+    fingerprint, an officer acts for an agency that is not this member's, or a hub decides, asks, or could open what it
+    relays.
     """
 
     id: str
@@ -217,6 +217,9 @@ class Member:
         for officer in self.officers:
             if officer.agency not in own:
                 _refuse(f"the officer {officer.id} acts for an agency that {self.id} does not list")
+        # A hub that could open, decide or ask would be more than a relay (threat 1).
+        if self.hub and (self.divisions or self.agencies or self.via or any(each.use == SEAL for each in self.keys)):
+            _refuse(f"the hub {self.id} has divisions, agencies, a sealing key or a hub of its own")
 
     def suspended_at(self, at: datetime) -> bool:
         """Tell whether it is suspended itself, or its own role has expired."""

@@ -38,7 +38,6 @@ class _Provider:
     open_seed: Callable[[bytes], tuple[bytes, _Sign]]
     verifies: Callable[[bytes, bytes, bytes], bool]
     check: Callable[[bytes], None]
-    check_sealing: Callable[[bytes], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,16 +125,6 @@ def check_public(suite: str, raw: bytes) -> None:
     _provider(suite).check(raw)
 
 
-def check_sealing(suite: str, raw: bytes) -> None:
-    """Return when the public key is fit to seal to (X25519, RFC 7748, for YRDX-INT-1).
-
-    Raises SuiteUnknown, and WeakKey for a wrong size, a non-canonical encoding or a point of low order: what is
-    sealed to such a point everybody reads.
-    """
-    _check_size(suite, raw)
-    _provider(suite).check_sealing(raw)
-
-
 def _provider(suite: str) -> _Provider:
     if suite not in _SUITES:
         raise SuiteUnknown(
@@ -171,16 +160,6 @@ def _ed25519_check(raw: bytes) -> None:
         raise WeakKey("the public key is no point of the main subgroup; its owner must make a new key")
 
 
-def _x25519_check(raw: bytes) -> None:
-    if int.from_bytes(raw, "little") >= _FIELD_PRIME:
-        raise WeakKey("the sealing key is not in canonical form; its owner must make a new key")
-    try:
-        # libsodium refuses a shared secret of zeros, which only points of low order give.
-        bindings.crypto_scalarmult(bytes([1]) * 32, raw)
-    except RuntimeError:
-        raise WeakKey("the sealing key is of low order; its owner must make a new key") from None
-
-
 _SUITES: Mapping[str, _Provider] = MappingProxyType(
     {
         INT_1: _Provider(
@@ -189,7 +168,6 @@ _SUITES: Mapping[str, _Provider] = MappingProxyType(
             open_seed=_ed25519_open_seed,
             verifies=_ed25519_verifies,
             check=_ed25519_check,
-            check_sealing=_x25519_check,
         ),
     },
 )

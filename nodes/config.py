@@ -20,6 +20,9 @@ _ABSENT = object()
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 """Where systemd hands credentials over to a service (LoadCredential=)."""
 
+MEMBER, HUB = "member", "hub"
+"""What a node is: a member's, or a hub that passes on what it cannot read."""
+
 DATABASE = "node.db"
 """The database in the data folder; its file of facts lies beside it."""
 
@@ -47,6 +50,7 @@ class Config:
     """A checked configuration; every path is absolute or starts at the config file's folder."""
 
     member: str
+    role: str
     data: Path
     mirrors: tuple[str, ...]
     """URLs of the bundle's mirrors, each with a slash at its end."""
@@ -175,17 +179,19 @@ class _Table:
 
 def _read(table: _Table) -> Config:
     table.close(
-        *("member", "data", "exchange_listen", "desk_listen", "metrics_listen"),
+        *("member", "role", "data", "exchange_listen", "desk_listen", "metrics_listen"),
         *("workers", "locale", "bundle", "keys", "clock"),
     )
     member = table.text("member")
     if member and not _MEMBER.fullmatch(member):
         table.fault("member", "is not a division code of six digits; correct it")
     exchange, desk = table.listen("exchange_listen", "127.0.0.1:0"), table.listen("desk_listen", "127.0.0.1:0")
-    signing, storage, leaf, passphrase, token = _keys(table.table("keys"))
+    role = table.chosen("role", MEMBER, (MEMBER, HUB))
+    signing, storage, leaf, passphrase, token = _keys(table.table("keys"), hub=role == HUB)
     mirrors, root, poll_seconds = _bundle(table.table("bundle"))
     return Config(
         member=member,
+        role=role,
         data=table.folder / table.text("data"),
         mirrors=mirrors,
         root=root,
@@ -225,15 +231,14 @@ def _mirror(text: str, table: _Table) -> str:
     return text if text.endswith("/") else f"{text}/"
 
 
-def _keys(table: _Table) -> tuple[Path, Path, Path, Path, TokenSetting | None]:
-    table.close(
-        *("folder", "signing", "storage", "leaf", "passphrase_file", "passphrase_credential"),
-        *("token_module", "token_label", "token_pin_file", "token_pin_credential"),
-    )
+def _keys(table: _Table, *, hub: bool) -> tuple[Path, Path, Path, Path, TokenSetting | None]:
+    """Read where the keys lie; a hub has none that signs or opens, and names none."""
+    own = ("signing", "storage", "token_module", "token_label", "token_pin_file", "token_pin_credential")
+    table.close("folder", *(() if hub else own), "leaf", "passphrase_file", "passphrase_credential")
     folder = table.folder / table.text("folder", "keys")
     return (
-        _first_key(table, folder),
-        table.file("storage", "storage.key", within=folder),
+        folder / "sign.key" if hub else _first_key(table, folder),
+        folder / "storage.key" if hub else table.file("storage", "storage.key", within=folder),
         table.file("leaf", "node.pem", within=folder),
         _secret(table, "passphrase"),
         _token(table),

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from gateway.charter import Charter
 from gateway.client import Identity
+from gateway.exchange.sealing import Openers
 from keys import custody
 from keys.errors import KeysError
 from keys.hardware import Token, TokenPlace
@@ -16,6 +17,7 @@ from nodes.alarms import Alarms
 from nodes.config import Config
 from nodes.keyring import SIGN, Keyring
 from nodes.leaves import Leaves
+from nodes.sealing import SealingKeys
 
 
 def open_token(config: Config) -> Token | None:
@@ -58,8 +60,14 @@ class Credentials:
         self._charter, self._clock = charter, clock
         self._keyring = open_keyring(config)
         self._leaves = Leaves(config.leaf, passphrase)
+        self._sealing = SealingKeys(config.signing_key.parent, passphrase)
         self._alarms = Alarms()
         self.ends: Mapping[str, tuple[float, int | None]] = {}
+
+    @property
+    def openers(self) -> Openers:
+        """The sealing keys that are here, by id."""
+        return self._sealing.current
 
     @property
     def leaf(self) -> Leaf:
@@ -82,6 +90,7 @@ class Credentials:
         """Notice new key files, renew the leaf when it is time, and see what ends soon."""
         charter, now = self._charter(), self._clock()
         self._keyring.poll()
+        self._sealing.poll()
         self._leaves.poll(charter, now)
         self.ends = self._alarms.poll(charter, self.leaf, now)
 

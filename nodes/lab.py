@@ -27,7 +27,7 @@ from nodes.federation.folder import read_folder
 from nodes.federation.signing import Hands, Lives, hands, sign_bundle
 from nodes.mirror import publish
 from nodes.run import STATUS
-from nodes.setup import ENTRY, Setting, init_node, read_entry
+from nodes.setup import ENTRY, Setting, init_hub, init_node, read_entry
 from nodes.trust.ceremony import hold
 from nodes.trust.published import Published
 
@@ -200,10 +200,16 @@ def build(
     now = (clock or (lambda: datetime.now(UTC)))()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     members = read_folder(federation).members
-    signing = hands(members, [name for name, row in members.items() if row.get("parent") is None])
+    signing = hands(
+        members, [name for name, row in members.items() if row.get("parent") is None and not row.get("hub")]
+    )
     chosen = replace(setting or Setting(), mirror=f"../{MIRROR}", root=f"../{ROOT}", poll_seconds=1)
     standings, lives = {}, _long_leaves(lifetimes(federation))
-    for member in members:
+    for member, row in members.items():
+        if row.get("hub"):
+            hub = init_hub(folder / member, member, lifetimes=lives, now=now, setting=chosen)
+            standings[member] = hub.standing
+            continue
         agencies = officers(federation, member)
         entry = init_node(
             folder / member,

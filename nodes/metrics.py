@@ -20,11 +20,11 @@ from yrdx.exchange.v1 import authorisation_pb2, desk_pb2
 OTHER = "OTHER"
 STORE_NOT_WRITABLE = "StoreNotWritable"
 
-_SIDES = frozenset({"answer", "ask", "consent", "desk"})
+_SIDES = frozenset({"answer", "ask", "consent", "desk", "relay"})
 _OPERATIONS = desk_pb2.DESCRIPTOR.services_by_name["DeskService"].methods_by_name
 _CONSENTS = authorisation_pb2.DESCRIPTOR.services_by_name
 _KINDS = frozenset({*KINDS, *_OPERATIONS, *(name for each in _CONSENTS.values() for name in each.methods_by_name), ""})
-_OUTCOMES = frozenset(each.value for each in OutcomeState)
+_OUTCOMES = frozenset(each.value for each in OutcomeState) | {"RELAYED"}
 _REASONS = frozenset(each.value for kind in (RefusalReason, ConsentReason) for each in kind) | {""}
 ENDING = frozenset({*USES, *ROLES, LEAF, ISSUING, AUTHORITY})
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)

@@ -18,8 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from nodes import logs
-from nodes.config import Config, read_config
-from nodes.node import Ports, RunningNode
+from nodes.config import HUB, Config, read_config
+from nodes.hub import RunningHub
+from nodes.node import RunningNode
+from nodes.ports import Ports
 from nodes.store import StoreUnusable
 
 RESTART_SECONDS = 1.0
@@ -56,7 +58,7 @@ def _alone(data: Path) -> Iterator[None]:
 
 async def _serve(config: Config, *, parent: int = 0, worker: bool = False) -> int:
     """Serve in this process; end with the parent where one is named."""
-    node = RunningNode(config, reuse_port=worker)
+    node = (RunningHub if config.role == HUB else RunningNode)(config, reuse_port=worker)
     ports = await node.start()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -10,16 +10,19 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.clocks import civil_day
-from gateway.lifetimes import Lifetimes
+from gateway.lifetimes import KeyRule, Lifetimes
 from gateway.ports import Feed
 from keys import custody, possession, suite, tls
 from keys.bodies import new_day_key
 from keys.envelope import SIGNATURE_LIMIT, to_json
+from keys.members import SEAL
+from keys.seal import opener
+from nodes.config import HUB
 from nodes.declarations import FILE, write_feeds
 from nodes.federation.compiling import Standing
 from nodes.keyring import SIGN
@@ -33,7 +36,7 @@ ENTRY = "entry.json"
 CONFIG = """\
 # One member's node. Relative paths start at this file's folder.
 member = "{member}"
-data = "data"
+{role}data = "data"
 exchange_listen = "{exchange_listen}"
 desk_listen = "{desk_listen}"
 workers = {workers}
@@ -50,6 +53,8 @@ passphrase_file = "keys/passphrase"
 [clock]
 {clock}
 """
+
+HUB_ROLE = f'role = "{HUB}"\n'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +123,48 @@ def init_node(
         FileExistsError: when the folder holds a config.
         CatalogueMalformed: when a use of keys has no rule.
     """
-    today = civil_day(now)
-    rules = {use: lifetimes.need(use, today) for use in (SIGN, "leaf", "agency", "issuing")}
+    rules = _rules(lifetimes, now, SIGN, SEAL, "leaf", "agency", "issuing")
     keys = folder / "keys"
+    passphrase, authority, issuing = _certify(keys, member, now, rules)
+    custody.save_secret(keys / "storage.key", new_day_key(), passphrase, work=work)
+    signer = suite.signer(_seed(keys, SIGN, member, passphrase, work), owner=member)
+    opens = opener(_seed(keys, SEAL, member, passphrase, work), owner=member)
+    officers = _agencies(folder, member, agencies, issuing, now, rules["agency"].life_days, work)
+    write_feeds(folder / FILE, feeds)
+    _config(folder, member, setting)
+    start = now.replace(microsecond=0) - BACKDATE
+    standing = replace(
+        _standing(setting, authority, issuing),
+        keys=tuple(
+            key_row(key, use, start, start + timedelta(days=rules[use].life_days))
+            for use, key in ((SIGN, signer), (SEAL, opens))
+        ),
+        officers={name: _text(each.public) for name, each in officers.items()},
+    )
+    proofs = prove([(SIGN, signer), *((DESK, each) for each in officers.values())])
+    return Entry(member=member, standing=standing, proofs=proofs)
+
+
+def init_hub(folder: Path, member: str, *, lifetimes: Lifetimes, now: datetime, setting: Setting) -> Entry:
+    """Make a hub's folder: certificates and a config. It has no key that signs or opens, no agency and no feed.
+
+    Raises:
+        CustodyError, FileExistsError, CatalogueMalformed: as `init_node`.
+    """
+    _, authority, issuing = _certify(folder / "keys", member, now, _rules(lifetimes, now, "leaf", "issuing"))
+    _config(folder, member, setting, role=HUB_ROLE)
+    return Entry(member=member, standing=_standing(setting, authority, issuing))
+
+
+def _rules(lifetimes: Lifetimes, now: datetime, *uses: str) -> Mapping[str, KeyRule]:
+    today = civil_day(now)
+    return {use: lifetimes.need(use, today) for use in uses}
+
+
+def _certify(
+    keys: Path, member: str, now: datetime, rules: Mapping[str, KeyRule]
+) -> tuple[bytes, tls.Issuer, tls.Issuer]:
+    """Make the passphrase, the CA, the issuing CA and the node's leaf."""
     keys.mkdir(mode=0o700, parents=True, exist_ok=True)
     passphrase = _passphrase(keys / "passphrase")
     authority = tls.make_ca(member, now=now)
@@ -131,27 +175,23 @@ def init_node(
     days = rules["leaf"].life_days
     leaf = issuing.issue_leaf(member=member, role="node", name="node-1", now=now, days=days)
     custody.save_leaf(keys / "node.pem", leaf, passphrase)
-    custody.save_secret(keys / "storage.key", new_day_key(), passphrase, work=work)
-    signer = _first_key(keys / "sign.key", member, passphrase, work)
-    officers = _agencies(folder, member, agencies, issuing, now, rules["agency"].life_days, work)
-    write_feeds(folder / FILE, feeds)
-    _config(folder, member, setting)
-    start = now.replace(microsecond=0) - BACKDATE
-    standing = Standing(
+    return passphrase, authority, issuing
+
+
+def _standing(setting: Setting, authority: tls.Issuer, issuing: tls.Issuer) -> Standing:
+    return Standing(
         endpoint=None if setting.exchange_listen.endswith(":0") else setting.exchange_listen,
         ca_certificates=(authority.certificate_pem.decode(),),
         issuing_certificates=(issuing.certificate_pem.decode(),),
-        keys=(key_row(signer, SIGN, start, start + timedelta(days=rules[SIGN].life_days)),),
-        officers={name: _text(each.public) for name, each in officers.items()},
     )
-    proofs = prove([(SIGN, signer), *((DESK, each) for each in officers.values())])
-    return Entry(member=member, standing=standing, proofs=proofs)
 
 
-def _first_key(path: Path, member: str, passphrase: bytes, work: custody.Work) -> suite.Signer:
+def _seed(keys: Path, use: str, member: str, passphrase: bytes, work: custody.Work) -> bytes:
+    """Make the first key of a use and its file."""
     seed = suite.generate_seed()
-    custody.save_seed(path, seed, passphrase, owner=member, suite=suite.INT_1, work=work)
-    return suite.signer(seed, owner=member)
+    path = keys / f"{use}.key"
+    custody.save_seed(path, seed, passphrase, owner=member, suite=suite.INT_1, use=use, work=work)
+    return seed
 
 
 def _passphrase(path: Path) -> bytes:
@@ -188,7 +228,7 @@ def _text(octets: bytes) -> str:
     return base64.b64encode(octets).decode()
 
 
-def _config(folder: Path, member: str, setting: Setting) -> None:
+def _config(folder: Path, member: str, setting: Setting, *, role: str = "") -> None:
     values = {name: getattr(setting, name) for name in setting.__slots__}
     with (folder / "node.toml").open("x", encoding="utf-8") as file:
-        file.write(CONFIG.format(member=member, **values))
+        file.write(CONFIG.format(member=member, role=role, **values))

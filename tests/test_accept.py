@@ -142,6 +142,7 @@ HEADS: dict[str, tuple[dict[str, Any], str]] = {
     "answerer_member": ({"answerer_member": ZHEJIANG}, "answer by another member"),
     "agreement_id": ({"agreement_id": "OTHER"}, "another agreement"),
     "pair_sequence": ({"pair_sequence": 4}, "another running number"),
+    "of a sub-member that it is not": ({"answered_by": "320500"}, "said to be of another sub-member"),
     "answered before asked": ({"answer_time": AGO - TICK, "as_of_time": AGO - TICK}, "answer time out of range"),
     "answered in the future": ({"answer_time": NOW + SKEW + TICK}, "answer time out of range"),
     "facts of the future": ({"as_of_time": NOW + TICK}, "times in disorder"),

@@ -43,7 +43,9 @@ DOORS = (
     "gateway.desk",
     "gateway.federation",
     "gateway.fetching",
+    "gateway.hops",
     "gateway.peers",
+    "gateway.relay",
     "gateway.server",
     "gateway.statuses",
 )
@@ -51,9 +53,10 @@ DOORS = (
 # Where each third-party package is at home. The tests and the bench may use them all.
 GRPC_DOORS = (
     "gateway.accounts_door",
-    *("gateway.client", "gateway.consents", "gateway.desk", "gateway.peers", "gateway.server", "gateway.statuses"),
+    *("gateway.client", "gateway.consents", "gateway.desk", "gateway.hops", "gateway.peers", "gateway.server"),
+    "gateway.statuses",
 )
-GRPC_HOMES = (*GRPC_DOORS, "nodes.node", "nodes.cli")
+GRPC_HOMES = (*GRPC_DOORS, "nodes.hub", "nodes.listening", "nodes.node", "nodes.cli")
 HOMES: dict[str, tuple[str, ...]] = {
     "nacl": ("keys",),
     "pkcs11": ("keys.hardware",),

@@ -29,7 +29,7 @@ from nodes.bundle.following import JITTER, QUICK_SECONDS, BundleMissing, Followi
 from nodes.bundle.stops import STOPS, TYPE, OwnStop, StopsRefused, lifted, stopped, write_stops
 from nodes.federation.signing import Hands, Lives, sign_bundle
 from nodes.mirror import archive_path, publish
-from nodes.node import WATCH_SECONDS
+from nodes.polling import WATCH_SECONDS
 
 DAY = timedelta(days=1)
 ROOT = root_of(MEMBERS)

@@ -52,6 +52,7 @@ def test_defaults_and_relative_paths(folder: Path) -> None:
     """Relative paths start at the config's folder, key files at the keys' folder, and the rest has defaults."""
     assert read_config(written(folder, GOOD)) == Config(
         member="310000",
+        role="member",
         data=folder / "data",
         mirrors=(f"{folder.parent.as_uri()}/mirror/", "https://example.org/yrdx/"),
         root=folder / "../root.json",

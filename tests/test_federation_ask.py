@@ -326,8 +326,8 @@ def other_key(document: Document) -> None:
     """Publish a key that the member does not hold."""
     signer = suite.signer(suite.generate_seed(), owner=SILENCED)
     (row,) = (each for each in document["members"] if each["id"] == SILENCED)
-    (key,) = row["keys"]
-    row["keys"] = [{**key, "id": signer.id, "public": base64.b64encode(signer.public).decode()}]
+    key, *others = row["keys"]
+    row["keys"] = [{**key, "id": signer.id, "public": base64.b64encode(signer.public).decode()}, *others]
 
 
 def suspend(document: Document) -> None:

@@ -21,7 +21,7 @@ from gateway.uscc import defect, is_sample
 from keys import jsontext, suite
 from keys.directory import Directory
 from nodes.federation import REFERENCE, Standing, document, feeds, officers, read_folder, sections
-from nodes.federation.folder import DISTRICTS
+from nodes.federation.folder import WIDER
 
 ISSUED = datetime(2026, 11, 20, tzinfo=UTC)
 TODAY = date(2026, 11, 20)
@@ -408,20 +408,14 @@ def test_days_may_be_written_as_toml_days(tmp_path: Path) -> None:
     assert found[-1]["valid_from"] == "2026-01-01"
 
 
-def test_districts_join_under_their_provinces_and_agree_for_themselves(tmp_path: Path) -> None:
-    """Laid over the reference they are members: signed under their parents, and parties by their own officers."""
-    for folder in (REFERENCE, DISTRICTS):
-        for path in folder.glob("*.toml"):
-            shutil.copy(path, tmp_path / f"{folder.name}-{path.name}")
-    found = directory(tmp_path)
+def test_sub_members_join_under_their_provinces_and_agree_for_themselves() -> None:
+    """The wider sample is signed under their parents, and its agreements by the parties' own officers."""
+    found = directory(WIDER)
     parents = {each.id: each.parent for each in found.members if each.parent}
-    assert parents == {
-        "310118": "310000", "310107": "310000", "340500": "340000", "341200": "340000", "341100": "340000",
-        "341000": "340000",
-    }  # fmt: skip
+    assert parents == {"310118": "310000", "310107": "310000", "340500": "340000"}
     homes = {each: found.home_of(each) for each in ("310107", "310115", "340503", "340111")}
     assert [home.id for home in homes.values() if home] == ["310107", "310000", "340500", "340000"]
     signed = {each.name: each.signed_by for each in found.roles}
     assert all(key.startswith("310107/officer/") for key in signed["members-310107"])
     putuo = [each for each in read_catalogue(found.sections).agreements.values() if each.id.startswith("PUTUO-")]
-    assert {each.parties for each in putuo} == {("310107", each) for each in ("340500", "341200", "341100", "341000")}
+    assert {each.parties for each in putuo} == {("310107", each) for each in ("340500", "340000")}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys import errors, suite
+from keys import errors, seal, suite
 from keys.suite import INT_1, PublicKey
 
 VECTORS: dict[str, Any] = json.loads(
@@ -70,17 +70,17 @@ LOW_ORDER = (
 def test_refuses_unfit_sealing_keys(point: int) -> None:
     """Points of low order, and second forms of any point, are never registered to seal to."""
     with pytest.raises(errors.WeakKey):
-        suite.check_sealing(INT_1, point.to_bytes(32, "little"))
+        seal.check_public(INT_1, point.to_bytes(32, "little"))
 
 
 def test_takes_the_published_sealing_key_and_no_other_size() -> None:
     """RFC 7748, section 6.1: Alice's public key is fit; a byte less, or another suite, is not."""
     public = bytes.fromhex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
-    suite.check_sealing(INT_1, public)
+    seal.check_public(INT_1, public)
     with pytest.raises(errors.WeakKey):
-        suite.check_sealing(INT_1, public[:-1])
+        seal.check_public(INT_1, public[:-1])
     with pytest.raises(errors.SuiteUnknown):
-        suite.check_sealing("YRDX-SM-1", public)
+        seal.check_public("YRDX-SM-1", public)
 
 
 @needs_shared

@@ -15,8 +15,6 @@ from gateway.errors import CatalogueMalformed, Refused
 from gateway.exchange.intend import choose_agreement
 from gateway.model.codes import RefusalReason as R
 from gateway.precedence import Standing, end_of, ranked, standing
-from nodes.federation.compiling import document
-from nodes.federation.folder import DISTRICTS, REFERENCE, read_folder
 
 Rows = dict[str, dict[str, Any]]
 FOUR: dict[str, Any] = {**sections()["agreements"][0], "id": "FOUR", "precedence": 100}
@@ -127,17 +125,3 @@ def test_the_order_does_not_hang_on_the_order_of_rows(rows: list[dict[str, Any]]
     assert [each.id for each in ranked(held.values(), named=named)] == (
         ["ZONE", "NEAR", "PAIR", "FOUR"] if named else ["ZONE", "FOUR", "PAIR", "NEAR"]
     )
-
-
-def test_districts_and_cities_agree_among_themselves() -> None:
-    """Putuo with Ma'anshan, Fuyang, Chuzhou and Huangshan: laid over the reference, each within its province."""
-    folder = read_folder(REFERENCE, DISTRICTS)
-    putuo = [row for row in folder.rows("agreements") if row["id"].startswith("PUTUO-")]
-    assert {row["parties"][1] for row in putuo} == {"340500", "341200", "341100", "341000"}
-    assert {row["parties"][0] for row in putuo} == {"310107"}
-    for row in folder.rows("members"):
-        parent = folder.members.get(row.get("parent", ""), {"divisions": row["divisions"]})
-        assert all(each.startswith(tuple(parent["divisions"])) for each in row["divisions"])
-    held = read_catalogue({**document(REFERENCE, {}), "agreements": folder.rows("agreements")}).agreements
-    assert {each.parent for each in held.values() if each.id.startswith("PUTUO-")} == {"YRD-4-2026"}
-    assert held["PUTUO-MAS-2026"].covers_area("340503")

@@ -171,6 +171,8 @@ def _check_head(answer: Answer, signed: Signed, charter: Charter, now: datetime)
     header, skew = signed.question.header, timedelta(seconds=charter.catalogue.limits.clock_skew)
     _check(answer.question_digest == signed.digest, "answer to another question")
     _check(answer.answerer_member == header.answerer_member, "answer by another member")
+    sub_member = header.answerer_member if charter.directory.member(header.answerer_member).parent else ""
+    _check(answer.answered_by == sub_member, "said to be of another sub-member")
     _check(answer.agreement_id == header.agreement_id, "another agreement")
     _check(answer.pair_sequence == header.pair_sequence, "another running number")
     _check(header.asked_time - skew <= answer.answer_time <= now + skew, "answer time out of range")

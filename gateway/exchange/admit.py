@@ -13,10 +13,12 @@ from gateway import carriers, wire
 from gateway.charter import Charter, is_behind
 from gateway.errors import Refused
 from gateway.exchange.permit import Permit, permit
+from gateway.exchange.routing import routing_of
 from gateway.kinds import kind_of
 from gateway.limits import DIGEST_BYTES, ID_BYTES
 from gateway.model.codes import RefusalReason
 from gateway.model.question import Question, QuestionHeader
+from gateway.model.sealed import Routing
 from keys.directory import Directory, Stage
 from keys.envelope import Envelope, open_envelope
 from keys.errors import (
@@ -101,8 +103,10 @@ def unwrap(request: bytes) -> Envelope:
         raise Refused(RefusalReason.MALFORMED) from error
 
 
-def authenticate(request: bytes, *, peer: str, charter: Charter, now: datetime) -> Genuine:
-    """Steps 1 to 8: the question is genuine, for this node, and fresh.
+def authenticate(
+    request: bytes, *, peer: str, charter: Charter, now: datetime, routing: Routing | None = None
+) -> Genuine:
+    """Steps 1 to 8: the question is genuine, for this node, and fresh; `routing` is of the sealed layer it came in.
 
     Raises:
         Refused: with the reason of the first check that fails.
@@ -123,9 +127,9 @@ def authenticate(request: bytes, *, peer: str, charter: Charter, now: datetime) 
         raise Refused(RefusalReason.MALFORMED) from error
     header = question.header
     _check_form(header)
-    # 6 peer is the signer; relays are refused until the directory can allow one
+    # 6 peer is the signer, or a relay that was allowed for it and that the signer has named
     signers = {directory.key_owner(key_id) for key_id in opened.key_ids}
-    if signers != {header.asker_member} or peer != header.asker_member or header.relays:
+    if signers != {header.asker_member} or not _came_by(header, peer, routing):
         raise Refused(RefusalReason.BAD_SIGNATURE)
     if header.suite not in directory.suites:
         raise Refused(RefusalReason.KEY_NOT_VALID)
@@ -136,6 +140,13 @@ def authenticate(request: bytes, *, peer: str, charter: Charter, now: datetime) 
         raise Refused(RefusalReason.WRONG_AUDIENCE)
     _check_fresh(header, charter, now)
     return Genuine(question=question, envelope=envelope, digest=opened.digest, verified=_VERIFIED)
+
+
+def _came_by(header: QuestionHeader, peer: str, routing: Routing | None) -> bool:
+    """Say whether the question came the way that it says; `sealing.check_outer` has looked at a relay."""
+    if routing is None:
+        return peer == header.asker_member and not header.relays
+    return routing == routing_of(header)
 
 
 def reason_for(error: KeysError) -> RefusalReason:

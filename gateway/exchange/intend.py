@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from gateway import wire
 from gateway.catalogue import Agreement, Consent, Purpose
-from gateway.charter import Charter, is_behind
+from gateway.charter import Charter, covers, is_behind, with_sub_members
 from gateway.clocks import civil_day
 from gateway.errors import Refused
 from gateway.exchange.admit import is_stale, reason_for
@@ -219,7 +219,12 @@ def choose_agreement(intent: Intent, kind: str, charter: Charter, now: datetime)
     if any(each not in {row.id for row in charter.directory.members} for each in intent.members):
         raise Refused(RefusalReason.UNKNOWN_MEMBER)
     fitting = charter.catalogue.agreements_for(
-        purpose=intent.purpose, kind=kind, member=charter.me, on=civil_day(now), others=intent.members
+        purpose=intent.purpose,
+        kind=kind,
+        member=charter.me,
+        on=civil_day(now),
+        others=intent.members,
+        parents={each.id: each.parent for each in charter.directory.members},
     )
     agency = charter.directory.agency(intent.agency)
     for each in fitting:
@@ -229,12 +234,17 @@ def choose_agreement(intent: Intent, kind: str, charter: Charter, now: datetime)
 
 
 def choose_members(intent: Intent, inquiry: Inquiry, charter: Charter) -> tuple[str, ...]:
-    """Give the members named, or every party of the agreement.
+    """Give the members named, or every party of the agreement, each with its sub-members.
 
     Raises:
-        Refused: NO_AGREEMENT when there is none, or a member named is no party.
+        Refused: NO_AGREEMENT when there is none, or it does not cover a member named.
     """
     agreement = charter.catalogue.agreements.get(inquiry.agreement_id)
-    if agreement is None or not set(intent.members) <= set(agreement.parties):
+    if agreement is None or not _covers_all(agreement, intent, charter):
         raise Refused(RefusalReason.NO_AGREEMENT)
-    return tuple(dict.fromkeys(intent.members)) or agreement.parties
+    return with_sub_members(charter.directory, intent.members or agreement.parties)
+
+
+def _covers_all(agreement: Agreement, intent: Intent, charter: Charter) -> bool:
+    known = {row.id for row in charter.directory.members}
+    return all(each in known and covers(charter.directory, agreement, each) for each in intent.members)

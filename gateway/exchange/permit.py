@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from gateway import authorisation, uscc
 from gateway.catalogue import Agreement, ApplicationItem, Consent, Purpose
-from gateway.charter import Charter
+from gateway.charter import Charter, covers
 from gateway.clocks import civil_day
 from gateway.errors import Refused
 from gateway.kinds import kind_of
@@ -172,8 +172,8 @@ def check_agreement(header: QuestionHeader, kind: Kind, charter: Charter, today:
         Refused: NO_AGREEMENT, SUSPENDED or NOT_IN_SCOPE.
     """
     agreement = charter.catalogue.agreements.get(header.agreement_id)
-    parties = {header.asker_member, header.answerer_member}
-    if agreement is None or not parties <= set(agreement.parties):
+    ends = (header.asker_member, header.answerer_member)
+    if agreement is None or not all(covers(charter.directory, agreement, each) for each in ends):
         raise Refused(RefusalReason.NO_AGREEMENT)
     stands = standing(agreement, charter.catalogue.agreements, today)
     if stands is not Standing.IN_FORCE:

@@ -14,9 +14,9 @@ from nodes.cli import documents, health_tables
 from nodes.cli.reports import checked_config
 from nodes.cli.session import INCOMPLETE, Ended, SpeakingGroup, option, session
 from nodes.config import ConfigError
-from nodes.federation import REFERENCE, feeds, lifetimes, officers
+from nodes.federation import REFERENCE, feeds, is_hub, lifetimes, officers
 from nodes.health import read_health
-from nodes.setup import ENTRY, Setting, init_node
+from nodes.setup import ENTRY, Entry, Setting, init_hub, init_node
 
 
 @click.group("node", cls=SpeakingGroup, help="help.node")
@@ -35,19 +35,27 @@ def init(*, folder: Path, member: str, federation: Path, exchange_listen: str, d
     """Make keys, certificates, officers' keys, the declaration of feeds and a config; nothing is overwritten."""
     setting = Setting(exchange_listen=exchange_listen, desk_listen=desk_listen, workers=workers)
     try:
-        entry = init_node(
-            folder,
-            member,
-            agencies=officers(federation, member),
-            feeds=feeds(federation, member),
-            lifetimes=lifetimes(federation),
-            now=datetime.now(UTC),
-            setting=setting,
-        )
+        entry = _made(folder, member, federation, setting)
     except (OSError, KeysError, GatewayError) as error:
         raise Ended("node.not_made", why=_why(error)) from error
     (folder / ENTRY).write_text(entry.to_json(), encoding="utf-8")
     click.echo(session().words.say("node.made", folder=str(folder), entry=ENTRY))
+
+
+def _made(folder: Path, member: str, federation: Path, setting: Setting) -> Entry:
+    now = datetime.now(UTC)
+    rules = lifetimes(federation)
+    if is_hub(federation, member):
+        return init_hub(folder, member, lifetimes=rules, now=now, setting=setting)
+    return init_node(
+        folder,
+        member,
+        agencies=officers(federation, member),
+        feeds=feeds(federation, member),
+        lifetimes=rules,
+        now=now,
+        setting=setting,
+    )
 
 
 @node.command("serve", help="help.node_serve")

@@ -110,6 +110,15 @@ def officers(folder: Path, member: str) -> Mapping[str, tuple[str, ...]]:
     return named
 
 
+def is_hub(folder: Path, member: str) -> bool:
+    """Tell whether a member only relays.
+
+    Raises:
+        CatalogueMalformed: when there is no such member.
+    """
+    return bool(entry(read_folder(folder).members, member, "members").get("hub"))
+
+
 def _sections(folder: Folder) -> dict[str, Any]:
     found: dict[str, Any] = {name: list(folder.rows(name)) for name in _AS_THEY_STAND}
     items = [*_items(folder), *folder.rows("applications")]

@@ -1,7 +1,8 @@
 """Reads the TOML files of a federation's folder as one set of tables.
 
 A further file adds rows to the lists and names to the tables of the others: a new member is new data, not new
-code. What the rows mean, the compiler and the catalogue's reader decide.
+code. A folder that says `base` begins with the tables of that folder, and `[changes.members.340000]` sets fields of one
+of its rows. What the rows mean, the compiler and the catalogue's reader decide.
 """
 
 import tomllib
@@ -16,8 +17,10 @@ from gateway.errors import CatalogueMalformed
 
 REFERENCE = Path(__file__).resolve().parent
 """The folder of the reference federation of four regions."""
-DISTRICTS = REFERENCE / "districts"
-"""Sub-members and their agreements, to be laid over the reference."""
+WIDER = REFERENCE / "wider"
+"""The reference with a hub, sub-members and their agreements."""
+
+BASE, CHANGES = "base", "changes"
 
 Row = Mapping[str, Any]
 
@@ -66,19 +69,38 @@ def entry(table: Mapping[str, Any], name: str, place: str) -> Any:  # noqa: ANN4
     return table[name]
 
 
-def read_folder(folder: Path, *over: Path) -> Folder:
-    """Read and merge the TOML files of a folder, and of those laid over it.
+def read_folder(folder: Path) -> Folder:
+    """Read and merge the TOML files of a folder, and of the folder that it widens.
 
     Raises:
-        CatalogueMalformed: for a file that is no TOML, or a name that two files use for different things.
+        CatalogueMalformed: for a file that is no TOML, a name that two files use for different things, or a change of a
+            row that is in none.
     """
     tables: dict[str, Any] = {}
-    for path in (path for each in (folder, *over) for path in sorted(each.glob("*.toml"))):
-        for name, value in _read(path).items():
-            _merge(tables, name, value, path.name)
-    if not tables:
-        raise CatalogueMalformed(f"federation: {folder.name} holds no TOML file; name a federation's folder")
+    _add(folder, tables)
+    for name, changes in tables.pop(CHANGES, {}).items():
+        tables[name] = _changed(name, tables.get(name, []), changes)
     return Folder(tables=tables)
+
+
+def _add(folder: Path, tables: dict[str, Any]) -> None:
+    paths = sorted(folder.glob("*.toml"))
+    if not paths:
+        raise CatalogueMalformed(f"federation: {folder.name} holds no TOML file; name a federation's folder")
+    for path in paths:
+        found = _read(path)
+        base = found.pop(BASE, "")
+        if base:
+            _add(folder / base, tables)
+        for name, value in found.items():
+            _merge(tables, name, value, path.name)
+
+
+def _changed(name: str, rows: list[dict[str, Any]], changes: Row) -> list[dict[str, Any]]:
+    by_id = {row["id"]: row for row in rows}
+    for each in changes:
+        entry(by_id, each, f"{CHANGES} {name}")
+    return [{**row, **changes.get(row["id"], {})} for row in rows]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,0 +1,130 @@
+"""A relayed `Ask` beside a direct one of the same run: the same question to the same facts, with and without a hub."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.exchanges import (
+    ASKER,
+    BATCH,
+    IN_FLIGHT,
+    ORIGIN,
+    ROUNDS,
+    Client,
+    Scale,
+    channel,
+    leaf,
+    open_budget,
+    storage_key,
+)
+from bench.measures import Round, Row, one_round, row
+from bench.populations import fill
+from gateway.answering import Event
+from gateway.client import RemoteMember
+from gateway.errors import Unavailable
+from gateway.hops import RemoteHop
+from gateway.relay import Post, RelayedMember, Ring
+from keys import custody
+from nodes.config import DATABASE
+from nodes.federation import REFERENCE, feeds
+from nodes.lab import Lab, build
+from nodes.sealing import SealingKeys
+from nodes.store import Store
+
+RELAYS = ("ask_relayed",)
+HUB = "900000"
+WAIT_SECONDS = 30.0
+SUBJECTS = 20_000
+WITH_HUB = f"""
+base = "{REFERENCE}"
+
+[[members]]
+id = "{HUB}"
+name = {{ zh = "枢纽", en = "Hub" }}
+divisions = []
+hub = true
+
+[changes.members.{ORIGIN}]
+via = ["{HUB}"]
+"""
+
+
+class RelayedClient(Client):
+    """The same client, which reaches the origin by way of the hub."""
+
+    def __init__(self, lab: Lab, subjects: int) -> None:
+        """Hold the asker's sealing keys besides, and a channel to the hub."""
+        super().__init__(lab, subjects)
+        keys = lab.home(ASKER) / "keys"
+        openers = SealingKeys(keys, custody.read_passphrase(keys / "passphrase")).current
+        post = Post(
+            charter=lambda: self._charter,
+            clock=lambda: datetime.now(UTC),
+            ticks=time.monotonic,
+            observe=_forget,
+        )
+        ring = Ring(signer=lambda: self._signer, openers=lambda: openers)
+        self._member = RelayedMember(RemoteHop(RemoteMember(channel(lab, HUB, leaf(keys, "node.pem")))), post, ring)
+
+
+def _forget(_event: Event) -> None:
+    """Keep no events."""
+
+
+async def relays(folder: Path, scale: Scale, say: Callable[[str], None]) -> list[Row]:
+    """Run rounds of both, one beside the other."""
+    subjects = scale.of(SUBJECTS, BATCH)
+    wide = folder / "federation"
+    wide.mkdir(parents=True)
+    (wide / "hub.toml").write_text(WITH_HUB, encoding="utf-8")
+    straight = _lab(folder / "straight", REFERENCE, subjects, say)
+    by_hub = _lab(folder / "by_hub", wide, subjects, say)
+    straight.start(ORIGIN)
+    by_hub.start(ORIGIN, HUB)
+    try:
+        calls, relayed = scale.of(2_000, 40), RelayedClient(by_hub, subjects)
+        say(f"ask_relayed: {ROUNDS} rounds of {calls} calls, {IN_FLIGHT} in flight, each after direct ones")
+        await _reachable(relayed)
+        return [await _measured(Client(straight, subjects), relayed, calls)]
+    finally:
+        straight.stop()
+        by_hub.stop()
+
+
+async def _reachable(client: Client) -> None:
+    """Wait until the hub has taken the directory that says where the origin is."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            try:
+                return await client.ask(0)
+            except Unavailable:
+                await asyncio.sleep(0.1)
+
+
+def _lab(folder: Path, federation: Path, subjects: int, say: Callable[[str], None]) -> Lab:
+    lab = build(folder, federation=federation)
+    lab.edits.append(open_budget)
+    say(f"{ORIGIN}: loading {subjects} subjects")
+    store = Store.open(lab.config(ORIGIN).data / DATABASE, storage_key(lab, ORIGIN))
+    with store.loading() as loading:
+        fill(loading, feeds(REFERENCE, ORIGIN), subjects, datetime.now(UTC))
+    store.close()
+    return lab
+
+
+async def _measured(straight: Client, by_hub: Client, calls: int) -> Row:
+    mine: list[Round] = []
+    ratios = []
+    for client in (straight, by_hub):
+        await one_round(client.ask, max(10, calls // 10), IN_FLIGHT)
+    for _ in range(ROUNDS):
+        direct = await one_round(straight.ask, calls, IN_FLIGHT)
+        mine.append(await one_round(by_hub.ask, calls, IN_FLIGHT))
+        ratios.append(mine[-1].rate / direct.rate)
+    return replace(row("ask_relayed", mine), ratio_to_direct=round(statistics.median(ratios), 3))

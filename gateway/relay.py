@@ -1,0 +1,221 @@
+"""By way of a relay: the hub that passes sealed messages on, the member that answers them, and the one that asks.
+
+A hub checks the outer layer and how often a peer comes, may try again, alters nothing, keeps nothing, and holds no key
+that opens what it passes on (protocol section 6, threats 1 and 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from gateway.answering import Answering, Event
+from gateway.carriers import read_header, read_request
+from gateway.charter import Charter
+from gateway.errors import Refused, Unavailable
+from gateway.exchange.routing import routing_of
+from gateway.exchange.sealing import OUTER_BYTES, Openers, check_outer, open_reply, seal, sealing_key, unseal
+from gateway.model.codes import RefusalReason
+from gateway.model.sealed import Routing, Sealed
+from gateway.model.signed import Reply
+from keys.suite import Signer
+
+REPLY_REJECTED = "DATA_LOSS"
+"""The status under which an asker counts a sealed reply that does not verify: it is silence."""
+
+
+class Hop(Protocol):
+    """The next node on the way."""
+
+    async def relay(self, request: bytes, seconds: float) -> bytes:
+        """Give the bytes of a RelayResponse to those of a RelayRequest.
+
+        Raises:
+            Refused: when the hop refuses it.
+            Unavailable: when it cannot be reached in time.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """What whoever seals, opens or passes on has at hand; `charter` may change between messages."""
+
+    charter: Callable[[], Charter]
+    clock: Callable[[], datetime]
+    ticks: Callable[[], float]
+    observe: Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """A member's own keys for sealed messages: one signs the outer layer, several may open."""
+
+    signer: Callable[[], Signer]
+    openers: Callable[[], Openers]
+
+
+class Hub:
+    """Passes sealed messages on to the next hop, and their replies back."""
+
+    def __init__(self, post: Post, hop: Callable[[str], Hop | None]) -> None:
+        """Start with nothing counted; `hop` gives a node by the id of its member."""
+        self._post = post
+        self._hop = hop
+        self._pace: dict[str, tuple[float, float]] = {}
+
+    async def relay(self, request: bytes, peer: str, seconds: float) -> bytes:
+        """Pass a message on within so many seconds.
+
+        Raises:
+            Refused: with the reason of the first check that fails, here or at the next hop.
+            Unavailable: when nothing came back in time.
+        """
+        started, outcome = self._post.ticks(), ("FAILED", "")
+        routing: Routing | None = None
+        try:
+            self._check_pace(peer)
+            sealed = self._checked(request, peer)
+            routing = sealed.routing
+            reply = await self._pass_on(request, sealed, started + seconds)
+            outcome = ("RELAYED", "")
+        except Refused as error:
+            outcome = ("REFUSED", error.reason.value)
+            raise
+        except Unavailable as error:
+            outcome = ("UNAVAILABLE", str(error))
+            raise
+        finally:
+            self._observe(peer, routing, outcome, started)
+        return reply
+
+    def _check_pace(self, peer: str) -> None:
+        """Take a token from the peer's bucket, which a second fills: one peer's flood is not another's (threat 16)."""
+        most = float(self._post.charter().catalogue.limits.relayed_per_second)
+        now = self._post.ticks()
+        left, then = self._pace.get(peer, (most, now))
+        left = min(most, left + (now - then) * most)
+        enough = left >= 1
+        self._pace[peer] = (left - enough, now)
+        if not enough:
+            raise Refused(RefusalReason.OVERLOADED)
+
+    def _checked(self, request: bytes, peer: str) -> Sealed:
+        charter = self._post.charter()
+        sealed = check_outer(request, peer=peer, charter=charter, now=self._post.clock())
+        if sealed.routing.recipient_member == charter.me:  # a hub answers nothing
+            raise Refused(RefusalReason.WRONG_AUDIENCE)
+        return sealed
+
+    async def _pass_on(self, request: bytes, sealed: Sealed, ends: float) -> bytes:
+        """Try the next hop twice at most: the same bytes are safe to send again."""
+        charter, hops = self._post.charter(), sealed.routing.hops
+        following = hops[hops.index(charter.me) + 1]
+        hop = self._hop(following)
+        if hop is None:
+            raise Unavailable("NO_ENDPOINT")
+        try:
+            reply = await hop.relay(request, ends - self._post.ticks())
+        except Unavailable:
+            left = ends - self._post.ticks()
+            if left <= 0:
+                raise
+            reply = await hop.relay(request, left)
+        return self._checked_reply(reply, following, sealed)
+
+    def _checked_reply(self, reply: bytes, peer: str, sealed: Sealed) -> bytes:
+        charter = self._post.charter()
+        most = charter.catalogue.limits.sealed_bytes + OUTER_BYTES
+        try:
+            found = check_outer(reply, peer=peer, charter=charter, now=self._post.clock(), most=most)
+        except Refused as error:
+            raise Unavailable(REPLY_REJECTED) from error
+        if found.routing != sealed.routing.back(found.routing.send_time):
+            raise Unavailable(REPLY_REJECTED)
+        return reply
+
+    def _observe(self, peer: str, routing: Routing | None, outcome: tuple[str, str], started: float) -> None:
+        self._post.observe(
+            Event(
+                side="relay",
+                peer=peer,
+                kind="",
+                outcome=outcome[0],
+                reason=outcome[1],
+                question_id=routing.question_id.hex() if routing else "",
+                seconds=self._post.ticks() - started,
+            )
+        )
+
+
+class SealedAnswering:
+    """Answers sealed questions: opens, answers as any other question, and seals the reply to the asker."""
+
+    def __init__(self, answering: Answering, post: Post, ring: Ring) -> None:
+        """Answer by way of an answering node."""
+        self._answering, self._post, self._ring = answering, post, ring
+
+    async def relay(self, request: bytes, peer: str, _seconds: float) -> bytes:
+        """Give the sealed reply to a sealed question from a relay whose certificate was verified.
+
+        Raises:
+            Refused: for an outer layer that is wrong, or TOO_LARGE for an answer that cannot be sealed; what is wrong
+                with the question itself comes back sealed.
+        """
+        started = self._post.ticks()
+        try:
+            sealed, question = self._opened(request, peer)
+        except Refused as error:
+            self._observe(peer, error.reason, started)
+            raise
+        reply = await self._answering.ask(question, peer, sealed.routing)
+        now = self._post.clock()
+        return seal(reply, sealed.routing.back(now), charter=self._post.charter(), signer=self._ring.signer(), now=now)
+
+    def _opened(self, request: bytes, peer: str) -> tuple[Sealed, bytes]:
+        charter, now = self._post.charter(), self._post.clock()
+        sealed = check_outer(request, peer=peer, charter=charter, now=now)
+        question = unseal(sealed, self._ring.openers(), charter, now)
+        # Before the question has any effect: an answer that cannot be sealed cannot be sent.
+        sealing_key(charter, sealed.routing.sender_member, now)
+        return sealed, question.payload
+
+    def _observe(self, peer: str, reason: RefusalReason, started: float) -> None:
+        self._post.observe(
+            Event(
+                side="answer",
+                peer=peer,
+                kind="",
+                outcome="REFUSED",
+                reason=reason.value,
+                question_id="",
+                seconds=self._post.ticks() - started,
+            )
+        )
+
+
+class RelayedMember:
+    """A member that is asked by way of a relay; satisfies `answering.Member`."""
+
+    def __init__(self, hop: Hop, post: Post, ring: Ring) -> None:
+        """Ask by way of the first hop."""
+        self._hop, self._post, self._ring = hop, post, ring
+
+    async def ask(self, request: bytes, seconds: float) -> Reply:
+        """Seal the bytes of an AskRequest, send them, and open what comes back.
+
+        Raises:
+            Unavailable: naming the transport's status, or why a hop refused; DATA_LOSS for a reply that is false.
+        """
+        routing = routing_of(read_header(read_request(request)))
+        charter, clock = self._post.charter(), self._post.clock
+        try:
+            sealed = seal(Reply(payload=request), routing, charter=charter, signer=self._ring.signer(), now=clock())
+            payload = await self._hop.relay(sealed, seconds)
+        except Refused as error:
+            raise Unavailable(error.reason.value) from error
+        try:
+            return open_reply(payload, routing, self._ring.openers(), charter, clock())
+        except Refused as error:
+            raise Unavailable(REPLY_REJECTED) from error

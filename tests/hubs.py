@@ -1,0 +1,163 @@
+"""A federation in memory of which Anhui is reached by way of a hub: sealing keys, hops, roads that a test may bend."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bundles import NOW, SIGNERS, charter_of, document, signed_directory
+from fakes import FakeNode, FakeSource
+from test_asking import feeds
+from worlds_tables import MEMBERS, SHANGHAI
+
+from gateway.answering import Event
+from gateway.charter import Charter
+from gateway.relay import Hub, Post, RelayedMember, Ring, SealedAnswering
+from keys import seal, suite
+
+HUB, SECOND_HUB = "900000", "900001"
+REMOTE = "340000"
+OPENERS = {member: seal.opener(bytes([90 + n]) * 32, owner=member) for n, member in enumerate(MEMBERS)}
+OLD_OPENER = seal.opener(bytes([99]) * 32, owner=REMOTE)
+HUB_SIGNER = suite.signer(bytes([120]) * 32, owner=HUB)
+
+
+def key_row(key: seal.Opener | suite.Signer, **changes: Any) -> dict[str, Any]:
+    """List a sealing key, or one of another use, as a directory does."""
+    return {
+        "id": key.id,
+        "suite": key.suite,
+        "use": "seal",
+        "public": base64.b64encode(key.public).decode(),
+        "valid_from": "2026-03-01T00:00:00Z",
+        "valid_until": "2026-04-07T00:00:00Z",
+        "revoked_time": None,
+        "suspect_from": None,
+        **changes,
+    }
+
+
+def row(found: dict[str, Any], member: str) -> dict[str, Any]:
+    """Find a member's row."""
+    return next(each for each in found["members"] if each["id"] == member)
+
+
+def hub_row(hub: str = HUB, **changes: Any) -> dict[str, Any]:
+    """List a hub: no divisions, no agencies, nothing that opens."""
+    return {
+        **document()["members"][1],
+        "id": hub,
+        "name": {"zh": "枢纽", "en": "Hub"},
+        "divisions": [],
+        "hub": True,
+        "via": [],
+        "endpoint": "127.0.0.1:1",
+        "keys": [],
+        "agencies": [],
+        "officers": [],
+        **changes,
+    }
+
+
+def relayed(found: dict[str, Any]) -> None:
+    """Put two hubs and everybody's sealing key into a directory; Anhui is reached by way of the first hub."""
+    for member in MEMBERS:
+        row(found, member)["keys"].append(key_row(OPENERS[member]))
+    old = {"valid_from": "2026-02-01T00:00:00Z", "valid_until": "2026-03-15T00:00:00Z"}
+    row(found, REMOTE)["keys"].append(key_row(OLD_OPENER, **old))
+    found["members"] += [hub_row(), hub_row(SECOND_HUB)]
+    row(found, REMOTE)["via"] = [HUB]
+
+
+def charter(member: str, edit: Callable[[dict[str, Any]], None] | None = None) -> Charter:
+    """Read that directory, edited further, for a member."""
+
+    def edited(found: dict[str, Any]) -> None:
+        relayed(found)
+        if edit is not None:
+            edit(found)
+
+    return charter_of(member, signed_directory(edited))
+
+
+Road = Callable[[bytes, Callable[[bytes], Awaitable[bytes]]], Awaitable[bytes]]
+
+
+async def straight(request: bytes, onward: Callable[[bytes], Awaitable[bytes]]) -> bytes:
+    """Pass everything on as it is."""
+    return await onward(request)
+
+
+@dataclass(kw_only=True)
+class Step:
+    """One step to the next node, on a road that a test may bend; satisfies `relay.Hop`."""
+
+    relay_of: Callable[[bytes, str, float], Awaitable[bytes]]
+    peer: str
+    road: list[Road]
+
+    async def relay(self, request: bytes, seconds: float) -> bytes:
+        """Go."""
+
+        async def onward(changed: bytes) -> bytes:
+            return await self.relay_of(changed, self.peer, seconds)
+
+        return await self.road[0](request, onward)
+
+
+@dataclass(kw_only=True)
+class World:
+    """Four members and a hub in memory; Shanghai asks Anhui by way of it.
+
+    `to_hub` and `to_member` bend the two steps of the way.
+    """
+
+    edit: Callable[[dict[str, Any]], None] | None = None
+    nodes: dict[str, FakeNode] = field(default_factory=dict)
+    hub_events: list[Event] = field(default_factory=list)
+    seen: list[bytes] = field(default_factory=list)
+    to_hub: list[Road] = field(default_factory=lambda: [straight])
+    to_member: list[Road] = field(default_factory=lambda: [straight])
+    ticks: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Wire the nodes together."""
+        for member in MEMBERS:
+            source = FakeSource(declared=feeds(member))
+            self.nodes[member] = FakeNode(charter=charter(member, self.edit), now=NOW, source=source)
+        self.hub_charter = charter(HUB, self.edit)
+        self.now: datetime = NOW
+        post = Post(
+            charter=lambda: self.hub_charter,
+            clock=lambda: self.now,
+            ticks=lambda: self.ticks,
+            observe=self.hub_events.append,
+        )
+        remote = self.nodes[REMOTE]
+        self.answering = SealedAnswering(remote.answering, self.post(REMOTE), self.ring(REMOTE))
+        last = Step(relay_of=self.answering.relay, peer=HUB, road=self.to_member)
+        self.hub = Hub(post, {REMOTE: last}.get)
+        self.first = Step(relay_of=self._through, peer=SHANGHAI, road=self.to_hub)
+        for each in self.nodes.values():
+            each.others = dict(self.nodes)
+        self.asker = RelayedMember(self.first, self.post(SHANGHAI), self.ring(SHANGHAI))
+        self.nodes[SHANGHAI].others[REMOTE] = self.asker
+
+    async def _through(self, request: bytes, peer: str, seconds: float) -> bytes:
+        self.seen.append(request)
+        reply = await self.hub.relay(request, peer, seconds)
+        self.seen.append(reply)
+        return reply
+
+    def post(self, member: str) -> Post:
+        """Give what a member has at hand."""
+        node = self.nodes[member]
+        return Post(charter=lambda: node.charter, clock=lambda: node.now, ticks=lambda: 0.0, observe=node.events.append)
+
+    def ring(self, member: str) -> Ring:
+        """Give a member's keys."""
+        own = [OPENERS[member], *([OLD_OPENER] if member == REMOTE else [])]
+        return Ring(signer=lambda: SIGNERS[member], openers=lambda: {each.id: each for each in own})
