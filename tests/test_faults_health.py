@@ -48,7 +48,10 @@ async def test_each_door_tells_its_services(port: str, lab: Lab) -> None:
     module: Any = {server.SERVICE: "ExchangeService", desk.SERVICE: "DeskService"}[service]
     methods = {
         "ExchangeService": ["Ask", "AskMany"],
-        "DeskService": ["AskMembers", "OpenCase", "GetCase", "GetAllowance"],
+        "DeskService": [
+            *("AskMembers", "OpenCase", "GetCase", "GetAllowance", "OpenSession", "CloseSession", "ListSessions"),
+            *("Submit", "ListSubmissions", "GetSubmission", "ApproveSubmission", "RefuseSubmission"),
+        ],
     }[module]
     assert found == (sorted([*ALWAYS, *BESIDE[port], service]), methods)
 

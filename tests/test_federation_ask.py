@@ -346,10 +346,10 @@ async def test_an_answer_under_another_key_counts_as_silence(tmp_path: Path) -> 
 
 
 async def test_a_suspended_member_is_silent_and_may_not_ask(tmp_path: Path) -> None:
-    """What a suspended member answers counts as silence, and every other member refuses what it asks."""
+    """A suspended member is asked nothing and counts as silent, and every other member refuses what it asks."""
     with running(tmp_path / "lab", suspend) as lab:
         for told in await ask_all(lab):
-            check_silence(told, OutcomeState.WRONG_ANSWER)
+            check_silence(told, OutcomeState.UNAVAILABLE)
         told = await Officer(lab=lab, name="320509-market/o1").ask(summary(named(CLEAN.uscc)))
         assert {each.member: each.reason for each in told.result.members if each.member != SILENCED} == dict.fromkeys(
             ("310000", "330000", "340000"), RefusalReason.SUSPENDED
