@@ -19,7 +19,10 @@ from nodes.lab import Lab
 pytestmark = pytest.mark.net
 ME, OFFICER = "310000", "310118-market/o1"
 DOORS = {"exchange_port": server.SERVICE, "desk_port": desk.SERVICE}
-BESIDE = {"exchange_port": [server.RELAY_SERVICE], "desk_port": []}
+BESIDE = {
+    "exchange_port": [server.RELAY_SERVICE, "yrdx.exchange.v1.StatusService"],
+    "desk_port": ["yrdx.exchange.v1.ConsentService"],
+}
 ALWAYS = ["grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"]
 
 
