@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import wire
-from gateway.asking import Asking, Office
+from gateway.asking import Asking
 from gateway.carriers import read_submission, write_submission
+from gateway.cases import Cases
 from gateway.charter import Charter
 from gateway.errors import NotDurable, Refused
 from gateway.exchange.intend import check_case, open_signed_request
@@ -33,6 +34,7 @@ from gateway.model.accounts import (
 )
 from gateway.model.codes import RefusalReason, SubmissionState
 from gateway.model.combined import CaseOpening, Intent
+from gateway.office import Office
 from gateway.ports import SubmissionBook
 from keys.envelope import Envelope
 
@@ -60,6 +62,7 @@ class Accounts:
         """Use an office; `asking` asks what was approved."""
         self._office = office
         self._asking = asking
+        self._cases = Cases(office)
         self._submissions = submissions
 
     def _now(self) -> tuple[Charter, datetime]:
@@ -199,7 +202,7 @@ class Accounts:
         handed, assertion = read_submission(body)
         value, bearer = reopen_submission(handed, assertion, found.agency, charter, now)
         if isinstance(value, CaseOpening):
-            await self._asking.take_case(value, charter, now, second=second)
+            await self._cases.take_case(value, charter, now, second=second)
             return b""
         inquiry = self._asking.inquiry(value, found.submission_id, bearer, charter, now, second)
         return await self._asking.inquire(inquiry, charter, now)

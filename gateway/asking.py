@@ -5,96 +5,33 @@ Pair numbers and digests are durable before anything is sent; nothing is shown b
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 
 from gateway import carriers, wire
-from gateway.answering import Event, Member
 from gateway.charter import Charter, divisions
 from gateway.clocks import civil_day
 from gateway.combination import combine
-from gateway.errors import AnswerRejected, NotDurable, Refused, Replayed
-from gateway.exchange.accept import accept, accept_refusal
+from gateway.errors import NotDurable, Refused
 from gateway.exchange.compose import Inquiry, compose, header
 from gateway.exchange.conclude import Recognised, conclude, recognise_all
-from gateway.exchange.intend import (
-    allowance,
-    check_case,
-    check_reader,
-    choose_agreement,
-    choose_members,
-    open_signed_request,
-)
+from gateway.exchange.intend import choose_agreement, choose_members, open_signed_request
 from gateway.exchange.permit import Permit, permit
-from gateway.exchange.session import Bearer, open_assertion
+from gateway.exchange.session import Bearer
 from gateway.federation import Return, fan_out
-from gateway.fetching import Fetching
+from gateway.hearing import hear
 from gateway.kinds import kind_of
 from gateway.kinds.row import Combining
 from gateway.limits import ID_BYTES
-from gateway.model.codes import OutcomeState, RefusalReason
-from gateway.model.combined import (
-    Allowance,
-    AllowanceReading,
-    Case,
-    CaseOpening,
-    CaseReading,
-    Intent,
-    MemberOutcome,
-    SubjectResult,
-)
+from gateway.model.codes import RefusalReason
+from gateway.model.combined import Intent, SubjectResult
 from gateway.model.question import Question
-from gateway.model.signed import Accepted, Reply, Signed
-from gateway.ports import AskerLog, CaseBook, Closing, Issued, Journal, SessionBook
+from gateway.model.signed import Accepted, Signed
+from gateway.office import Office
+from gateway.ports import Issued
 from keys.envelope import Envelope
 from keys.errors import EnvelopeMalformed
-from keys.suite import Signer
-
-PAGE = 100
-_REFERENCE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_TOKEN = re.compile(r"[0-9]{1,18}")  # a number that a store can hold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Office:
-    """What an asking node has at hand; `charter` and `signer` may change between questions."""
-
-    charter: Callable[[], Charter]
-    signer: Callable[[], Signer]
-    clock: Callable[[], datetime]
-    entropy: Callable[[int], bytes]
-    member: Callable[[str], Member | None]
-    log: AskerLog
-    cases: CaseBook
-    sessions: SessionBook
-    journal: Journal
-    observe: Callable[[Event], None]
-    fetching: Fetching | None = None
-
-    def bearer(self, assertion: Envelope | None, agency: str, charter: Charter, now: datetime) -> Bearer | None:
-        """Give the session under whose assertion a request comes; None where the officer's own key signs.
-
-        Raises:
-            Refused: with the reason; KEY_NOT_VALID for a session that was never opened here, or was closed.
-        """
-        if assertion is None:
-            return None
-        found = open_assertion(assertion, agency, charter, now)[1]
-        held = self.sessions.session(found.digest)
-        if held is None or held.close_time is not None:
-            raise Refused(RefusalReason.KEY_NOT_VALID)
-        return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Heard:
-    """What one member's return turned out to be."""
-
-    outcome: MemberOutcome
-    accepted: Accepted | None
-    closing: Closing
 
 
 class Asking:
@@ -220,7 +157,7 @@ class Asking:
         self, inquiry: Inquiry, returns: tuple[Return, ...], permits: dict[str, Permit], charter: Charter
     ) -> bytes:
         office, now = self._office, self._office.clock()
-        heard = tuple(self._hear(each, permits, charter, now) for each in returns)
+        heard = tuple(hear(office, each, permits, charter, now) for each in returns)
         accepted = {each.accepted.member: each.accepted for each in heard if each.accepted is not None}
         outcomes = tuple(each.outcome for each in heard)
         kind = next(iter(permits.values())).kind
@@ -242,7 +179,7 @@ class Asking:
         issued = self._recognise(inquiry, subjects, accepted, charter, now)
         payload = carriers.write_result(
             result,
-            tuple((each.signed, _shown(each.reply, found)) for each, found in zip(returns, heard, strict=True)),
+            tuple((each.signed, found.shown) for each, found in zip(returns, heard, strict=True)),
             tuple(each.envelope for each in issued),
         )
         await office.log.conclude(
@@ -277,143 +214,6 @@ class Asking:
                 uscc=code, agency=inquiry.intent.agency, agreement_id=inquiry.agreement_id
             ),
         )
-
-    def _hear(self, each: Return, permits: dict[str, Permit], charter: Charter, now: datetime) -> _Heard:
-        """Verify what one member sent; whatever does not verify counts as silence, and is named as such."""
-        header = each.signed.question.header
-        state, reason, accepted = OutcomeState.UNAVAILABLE, None, None
-        if each.reply is not None:
-            try:
-                if each.reply.refused:
-                    reason = accept_refusal(each.reply.payload, each.signed, charter, now).reason
-                    state = OutcomeState.REFUSED
-                else:
-                    granted = permits[header.answerer_member].grant
-                    accepted = accept(each.reply.payload, each.signed, granted, charter, now)
-                    state = OutcomeState.ANSWERED
-            except AnswerRejected:
-                state = OutcomeState.WRONG_ANSWER
-        self._observe(each, header.answerer_member, state, reason, permits)
-        outcome = MemberOutcome(
-            member=header.answerer_member,
-            state=state,
-            reason=reason,
-            attempts=each.attempts,
-            answer_digest=accepted.digest if accepted else b"",
-            pair_sequence=header.pair_sequence,
-            bundle_stage=accepted.answer.bundle_stage if accepted else None,
-        )
-        ended = {OutcomeState.ANSWERED: "ANSWERED", OutcomeState.REFUSED: "REFUSED"}.get(state, "VOID")
-        closing = Closing(
-            question_id=header.question_id,
-            outcome=ended,
-            reply=each.reply,
-            digest=accepted.digest if accepted else b"",
-        )
-        return _Heard(outcome=outcome, accepted=accepted, closing=closing)
-
-    def _observe(
-        self,
-        each: Return,
-        member: str,
-        state: OutcomeState,
-        reason: RefusalReason | None,
-        permits: dict[str, Permit],
-    ) -> None:
-        office = self._office
-        started = each.attempts[0].send_time if each.attempts else office.clock()
-        self._office.observe(
-            Event(
-                side="ask",
-                peer=member,
-                kind=permits[member].kind.name,
-                outcome=state.value,
-                reason=reason.value if reason else "",
-                question_id=each.signed.question.header.question_id.hex(),
-                seconds=(office.clock() - started).total_seconds(),
-            )
-        )
-
-    async def open_case(self, envelope: Envelope, agency: str, assertion: Envelope | None = None) -> Case:
-        """Open a case for an agency.
-
-        Raises:
-            Refused: as for a question of the same purpose; REPLAYED when the reference stands for another case.
-        """
-        office, charter, now = self._office, self._office.charter(), self._office.clock()
-        bearer = office.bearer(assertion, agency, charter, now)
-        opening, _ = open_signed_request(envelope, CaseOpening, agency, charter, now, bearer)
-        return await self.take_case(opening, charter, now)
-
-    async def take_case(self, opening: CaseOpening, charter: Charter, now: datetime, second: str = "") -> Case:
-        """Open a case that was verified; `second` approved it after it was signed.
-
-        Raises:
-            Refused: as `open_case`.
-        """
-        opening = replace(opening, approving_officer=second or opening.approving_officer)
-        if not _REFERENCE.fullmatch(opening.case_reference):
-            raise Refused(RefusalReason.MALFORMED)
-        check_case(opening, charter, now)
-        case = Case(
-            case_reference=opening.case_reference,
-            agency=opening.agency,
-            purpose=opening.purpose,
-            application_item=opening.application_item,
-            subject_count=opening.subject_count,
-            open_time=opening.open_time,
-            officer=opening.officer,
-            approving_officer=opening.approving_officer,
-        )
-        try:
-            return await self._office.cases.open_case(case)
-        except Replayed as error:
-            raise Refused(RefusalReason.REPLAYED) from error
-        except NotDurable as error:
-            raise Refused(RefusalReason.NOT_DURABLE) from error
-
-    def case(
-        self, envelope: Envelope, agency: str, assertion: Envelope | None = None
-    ) -> tuple[Case, tuple[tuple[int, bytes], ...], bool]:
-        """Give a case of one's own agency, a page of (running number, AskMembersResponse bytes), and whether more.
-
-        Raises:
-            Refused: CASE_MISSING when the agency has no such case.
-        """
-        charter, now = self._office.charter(), self._office.clock()
-        bearer = self._office.bearer(assertion, agency, charter, now)
-        reading, _ = open_signed_request(envelope, CaseReading, agency, charter, now, bearer)
-        case = self._office.cases.case(agency, reading.case_reference)
-        if case is None:
-            raise Refused(RefusalReason.CASE_MISSING)
-        check_reader(reading, charter, now)
-        token, size = reading.page_token or "0", reading.page_size or PAGE
-        if not _TOKEN.fullmatch(token) or not 1 <= size <= PAGE:
-            raise Refused(RefusalReason.MALFORMED)
-        found = self._office.cases.results(agency, case.case_reference, after=int(token), limit=size + 1)
-        return case, found[:size], len(found) > size
-
-    def allowance(self, envelope: Envelope, agency: str, assertion: Envelope | None = None) -> Allowance:
-        """Say how many subjects an agency may still ask about today; nobody is asked.
-
-        Raises:
-            Refused: as for reading a case; PURPOSE_NOT_ALLOWED for a purpose that is not in force.
-        """
-        office, charter, now = self._office, self._office.charter(), self._office.clock()
-        bearer = office.bearer(assertion, agency, charter, now)
-        reading, _ = open_signed_request(envelope, AllowanceReading, agency, charter, now, bearer)
-        check_reader(reading, charter, now)
-        case = office.cases.case(agency, reading.case_reference) if reading.case_reference else None
-
-        def spent(day: date) -> int:
-            return office.journal.spent(agency=agency, purpose=reading.purpose, day=day, subjects=())
-
-        return allowance(reading, case, spent, charter, now)
-
-
-def _shown(reply: Reply | None, heard: _Heard) -> Reply | None:
-    """Show what verified; a wrong answer is silence."""
-    return None if heard.outcome.state is OutcomeState.WRONG_ANSWER else reply
 
 
 def _kept(each: Recognised) -> Issued:

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from gateway import carriers, wire
 from gateway.asking import Asking
+from gateway.cases import Cases
 from gateway.charter import Charter
 from gateway.errors import Refused
 from gateway.model.codes import RefusalReason
@@ -34,6 +35,7 @@ class DeskDoor:
     def __init__(
         self,
         asking: Asking,
+        cases: Cases,
         peers: Peers,
         charter: Callable[[], Charter],
         bundle: Callable[[int], bytes],
@@ -47,6 +49,7 @@ class DeskDoor:
         """
         self._bundle = bundle
         self._asking = asking
+        self._cases = cases
         self._peers = peers
         self._charter = charter
         self._note = note
@@ -97,12 +100,12 @@ class DeskDoor:
 
     async def _open_case(self, request: bytes, agency: str) -> bytes:
         message = parsed(desk_pb2.OpenCaseRequest(), request)
-        case = await self._asking.open_case(signed(message.opening), agency, assertion(message))
+        case = await self._cases.open_case(signed(message.opening), agency, assertion(message))
         return bytes(desk_pb2.OpenCaseResponse(case=_case(case)).SerializeToString())
 
     async def _get_case(self, request: bytes, agency: str) -> bytes:
         message = parsed(desk_pb2.GetCaseRequest(), request)
-        case, page, more = self._asking.case(signed(message.reading), agency, assertion(message))
+        case, page, more = self._cases.case(signed(message.reading), agency, assertion(message))
         response = desk_pb2.GetCaseResponse(case=_case(case))
         for _, result in page:
             held = response.results.add()
@@ -114,7 +117,7 @@ class DeskDoor:
 
     async def _get_allowance(self, request: bytes, agency: str) -> bytes:
         message = parsed(desk_pb2.GetAllowanceRequest(), request)
-        found = self._asking.allowance(signed(message.reading), agency, assertion(message))
+        found = self._cases.allowance(signed(message.reading), agency, assertion(message))
         allowance = cast("desk_pb2.Allowance", wire.to_message(found))
         return bytes(desk_pb2.GetAllowanceResponse(allowance=allowance).SerializeToString())
 

@@ -14,8 +14,9 @@ from gateway import consents, desk, server
 from gateway.accounts import Accounts
 from gateway.accounts_door import AccountsDoor
 from gateway.answering import Answering, Event, Member, Node
-from gateway.asking import Asking, Office
+from gateway.asking import Asking
 from gateway.authorising import Authorising, Registry
+from gateway.cases import Cases
 from gateway.charter import Charter
 from gateway.client import Members
 from gateway.clocks import civil_day
@@ -28,6 +29,7 @@ from gateway.exchange.routing import route
 from gateway.federation import LocalMember
 from gateway.fetching import Errand, Fetching, LocalHome
 from gateway.hops import hop_of
+from gateway.office import Office
 from gateway.peers import Peers
 from gateway.relay import Post, RelayedMember, Ring, SealedAnswering
 from gateway.server import ExchangeDoor, RelayDoor
@@ -114,7 +116,7 @@ class RunningNode:
     def _counter(self, office: Office, peers: Peers) -> DeskDoor:
         asking, kept = Asking(office), self._following.kept
         accounts = AccountsDoor(Accounts(office, asking, self.store.submissions), kept)
-        return DeskDoor(asking, peers, self._charter, kept, self._note, accounts.calls())
+        return DeskDoor(asking, Cases(office), peers, self._charter, kept, self._note, accounts.calls())
 
     def _answerer(self) -> Node:
         return Node(

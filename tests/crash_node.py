@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gateway.answering import Answering, Node
-from gateway.asking import Office
 from gateway.authorising import Registry
+from gateway.office import Office
 from nodes import logs
 from nodes.config import read_config
 from nodes.node import RunningNode

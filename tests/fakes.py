@@ -11,7 +11,8 @@ from bundles import SIGNERS, Rows, entropy
 
 from gateway.accounts import Accounts
 from gateway.answering import Answering, Event, Node
-from gateway.asking import Asking, Office
+from gateway.asking import Asking
+from gateway.cases import Cases
 from gateway.charter import Charter
 from gateway.errors import BudgetSpent, NotDurable, Replayed, Unavailable
 from gateway.exchange.release import Home
@@ -20,6 +21,7 @@ from gateway.model.accounts import Session, Submission
 from gateway.model.codes import RefusalReason, SubmissionState
 from gateway.model.combined import Case
 from gateway.model.signed import Reply, Signed
+from gateway.office import Office
 from gateway.ports import Closing, Columns, Exchange, Facts, Feed, Issued
 
 Key = tuple[str, str, date]
@@ -284,7 +286,7 @@ class FakeNode:
 
     def __post_init__(self) -> None:
         """Build the services."""
-        self.cases = FakeCases(log=self.log)
+        self.book = FakeCases(log=self.log)
         self.answering = Answering(
             Node(
                 charter=lambda: self.charter,
@@ -305,12 +307,12 @@ class FakeNode:
             entropy=entropy,
             member=self.member,
             log=self.log,
-            cases=self.cases,
+            cases=self.book,
             sessions=self.sessions,
             journal=self.journal,
             observe=self.events.append,
         )
-        self.asking = Asking(office)
+        self.asking, self.cases = Asking(office), Cases(office)
         self.accounts = Accounts(office, self.asking, self.submissions)
 
     def member(self, member: str) -> Any:

@@ -102,7 +102,7 @@ async def open_case(nodes: dict[str, FakeNode], **changes: Any) -> None:
         }
     )  # fmt: skip
     officers = [each for each in (opening.officer, opening.approving_officer) if each]
-    await nodes[SHANGHAI].asking.open_case(signed(opening, *officers), AGENCY)
+    await nodes[SHANGHAI].cases.open_case(signed(opening, *officers), AGENCY)
 
 
 async def test_four_members_that_say_nothing_make_a_clean_answer() -> None:
@@ -247,7 +247,7 @@ async def test_a_case_shows_its_results_page_by_page() -> None:
         reading = CaseReading(
             case_reference="C-1", agency=AGENCY, officer=OFFICER, read_time=NOW, page_size=1, page_token=token
         )
-        case, page, more = nodes[SHANGHAI].asking.case(signed(reading), AGENCY)
+        case, page, more = nodes[SHANGHAI].cases.case(signed(reading), AGENCY)
         token = str(page[-1][0])
         assert case.case_reference == "C-1"
         seen += [desk_pb2.AskMembersResponse.FromString(each).result.payload for _, each in page]

@@ -396,7 +396,7 @@ async def test_without_an_agreement_nothing_is_asked(edit: Any, changes: dict[st
 async def test_four_eyes_are_the_intents_own() -> None:
     """Where two officers are wanted the second signs this intent; that the case was approved is not enough."""
     nodes = federation(lambda found: found["purposes"][0].update(second_officer=True))
-    await nodes[SHANGHAI].asking.open_case(signed(opening(approving_officer=SECOND), OFFICER, SECOND), AGENCY)
+    await nodes[SHANGHAI].cases.open_case(signed(opening(approving_officer=SECOND), OFFICER, SECOND), AGENCY)
     wanted = intent("summary", case_reference="C-1")
     assert await refusal(nodes, wanted) is RefusalReason.SECOND_OFFICER_NEEDED
     result, _ = await ask(nodes, replace(wanted, approving_officer=SECOND), OFFICER, SECOND)
@@ -425,7 +425,7 @@ def opening(**changes: Any) -> CaseOpening:
 async def opening_refused(node: FakeNode, value: CaseOpening) -> RefusalReason:
     """Give the reason for which a case is not opened."""
     with pytest.raises(Refused) as refused:
-        await node.asking.open_case(signed(value), AGENCY)
+        await node.cases.open_case(signed(value), AGENCY)
     return refused.value.reason
 
 
@@ -434,20 +434,20 @@ async def test_a_reference_is_short_and_plain(reference: str) -> None:
     """A reference is 1 to 64 letters, digits, dots, dashes and lines."""
     node = federation()[SHANGHAI]
     assert await opening_refused(node, opening(case_reference=reference)) is RefusalReason.MALFORMED
-    assert (await node.asking.open_case(signed(opening(case_reference="x" * 64)), AGENCY)).case_reference == "x" * 64
+    assert (await node.cases.open_case(signed(opening(case_reference="x" * 64)), AGENCY)).case_reference == "x" * 64
 
 
 async def test_a_case_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same case again is itself, another under its reference is REPLAYED, and a full disk keeps none."""
     node = federation()[SHANGHAI]
-    first = await node.asking.open_case(signed(opening()), AGENCY)
-    assert await node.asking.open_case(signed(opening()), AGENCY) == first
+    first = await node.cases.open_case(signed(opening()), AGENCY)
+    assert await node.cases.open_case(signed(opening()), AGENCY) == first
     assert await opening_refused(node, opening(subject_count=3)) is RefusalReason.REPLAYED
 
     async def fail(_case: Any) -> Any:
         raise NotDurable("full")
 
-    monkeypatch.setattr(node.cases, "open_case", fail)
+    monkeypatch.setattr(node.book, "open_case", fail)
     assert await opening_refused(node, opening(case_reference="C-2")) is RefusalReason.NOT_DURABLE
 
 
@@ -455,7 +455,7 @@ async def test_a_case_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_question_fits_its_case(changes: dict[str, Any]) -> None:
     """A case of another purpose or matter, or none of the name, is missing."""
     nodes = federation()
-    await nodes[SHANGHAI].asking.open_case(signed(opening()), AGENCY)
+    await nodes[SHANGHAI].cases.open_case(signed(opening()), AGENCY)
     wanted = replace(intent("summary", case_reference="C-1"), **changes)
     assert await refusal(nodes, wanted) is RefusalReason.CASE_MISSING
 
@@ -480,10 +480,10 @@ READINGS: list[tuple[dict[str, Any], RefusalReason | None]] = [
 async def test_a_case_is_read_by_pages(changes: dict[str, Any], reason: RefusalReason | None) -> None:
     """A page has 1 to 100 results after a number that a store can hold; anything else is malformed."""
     node = federation()[SHANGHAI]
-    await node.asking.open_case(signed(opening()), AGENCY)
+    await node.cases.open_case(signed(opening()), AGENCY)
     reading = CaseReading(case_reference="C-1", agency=AGENCY, officer=OFFICER, read_time=NOW)
     try:
-        case, page, more = node.asking.case(signed(replace(reading, **changes)), AGENCY)
+        case, page, more = node.cases.case(signed(replace(reading, **changes)), AGENCY)
         found = None
         assert (case.case_reference, page, more) == ("C-1", (), False)
     except Refused as refused:
@@ -505,13 +505,13 @@ ROLES = [
 async def test_a_case_is_read_by_those_who_ask_or_audit(roles: list[str], reads: bool) -> None:  # noqa: FBT001
     """An officer of the agency without one of these roles on the day reads no case."""
     node = federation()[SHANGHAI]
-    await node.asking.open_case(signed(opening()), AGENCY)
+    await node.cases.open_case(signed(opening()), AGENCY)
     held = [{"role": each, "from": "2025-01-01", "until": None} for each in roles]
     directory = signed_directory(lambda found: found["members"][0]["officers"][0].update(roles=held))
     node.charter = charter_of(SHANGHAI, directory)
     reading = signed(CaseReading(case_reference="C-1", agency=AGENCY, officer=OFFICER, read_time=NOW))
     try:
-        found = node.asking.case(reading, AGENCY)[0].case_reference
+        found = node.cases.case(reading, AGENCY)[0].case_reference
     except Refused as refused:
         found = refused.reason.value
     assert found == ("C-1" if reads else "AGENCY_NOT_ALLOWED")
@@ -553,9 +553,9 @@ async def test_an_allowance_is_read_as_a_case_is(changes: dict[str, Any], reason
     node = federation()[SHANGHAI]
     both: dict[str, Any] = {"purposes": [PURPOSE, REPORT]}
     node.charter = charter_of(SHANGHAI, signed_directory(lambda found: found["members"][0]["agencies"][0].update(both)))
-    await node.asking.open_case(signed(opening()), AGENCY)
+    await node.cases.open_case(signed(opening()), AGENCY)
     try:
-        node.asking.allowance(signed(reading(**changes)), AGENCY)
+        node.cases.allowance(signed(reading(**changes)), AGENCY)
         found = None
     except Refused as refused:
         found = refused.reason
@@ -567,16 +567,16 @@ async def test_an_allowance_is_the_rule_that_is_charged_by() -> None:
     node = federation()[SHANGHAI]
     limits = CHARTER.catalogue.limits
     daily = CHARTER.catalogue.purposes[PURPOSE].daily_subjects
-    await node.asking.open_case(
+    await node.cases.open_case(
         signed(opening(subject_count=daily + 5, approving_officer=SECOND), OFFICER, SECOND), AGENCY
     )
     node.journal.spent_on[AGENCY, PURPOSE, NOW.astimezone(CHINA).date()] = {USCC, FOREIGN_USCC}
-    found = node.asking.allowance(signed(reading()), AGENCY)
+    found = node.cases.allowance(signed(reading()), AGENCY)
     assert found == Allowance(
         date="2026-03-10", subject_limit=daily + 5, subjects_spent=2,
         subjects_per_question=limits.subjects, question_bytes=limits.question_bytes,
     )  # fmt: skip
-    ordinary = node.asking.allowance(signed(reading(case_reference="")), AGENCY)
+    ordinary = node.cases.allowance(signed(reading(case_reference="")), AGENCY)
     assert ordinary == replace(found, subject_limit=daily)
 
 
@@ -594,5 +594,5 @@ async def test_an_allowance_is_for_those_entitled(
     node = federation()[SHANGHAI]
     node.charter = charter_of(SHANGHAI, signed_directory(change))
     with pytest.raises(Refused) as refused:
-        node.asking.allowance(signed(reading(case_reference="")), AGENCY)
+        node.cases.allowance(signed(reading(case_reference="")), AGENCY)
     assert refused.value.reason is reason

@@ -244,7 +244,7 @@ async def test_more_subjects_than_a_question_has_authorisations_are_refused(worl
 async def test_a_list_is_asked_in_questions_that_hold_its_authorisations(world: World) -> None:
     """What the desk tells of a question's size is what it may carry where each subject needs one."""
     reading = AllowanceReading(agency=AGENCY, officer=OFFICER, purpose=PURPOSE, read_time=NOW)
-    found = world.node.asking.allowance(signed(reading, OFFICERS[OFFICER]), AGENCY)
+    found = world.node.cases.allowance(signed(reading, OFFICERS[OFFICER]), AGENCY)
     assert found.subjects_per_question == world.node.charter.catalogue.limits.authorisations
 
 

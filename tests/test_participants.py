@@ -95,7 +95,7 @@ async def test_the_allowance_is_of_who_may_ask() -> None:
     reading = desk.sign(desk.request(AllowanceReading, purpose=PURPOSE))
 
     async def left() -> Any:
-        return desk.node.asking.allowance(reading, AGENCY)
+        return desk.node.cases.allowance(reading, AGENCY)
 
     assert await refusal(left()) is RefusalReason.AGENCY_NOT_ALLOWED
 

@@ -67,11 +67,11 @@ async def test_a_session_asks_for_its_officer_and_is_named_in_question_and_resul
         case_reference="C-2", agency=AGENCY, officer=OFFICER, open_time=desk.node.now, purpose=PURPOSE,
         application_item=MATTER,
     )  # fmt: skip
-    assert (await desk.node.asking.open_case(desk.sign(opening, KEY), AGENCY, assertion)).officer == OFFICER
+    assert (await desk.node.cases.open_case(desk.sign(opening, KEY), AGENCY, assertion)).officer == OFFICER
     reading = desk.request(CaseReading, case_reference="C-2")
-    assert desk.node.asking.case(desk.sign(reading, KEY), AGENCY, assertion)[0].case_reference == "C-2"
+    assert desk.node.cases.case(desk.sign(reading, KEY), AGENCY, assertion)[0].case_reference == "C-2"
     left = desk.request(AllowanceReading, purpose=PURPOSE)
-    assert desk.node.asking.allowance(desk.sign(left, KEY), AGENCY, assertion).subject_limit > 0
+    assert desk.node.cases.allowance(desk.sign(left, KEY), AGENCY, assertion).subject_limit > 0
 
 
 async def test_the_officers_own_key_needs_no_session() -> None:
@@ -314,7 +314,7 @@ async def test_what_is_left_is_told_to_who_may_ask(name: str) -> None:
     desk, (officer, terms, reason) = Desk(), READINGS[name]
     desk.edit(add_officers)
     reading = desk.sign(desk.request(AllowanceReading, officer, **terms))
-    assert refused(lambda: desk.node.asking.allowance(reading, AGENCY)) is reason
+    assert refused(lambda: desk.node.cases.allowance(reading, AGENCY)) is reason
 
 
 async def test_no_officer_is_believed_under_a_bundle_that_is_closed() -> None:

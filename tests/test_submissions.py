@@ -129,7 +129,7 @@ async def test_one_person_is_not_four_eyes_when_both_sign_at_once() -> None:
     asked = desk.node.asking.ask(desk.sign(wanted, OFFICER, THIRD), AGENCY)
     assert await refusal(asked) is RefusalReason.SECOND_OFFICER_NEEDED
     opening = opening_of(desk, approving_officer=THIRD)
-    opened = desk.node.asking.open_case(desk.sign(opening, OFFICER, THIRD), AGENCY)
+    opened = desk.node.cases.open_case(desk.sign(opening, OFFICER, THIRD), AGENCY)
     assert await refusal(opened) is RefusalReason.SECOND_OFFICER_NEEDED
 
 
@@ -262,9 +262,9 @@ async def test_a_large_case_waits_like_a_question() -> None:
     opening = opening_of(desk)
     found = await desk.node.accounts.submit(desk.sign(opening), AGENCY)
     assert (found.kind, found.subject_count, found.case_reference) == ("", 50_000, "C-9")
-    assert desk.node.cases.case(AGENCY, "C-9") is None
+    assert desk.node.book.case(AGENCY, "C-9") is None
     assert (await approve(desk, found, opening)).state is State.DONE
-    case = desk.node.cases.case(AGENCY, "C-9")
+    case = desk.node.book.case(AGENCY, "C-9")
     assert case is not None
     assert (case.approving_officer, case.subject_count) == (SECOND, 50_000)
     assert desk.node.accounts.submission(reading(desk, OFFICER, found), AGENCY).answer == b""

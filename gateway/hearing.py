@@ -1,0 +1,87 @@
+"""What one member's return turned out to be: an answer, a refusal, a wrong answer or silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.answering import Event
+from gateway.charter import Charter
+from gateway.errors import AnswerRejected
+from gateway.exchange.accept import accept, accept_refusal
+from gateway.exchange.permit import Permit
+from gateway.federation import Return
+from gateway.model.codes import OutcomeState, RefusalReason
+from gateway.model.combined import MemberOutcome
+from gateway.model.signed import Accepted, Reply
+from gateway.office import Office
+from gateway.ports import Closing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What one member's return turned out to be."""
+
+    outcome: MemberOutcome
+    accepted: Accepted | None
+    closing: Closing
+    shown: Reply | None
+    """What verified; a wrong answer is silence."""
+
+
+def hear(office: Office, each: Return, permits: dict[str, Permit], charter: Charter, now: datetime) -> Heard:
+    """Verify what one member sent; whatever does not verify counts as silence, and is named as such."""
+    header = each.signed.question.header
+    state, reason, accepted = OutcomeState.UNAVAILABLE, None, None
+    if each.reply is not None:
+        try:
+            if each.reply.refused:
+                reason = accept_refusal(each.reply.payload, each.signed, charter, now).reason
+                state = OutcomeState.REFUSED
+            else:
+                granted = permits[header.answerer_member].grant
+                accepted = accept(each.reply.payload, each.signed, granted, charter, now)
+                state = OutcomeState.ANSWERED
+        except AnswerRejected:
+            state = OutcomeState.WRONG_ANSWER
+    _observe(office, each, header.answerer_member, state, reason, permits)
+    outcome = MemberOutcome(
+        member=header.answerer_member,
+        state=state,
+        reason=reason,
+        attempts=each.attempts,
+        answer_digest=accepted.digest if accepted else b"",
+        pair_sequence=header.pair_sequence,
+        bundle_stage=accepted.answer.bundle_stage if accepted else None,
+    )
+    ended = {OutcomeState.ANSWERED: "ANSWERED", OutcomeState.REFUSED: "REFUSED"}.get(state, "VOID")
+    closing = Closing(
+        question_id=header.question_id,
+        outcome=ended,
+        reply=each.reply,
+        digest=accepted.digest if accepted else b"",
+    )
+    shown = None if state is OutcomeState.WRONG_ANSWER else each.reply
+    return Heard(outcome=outcome, accepted=accepted, closing=closing, shown=shown)
+
+
+def _observe(
+    office: Office,
+    each: Return,
+    member: str,
+    state: OutcomeState,
+    reason: RefusalReason | None,
+    permits: dict[str, Permit],
+) -> None:
+    started = each.attempts[0].send_time if each.attempts else office.clock()
+    office.observe(
+        Event(
+            side="ask",
+            peer=member,
+            kind=permits[member].kind.name,
+            outcome=state.value,
+            reason=reason.value if reason else "",
+            question_id=each.signed.question.header.question_id.hex(),
+            seconds=(office.clock() - started).total_seconds(),
+        )
+    )
