@@ -1,4 +1,4 @@
-"""Signing keys on a token by PKCS#11 (duty U31): they are made there and never leave it; with `custody` the only I/O.
+"""Signing keys on a token by PKCS#11 (duty U31): they are made there and never leave it; with `files` the only I/O.
 
 python-pkcs11 is the optional extra `hsm`. A key bears the label `yrdx/<member>/<use>` and is Ed25519
 (CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_EDDSA; PKCS#11 3.0), which SoftHSM 2 has.

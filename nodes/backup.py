@@ -11,23 +11,22 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from keys import custody, jsontext
+from keys import boxes, custody, files, jsontext
 from keys.errors import CustodyError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def back_up(folder: Path, out: Path, passphrase: bytes, *, owner: str, work: custody.Work = custody.MODERATE) -> int:
+def back_up(folder: Path, out: Path, passphrase: bytes, *, owner: str, work: boxes.Work = boxes.MODERATE) -> int:
     """Write every file of a key folder into a new backup; give how many.
 
     Raises:
         OSError, CustodyError: when a file cannot be read, or the backup exists.
     """
     found = [each for each in sorted(folder.iterdir()) if each.is_file() and _NAME.fullmatch(each.name)]
-    files = {each.name: _content(each) for each in found}
-    document = {name: jsontext.write_octets(content) for name, content in files.items()}
+    document = {each.name: jsontext.write_octets(_content(each)) for each in found}
     custody.save_backup(out, json.dumps(document).encode("ascii"), passphrase, owner=owner, work=work)
-    return len(files)
+    return len(found)
 
 
 def restore(backup: Path, folder: Path, passphrase: bytes, *, owner: str) -> tuple[str, ...]:
@@ -39,32 +38,32 @@ def restore(backup: Path, folder: Path, passphrase: bytes, *, owner: str) -> tup
     whose, content = custody.load_backup(backup, passphrase)
     if whose != owner:
         raise CustodyError(f"the backup is of the member {whose}, not of {owner}; take this member's")
-    files = _files(content)
-    for name in files:
+    kept = _kept(content)
+    for name in kept:
         if (folder / name).exists():
             raise CustodyError(f"{name} exists and is never written over; restore into an empty folder")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(folder, files)
-    return tuple(files)
+    _write(folder, kept)
+    return tuple(kept)
 
 
 def _content(path: Path) -> bytes:
     """Read a file; certificates alone are public and may be open to others."""
-    return path.read_bytes() if path.suffix == ".crt" else custody.read_rested(path)
+    return path.read_bytes() if path.suffix == ".crt" else files.read(path)
 
 
-def _files(content: bytes) -> Mapping[str, bytes]:
+def _kept(content: bytes) -> Mapping[str, bytes]:
     part = jsontext.load(content, refuse=CustodyError).members((), others=True)
     if not all(map(_NAME.fullmatch, part)):
         raise CustodyError("the backup holds a file without a plain name; take another backup")
     return {name: place.octets() for name, place in part.items()}
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+def _write(folder: Path, kept: Mapping[str, bytes]) -> None:
     written: list[Path] = []
     try:
-        for name, content in files.items():
-            custody.write_new(folder / name, content)
+        for name, content in kept.items():
+            files.write(folder / name, content)
             written.append(folder / name)
     except CustodyError:
         for each in written:

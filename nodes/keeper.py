@@ -12,7 +12,7 @@ from typing import Any
 from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.lifetimes import KeyRule
-from keys import custody, moments, requests, tls
+from keys import boxes, custody, moments, requests, tls
 from keys.errors import CustodyError
 from keys.members import SEAL, USES
 from keys.suite import Signer
@@ -41,7 +41,7 @@ class Keeper:
     entry: Path
     charter: Charter
     now: datetime
-    work: custody.Work = custody.MODERATE
+    work: boxes.Work = boxes.MODERATE
 
     @property
     def _folder(self) -> KeyFolder:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.lifetimes import Lifetimes
-from keys import custody, suite
+from keys import boxes, custody, suite
 from nodes.config import Config, read_config
 from nodes.federation import REFERENCE
 from nodes.federation.compiling import Standing, document, lifetimes, officers
@@ -36,7 +36,7 @@ STOP_SECONDS = 20.0
 LIFE = timedelta(days=30)
 MIRROR, ROOT = "mirror", "root.json"
 LEAF_DAYS = 90
-LIGHT = custody.Work(operations=1, memory=8192)
+LIGHT = boxes.Work(operations=1, memory=8192)
 """Key files of a lab open fast; a member's own are made with MODERATE work."""
 
 Edit = Callable[[dict[str, Any]], None]
@@ -193,7 +193,7 @@ def build(
     *,
     federation: Path = REFERENCE,
     setting: Setting | None = None,
-    work: custody.Work = LIGHT,
+    work: boxes.Work = LIGHT,
     clock: Callable[[], datetime] | None = None,
 ) -> Lab:
     """Make the folder of a federation with every member of its data, and sign its first bundle."""

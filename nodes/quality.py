@@ -11,7 +11,7 @@ from typing import Any
 from gateway.clocks import civil_day
 from gateway.quality import Month, Quality, QualityGoals, Scores, Share, assess, rates
 from gateway.verification.quality import FORMAT, seal
-from keys import custody, moments
+from keys import files, moments
 from nodes.bundle.following import current_charter
 from nodes.config import DATABASE, Config
 from nodes.credentials import open_keyring
@@ -52,7 +52,7 @@ def export(monthly: Monthly, config: Config, path: Path) -> None:
         OSError, KeysError: CustodyError when the name is taken.
     """
     signer = open_keyring(config).signer(current_charter(config).directory, monthly.time)
-    custody.write_new(path, seal(document(monthly), monthly.bundle, signer))
+    files.write(path, seal(document(monthly), monthly.bundle, signer))
 
 
 def document(monthly: Monthly) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from gateway.clocks import civil_day
 from gateway.lifetimes import KeyRule, Lifetimes
 from gateway.ports import Feed
-from keys import custody, possession, suite, tls
+from keys import boxes, custody, possession, suite, tls
 from keys.bodies import new_day_key
 from keys.envelope import SIGNATURE_LIMIT, to_json
 from keys.members import SEAL
@@ -114,7 +114,7 @@ def init_node(
     lifetimes: Lifetimes,
     now: datetime,
     setting: Setting,
-    work: custody.Work = custody.MODERATE,
+    work: boxes.Work = boxes.MODERATE,
 ) -> Entry:
     """Make a member's folder; `agencies` maps each agency to its officers.
 
@@ -186,7 +186,7 @@ def _standing(setting: Setting, authority: tls.Issuer, issuing: tls.Issuer) -> S
     )
 
 
-def _seed(keys: Path, use: str, member: str, passphrase: bytes, work: custody.Work) -> bytes:
+def _seed(keys: Path, use: str, member: str, passphrase: bytes, work: boxes.Work) -> bytes:
     """Make the first key of a use and its file."""
     seed = suite.generate_seed()
     path = keys / f"{use}.key"
@@ -208,7 +208,7 @@ def _agencies(
     issuing: tls.Issuer,
     now: datetime,
     days: int,
-    work: custody.Work,
+    work: boxes.Work,
 ) -> Mapping[str, suite.Signer]:
     """Make each officer's folder: a leaf of the agency, the officer's key, and a passphrase that nobody else has."""
     signers = {}

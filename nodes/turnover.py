@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.lifetimes import KeyRule
-from keys import custody, jsontext, moments, requests, seal, suite, tls
+from keys import boxes, custody, jsontext, moments, requests, seal, suite, tls
 from keys.envelope import to_json
 from keys.errors import CustodyError, KeyUnknown
 from keys.members import SEAL
@@ -42,7 +42,7 @@ class KeyFolder:
     member: str
     path: Path
     passphrase: bytes
-    work: custody.Work = custody.MODERATE
+    work: boxes.Work = boxes.MODERATE
 
     def make(self, use: str) -> Signer | Opener:
         """Make a key and its file, named by use and fingerprint.

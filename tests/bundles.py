@@ -48,7 +48,7 @@ from gateway.model.combined import Attempt, Intent, MemberOutcome
 from gateway.model.question import Authorisation, Body
 from gateway.model.signed import Accepted, Signed
 from gateway.ports import Facts
-from keys import custody, suite
+from keys import boxes, custody, suite
 from keys.directory import open_bundle
 from keys.envelope import Envelope, sign, to_json
 from keys.tls import make_ca
@@ -347,7 +347,7 @@ def later(**spans: float) -> datetime:
     return NOW + timedelta(**spans)
 
 
-def officers_folder(folder: Path, work: custody.Work) -> Path:
+def officers_folder(folder: Path, work: boxes.Work) -> Path:
     """Make what an officer has: keys of both, the agency's leaf, the desk's CA, the root, and a profile."""
     secret = b"a passphrase of the tests"
     now = datetime.now(UTC)

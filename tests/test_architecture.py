@@ -126,7 +126,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 
 # The pure heart is handed bytes, keys and a clock value: it fetches nothing itself.
-IMPURE_MODULES = ("keys.custody", "keys.hardware", *DOORS)
+IMPURE_MODULES = ("keys.custody", "keys.files", "keys.hardware", *DOORS)
 IMPURE_IMPORTS = (
     "asyncio",
     "logging",

@@ -27,7 +27,7 @@ from gateway.kinds import KINDS
 from gateway.model.codes import RefusalReason
 from gateway.model.combined import Case, CaseOpening, CaseReading, Intent
 from gateway.verification import Status, Verdict, verify
-from keys import custody
+from keys import boxes
 from keys.envelope import open_envelope
 from nodes.cli import desk_client, main, words
 from nodes.cli.profile import Access
@@ -36,7 +36,7 @@ from nodes.cli.verify import exit_code
 from yrdx.exchange.v1 import desk_pb2, envelope_pb2
 
 ROOT = Path(__file__).resolve().parent.parent
-WORK = custody.Work(operations=1, memory=8192)
+WORK = boxes.Work(operations=1, memory=8192)
 ASK = ["--purpose", PURPOSE, "--item", MATTER]
 WINDOW = {"summary": ["--window", "M36"], "no_violation": ["--window", "M36"]}
 COMMANDS = ["ask", "verify", "case", "case open", "case show"]

@@ -22,13 +22,13 @@ from worlds_tables import MATTER, PURPOSE, USCC
 from gateway.accounts_door import AccountsDoor
 from gateway.desk import DeskDoor
 from gateway.errors import Refused
-from keys import custody, suite
+from keys import boxes, custody, suite
 from nodes.cli import desk_client, main, words
 from nodes.cli.profile import Access
 from nodes.cli.session import REFUSED, USAGE, Session
 from yrdx.exchange.v1 import desk_pb2
 
-WORK = custody.Work(operations=1, memory=8192)
+WORK = boxes.Work(operations=1, memory=8192)
 TERMS = ("--purpose", PURPOSE, "--item", MATTER, "--case", "C-1", "--window", "M12")
 Call = Callable[[Access, str, bytes], bytes]
 
@@ -36,7 +36,7 @@ Call = Callable[[Access, str, bytes], bytes]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a folder with profiles of three officers."""
-    monkeypatch.setattr(custody, "INTERACTIVE", WORK)
+    monkeypatch.setattr(boxes, "INTERACTIVE", WORK)
     for name in (*words.VARIABLES, "YRDX_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     bundles.officers_folder(tmp_path, WORK)
@@ -68,7 +68,13 @@ def at(desk: Desk) -> Call:
 
     node: Any = desk.node
     door = DeskDoor(
-        node.asking, node, lambda: node.charter, kept, lambda *_: None, AccountsDoor(node.accounts, kept).calls()
+        node.asking,
+        node.cases,
+        node,
+        lambda: node.charter,
+        kept,
+        lambda *_: None,
+        AccountsDoor(node.accounts, kept).calls(),
     )
 
     def call(_access: Access, method: str, request: bytes) -> bytes:
@@ -202,7 +208,7 @@ def test_a_case_waits_and_a_refusal_ends_it(desk: Desk, folder: Path) -> None:
     refused = run(folder, "o2", "approve", "refuse", identity)
     assert (refused.exit_code, "refused" in refused.stdout) == (0, True)
     again = run(folder, "o2", "approve", "sign", identity)
-    assert (again.exit_code, desk.node.cases.case(AGENCY, "C-7")) == (USAGE, None)
+    assert (again.exit_code, desk.node.book.case(AGENCY, "C-7")) == (USAGE, None)
     both = run(folder, "o1", "case", "open", "C-7", *opening, "--second-officer")
     assert both.exit_code == USAGE
     assert run(folder, "o1", "ask", "summary", USCC, *TERMS, "--for-approval", "--out", "x").exit_code == USAGE

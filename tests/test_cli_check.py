@@ -28,7 +28,7 @@ from worlds_tables import JIANGSU, MATTER, PURPOSE, ZHEJIANG
 from gateway import uscc, wire
 from gateway.model.accounts import OfficerAssertion
 from gateway.model.codes import RefusalReason
-from keys import custody, suite
+from keys import boxes, custody, suite
 from keys.envelope import sign
 from nodes.batch import folder as folders
 from nodes.batch.folder import Folder
@@ -37,7 +37,7 @@ from nodes.cli.batch_work import Source
 from nodes.cli.session import REFUSED, UNREACHABLE, Ended, Session
 from nodes.files import open_table
 
-WORK = custody.Work(operations=1, memory=8192)
+WORK = boxes.Work(operations=1, memory=8192)
 PERSON = "11010519491231002X"
 SOLE = [uscc.sample_code("92", "310115", number) for number in range(2)]
 
@@ -214,7 +214,7 @@ def test_a_session_asks_and_the_officers_own_key_signs_the_manifest(
     desk: BatchDesk, folder: Path, eight: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The manifest is evidence: it verifies under the officer's key whoever asked, and tells nothing of a session."""
-    monkeypatch.setattr(custody, "INTERACTIVE", WORK)
+    monkeypatch.setattr(boxes, "INTERACTIVE", WORK)
     seed, own = bytes([88]) * 32, OFFICERS[OFFICER]
     said = OfficerAssertion(
         assertion_id=bytes(16), agency=bundles.AGENCY, officer=OFFICER, from_time=NOW, roles=("ask",),

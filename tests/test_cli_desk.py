@@ -16,7 +16,7 @@ from worlds_tables import JIANGSU, SHANGHAI
 
 from gateway.model.codes import RefusalReason
 from gateway.statuses import status_of
-from keys import custody
+from keys import boxes, custody
 from keys.tls import Issuer, make_ca
 from nodes.cli import desk_client
 from nodes.cli.profile import Access, unlock
@@ -37,7 +37,7 @@ class Ground:
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     """Make an officer's folder and unlock it."""
-    folder = bundles.officers_folder(tmp_path_factory.mktemp("officer"), custody.Work(operations=1, memory=8192))
+    folder = bundles.officers_folder(tmp_path_factory.mktemp("officer"), boxes.Work(operations=1, memory=8192))
     ca = custody.load_issuer(folder / "ca.key", custody.read_passphrase(folder / "passphrase"))
     return Ground(access=unlock(folder / "profile.toml"), ca=ca)
 
@@ -160,5 +160,5 @@ def test_a_desk_that_does_not_answer_is_late(ground: Ground, monkeypatch: pytest
 
 def test_the_officers_folder_is_private(tmp_path: Path) -> None:
     """Key files of the tests are as closed as real ones, or custody would not open them."""
-    folder = bundles.officers_folder(tmp_path, custody.Work(operations=1, memory=8192))
+    folder = bundles.officers_folder(tmp_path, boxes.Work(operations=1, memory=8192))
     assert [each.name for each in folder.glob("*.key") if each.stat().st_mode & 0o077] == []

@@ -14,8 +14,8 @@ import pytest
 from nacl.exceptions import CryptoError
 from nacl.pwhash import argon2id
 
-from keys import bodies, custody, errors, suite, tls
-from keys.custody import Work
+from keys import bodies, boxes, custody, errors, suite, tls
+from keys.boxes import Work
 
 SEED = bytes(range(1, 33))
 PASSPHRASE = b"correct horse"
@@ -94,10 +94,10 @@ def test_a_saved_secret_loads(tmp_path: Path) -> None:
 
 def test_the_defaults_work_as_hard_as_libsodium_advises(tmp_path: Path) -> None:
     """Unless told otherwise the file says libsodium's moderate work."""
-    custody.save_secret(tmp_path / "s", SEED, PASSPHRASE, work=custody.INTERACTIVE)
+    custody.save_secret(tmp_path / "s", SEED, PASSPHRASE, work=boxes.INTERACTIVE)
     assert custody.load_secret(tmp_path / "s", PASSPHRASE) == SEED
-    assert (custody.MODERATE.operations, custody.MODERATE.memory) == (3, 256 * 1024 * 1024)
-    assert inspect.signature(custody.save_seed).parameters["work"].default == custody.MODERATE
+    assert (boxes.MODERATE.operations, boxes.MODERATE.memory) == (3, 256 * 1024 * 1024)
+    assert inspect.signature(custody.save_seed).parameters["work"].default == boxes.MODERATE
 
 
 def test_a_saved_issuer_still_issues(tmp_path: Path, issuer: tls.Issuer) -> None:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys import custody, errors, seal, suite
+from keys import boxes, custody, errors, seal, suite
 from keys.seal import OVERHEAD, Context, opener
 from keys.suite import INT_1, PublicKey
 
@@ -172,7 +172,7 @@ def test_an_opener_shows_nothing_of_its_key() -> None:
 def test_a_sealing_seed_rests_in_a_file_of_its_use(tmp_path: Path) -> None:
     """A sealing seed comes back as the opener of its public key, and serves no signer."""
     path = tmp_path / "seal.key"
-    work = custody.Work(operations=1, memory=8192)
+    work = boxes.Work(operations=1, memory=8192)
     custody.save_seed(path, bytes(range(32)), b"secret", owner="340000", suite=INT_1, use="seal", work=work)
     assert custody.load_opener(path, b"secret").id == OPENER.id
     with pytest.raises(errors.CustodyError):

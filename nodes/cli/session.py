@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from keys.custody import MODERATE, Work
+from keys.boxes import MODERATE, Work
 from nodes.cli.words import Words, choose, plain
 
 COMPLETE, NOT_GENUINE, USAGE, INCOMPLETE, REFUSED, UNREACHABLE = 0, 1, 2, 3, 4, 5

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway import wire
 from gateway.model.accounts import OfficerAssertion
-from keys import custody, suite
+from keys import boxes, custody, files, suite
 from keys.envelope import Envelope, from_json, to_json
 from keys.errors import KeysError
 from keys.suite import Signer
@@ -44,9 +44,9 @@ def save(folder: Path, seed: bytes, assertion: Envelope, passphrase: bytes, *, o
         CustodyError, OSError: when one stands there already, or cannot be written.
     """
     custody.save_seed(
-        _key(folder, officer), seed, passphrase, owner=officer, suite=suite.INT_1, use=USE, work=custody.INTERACTIVE
+        _key(folder, officer), seed, passphrase, owner=officer, suite=suite.INT_1, use=USE, work=boxes.INTERACTIVE
     )
-    custody.write_new(_assertion(folder, officer), to_json(assertion))
+    files.write(_assertion(folder, officer), to_json(assertion))
 
 
 def load(folder: Path, officer: str, passphrase: bytes) -> SessionKey:

@@ -17,7 +17,7 @@ from gateway.clocks import CHINA
 from gateway.consents import SERVICE
 from gateway.model.codes import SignatureClass
 from gateway.model.consent import Attestation
-from keys import custody
+from keys import custody, files
 from keys.envelope import Envelope, from_json, sign, to_json
 from keys.errors import KeysError
 from keys.suite import Signer
@@ -160,7 +160,7 @@ def write_signed(path: Path, envelope: Envelope) -> None:
         Ended: when the file exists or cannot be written.
     """
     try:
-        custody.write_new(path, to_json(envelope))
+        files.write(path, to_json(envelope))
     except KeysError as error:
         raise Ended("authorise.not_written", why=str(error)) from error
 

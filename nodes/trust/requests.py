@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from keys import custody, suite
+from keys import boxes, custody, files, suite
 from keys.bundle import layout, rolekeys
 from keys.envelope import from_json, to_json
 from keys.errors import EnvelopeMalformed, KeysError, WeakKey
@@ -53,7 +53,7 @@ def names(uses: Iterable[str], officers: int = OFFICERS) -> Iterator[tuple[str, 
 
 
 def init(
-    folder: Path, member: str, *, uses: Iterable[str] = USES, officers: int = OFFICERS, work: custody.Work
+    folder: Path, member: str, *, uses: Iterable[str] = USES, officers: int = OFFICERS, work: boxes.Work
 ) -> Request:
     """Make role keys in a new folder, each an encrypted file with a passphrase of its own, and the request.
 
@@ -73,14 +73,14 @@ def init(
     new.mkdir(mode=0o700, parents=True)
     made = [(use, _make(new, name, f"{member}/{use}", use, work)) for name, use in chosen]
     text = to_json(prove(made))
-    custody.write_new(new / REQUEST, text)
+    files.write(new / REQUEST, text)
     new.rename(folder)
     return read_request(text)
 
 
-def _make(folder: Path, name: str, owner: str, use: str, work: custody.Work) -> Signer:
+def _make(folder: Path, name: str, owner: str, use: str, work: boxes.Work) -> Signer:
     passphrase, seed = secrets.token_urlsafe(24).encode(), suite.generate_seed()
-    custody.write_new(folder / f"{name}.passphrase", passphrase)
+    files.write(folder / f"{name}.passphrase", passphrase)
     custody.save_seed(folder / f"{name}.key", seed, passphrase, owner=owner, suite=suite.INT_1, use=use, work=work)
     return suite.signer(seed, owner=owner)
 
