@@ -17,7 +17,8 @@ from bench.exchanges import Scale
 from bench.measures import Row, percentile
 from gateway.kinds import KINDS
 from keys import moments, suite
-from nodes.bundle.following import Following, Source
+from nodes.bundle.following import Following
+from nodes.bundle.source import Source
 from nodes.federation.signing import Hands, Lives, hands
 from nodes.lab import Lab, build
 

@@ -13,7 +13,6 @@ from datetime import datetime
 
 from gateway.answering import Event
 from gateway.authorising import Authorising, Home
-from gateway.catalogue import Consent as Wanted
 from gateway.charter import Charter
 from gateway.errors import Refused, Unavailable
 from gateway.exchange.compose import Inquiry
@@ -22,6 +21,7 @@ from gateway.federation import PAUSE_SECONDS
 from gateway.limits import ID_BYTES
 from gateway.model.codes import RefusalReason
 from gateway.model.consent import AskedQuestion, StatusRequest
+from gateway.purposes import Consent as Wanted
 from keys.envelope import Envelope
 from keys.suite import Signer
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gateway.catalogue import Label
 from gateway.errors import Refused
 from gateway.model.answer import WithheldField
 from gateway.model.codes import RefusalReason, WithheldReason
 from gateway.model.question import ProbeQuestion
+from gateway.purposes import Label
 from gateway.tables import ALL
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from gateway.catalogue import Agreement, ApplicationItem, Catalogue, DataItem, Purpose
+    from gateway.catalogue import Agreement, ApplicationItem, Catalogue
     from gateway.kinds.row import Kind
     from gateway.model.codes import Severity, Window
     from gateway.model.question import Body
+    from gateway.purposes import DataItem, Purpose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 from keys import moments
 from keys.bundle.opening import Opened, SignedRole, open_archive
 from keys.bundle.quarantine import SECTION, Stop, apply, read_stops
+from keys.entries import DIVISION_SIZE, read_member, read_suites
 from keys.errors import BundleExpired, BundleMalformed, KeyNotValid, KeyUnknown, MemberUnknown, WeakKey
 from keys.jsontext import Place
-from keys.members import DIVISION_SIZE, Agency, Key, Member, Name, Officer, Role, read_member, read_suites
+from keys.members import Agency, Key, Member, Name, Officer, Role
 from keys.suite import PublicKey
 
 __all__ = [

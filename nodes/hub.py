@@ -15,7 +15,8 @@ from gateway.peers import Peers
 from gateway.relay import Hub, Post
 from gateway.server import RELAY_SERVICE, RelayDoor
 from keys import custody
-from nodes.bundle.following import Following, Source
+from nodes.bundle.following import Following
+from nodes.bundle.source import Source
 from nodes.clock import Clock, open_clock
 from nodes.config import Config
 from nodes.leaves import Leaves

@@ -34,7 +34,8 @@ from gateway.peers import Peers
 from gateway.relay import Post, RelayedMember, Ring, SealedAnswering
 from gateway.server import ExchangeDoor, RelayDoor
 from nodes import alarms
-from nodes.bundle.following import Following, Source
+from nodes.bundle.following import Following
+from nodes.bundle.source import Source
 from nodes.clock import Clock, open_clock
 from nodes.config import DATABASE, Config
 from nodes.credentials import Credentials

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.clocks import civil_day
+from gateway.months import Month
 from gateway.participants import DEPARTMENT
-from gateway.quality import Month
 from keys.members import Agency
 from nodes.bundle.following import current_charter
 from nodes.config import DATABASE, Config

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.clocks import civil_day
-from gateway.quality import Month, Quality, QualityGoals, Scores, Share, assess, rates
+from gateway.months import Month
+from gateway.quality import Quality, QualityGoals, Scores, Share, assess, rates
 from gateway.verification.quality import FORMAT, seal
 from keys import files, moments
 from nodes.bundle.following import current_charter

@@ -113,6 +113,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "gateway.inspection",
         "gateway.lifetimes",
         "gateway.lights",
+        "gateway.months",
+        "gateway.purposes",
         "gateway.quality",
         "gateway.recognition",
         "gateway.verdicts",

@@ -19,8 +19,8 @@ from test_cli_check import WORK, check, run, small_messages
 from test_cli_words import ROOT, described
 from worlds_tables import ZHEJIANG
 
-from gateway.catalogue import CheckForm
 from gateway.inspection import GradeShare, InspectionRule
+from gateway.purposes import CheckForm
 from gateway.verdicts import RowFinding, RowVerdict
 from keys.envelope import from_json, sign, to_json
 from nodes.batch.answers import Terms, latest

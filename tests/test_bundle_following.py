@@ -25,7 +25,8 @@ from keys.envelope import sign, to_json
 from nodes import health
 from nodes.bundle.client import Fault
 from nodes.bundle.fetching import SILENCE_SECONDS, VISIT_SECONDS
-from nodes.bundle.following import JITTER, QUICK_SECONDS, BundleMissing, Following, Source
+from nodes.bundle.following import JITTER, QUICK_SECONDS, BundleMissing, Following
+from nodes.bundle.source import Source
 from nodes.bundle.stops import STOPS, TYPE, OwnStop, StopsRefused, lifted, stopped, write_stops
 from nodes.federation.signing import Hands, Lives, sign_bundle
 from nodes.mirror import archive_path, publish

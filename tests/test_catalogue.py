@@ -10,9 +10,10 @@ import pytest
 import worlds
 from worlds_tables import AGREEMENT, ANHUI, JIANGSU, MATTER, MEMBERS, PURPOSE, REPORT, SHANGHAI, TODAY, sections
 
-from gateway.catalogue import Agreement, Catalogue, CheckForm, read_catalogue
+from gateway.catalogue import Agreement, Catalogue, read_catalogue
 from gateway.errors import CatalogueMalformed
 from gateway.limits import Limits
+from gateway.purposes import CheckForm
 from nodes.federation import REFERENCE
 from nodes.federation import sections as reference_sections
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from hands import directory_of, timed
 
-from gateway.catalogue import Catalogue, CheckForm, Label, Purpose, read_catalogue
+from gateway.catalogue import Catalogue, read_catalogue
 from gateway.classification import classify
 from gateway.deciding import deciding
 from gateway.divisions import is_defunct
 from gateway.errors import CatalogueMalformed
 from gateway.kinds import KINDS
 from gateway.model.codes import Grade, SchemeKind, Severity
+from gateway.purposes import CheckForm, Label, Purpose
 from gateway.uscc import defect, is_sample
 from keys import jsontext, suite
 from keys.directory import Directory

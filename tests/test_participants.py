@@ -22,8 +22,8 @@ from worlds_tables import PURPOSE, SHANGHAI
 from gateway.errors import CatalogueMalformed
 from gateway.model.codes import RefusalReason
 from gateway.model.combined import AllowanceReading
+from gateway.months import Month
 from gateway.participants import Participant, may_ask
-from gateway.quality import Month
 from keys.errors import BundleMalformed
 from keys.members import SORTS, Agency, Filing, Name
 from nodes.cli import main

@@ -19,10 +19,10 @@ from worlds_tables import JIANGSU, SHANGHAI, sections
 from gateway.catalogue import read_catalogue
 from gateway.coverage import Cause, causes, next_due, overdue
 from gateway.errors import CatalogueMalformed
+from gateway.months import Month
 from gateway.ports import Feed
 from gateway.quality import (
     Delivery,
-    Month,
     QualityGoals,
     Records,
     RowCount,

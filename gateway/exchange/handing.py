@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from gateway import wire
-from gateway.catalogue import Consent as Wanted
 from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.errors import ConsentRefused, Refused
@@ -28,6 +27,7 @@ from gateway.model.consent import (
     KeyRevocation,
     Withdrawal,
 )
+from gateway.purposes import Consent as Wanted
 from keys.envelope import Envelope, open_envelope
 from keys.errors import KeyNotValid, KeysError, KeyUnknown
 from keys.suite import PublicKey

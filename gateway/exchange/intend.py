@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from gateway import wire
-from gateway.catalogue import Agreement, Consent, Purpose
+from gateway.catalogue import Agreement
 from gateway.charter import Charter, covers, is_behind, with_sub_members
 from gateway.clocks import civil_day
 from gateway.errors import Refused
@@ -21,6 +21,7 @@ from gateway.model.codes import RefusalReason
 from gateway.model.combined import Allowance, AllowanceReading, Case, CaseOpening, CaseReading, Intent
 from gateway.model.consent import Attestation, ConsentReading
 from gateway.participants import may_ask
+from gateway.purposes import Consent, Purpose
 from keys.envelope import Envelope, Opened, open_envelope
 from keys.errors import KeysError
 from keys.members import ROLES

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from gateway import authorisation, uscc
-from gateway.catalogue import Agreement, ApplicationItem, Consent, Purpose
+from gateway.catalogue import Agreement, ApplicationItem
 from gateway.charter import Charter, covers
 from gateway.clocks import civil_day
 from gateway.errors import Refused
@@ -20,6 +20,7 @@ from gateway.participants import may_ask
 from gateway.policy import Grant, grant
 from gateway.ports import Fact
 from gateway.precedence import Standing, standing
+from gateway.purposes import Consent, Purpose
 from gateway.registration import home_of
 from keys.directory import Directory
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from gateway.catalogue import Catalogue, read_catalogue
 from gateway.clocks import civil_day
 from gateway.exchange.accept import finder
-from gateway.quality import RATES, Month, QualityGoals, Share
+from gateway.months import Month
+from gateway.quality import RATES, QualityGoals, Share
 from gateway.verification.checks import holds, look, step
 from gateway.verification.verdict import Check, Part
 from keys import jsontext

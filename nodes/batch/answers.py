@@ -11,12 +11,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from gateway.catalogue import CheckForm
 from gateway.clocks import civil_day
 from gateway.errors import GatewayError
 from gateway.inspection import InspectionRule, rule_of
 from gateway.model.answer import Item
 from gateway.model.question import Body, NamedSubject
+from gateway.purposes import CheckForm
 from gateway.recognition import scales_on
 from gateway.verdicts import RowFinding, finding
 from gateway.verification import Content, Unreadable, bound, verify

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from gateway.catalogue import CheckForm
+from gateway.purposes import CheckForm
 from gateway.verdicts import RowVerdict
 from keys import jsontext, moments
 from keys.envelope import Envelope, sign

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from gateway.catalogue import CheckForm
 from gateway.inspection import tier
 from gateway.lights import DARK, light
+from gateway.purposes import CheckForm
 from gateway.verdicts import RowFinding, RowVerdict, unaskable
 from nodes.batch.answers import Terms
 from nodes.batch.rows import Columns, Rows, defect_at

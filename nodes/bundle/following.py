@@ -20,8 +20,6 @@ from tuf.api.exceptions import DownloadError, RepositoryError
 
 from gateway.charter import Charter, charter, is_behind, stage_of
 from gateway.errors import CatalogueMalformed
-from gateway.kinds import KINDS
-from gateway.kinds.row import Kind
 from gateway.model.codes import BundleStage
 from keys import moments
 from keys.bundle import archive
@@ -29,9 +27,8 @@ from keys.directory import Directory, open_bundle
 from keys.errors import KeysError
 from nodes.bundle.client import Fault, Trusted, fault, refresh
 from nodes.bundle.fetching import Visit
-from nodes.bundle.root import read_root
+from nodes.bundle.source import Source
 from nodes.bundle.stops import STOPS, OwnStop, read_stops, replace_file
-from nodes.clock import open_clock
 from nodes.config import Config
 
 FOLDER = "bundle"
@@ -57,36 +54,6 @@ class Mirror:
     visit_time: datetime
     fault: Fault | None = None
     seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where a member's bundle comes from: the mirrors' URLs, each with a slash at its end, and the node's root."""
-
-    me: str
-    data: Path
-    mirrors: tuple[str, ...]
-    root: bytes
-    kinds: Mapping[str, Kind]
-    clock: Callable[[], datetime]
-    poll_seconds: float = 60.0
-
-    @classmethod
-    def of(cls, config: Config) -> Source:
-        """Read what a configuration says of it.
-
-        Raises:
-            OSError, KeysError: when the root cannot be read, or is none.
-        """
-        return cls(
-            me=config.member,
-            data=config.data,
-            mirrors=config.mirrors,
-            root=read_root(config.root),
-            kinds=KINDS,
-            clock=open_clock(config.clock).now,
-            poll_seconds=config.poll_seconds,
-        )
 
 
 class Following:

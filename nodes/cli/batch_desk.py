@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway import carriers, wire
-from gateway.catalogue import CheckForm
 from gateway.model.codes import RefusalReason
 from gateway.model.combined import Allowance, AllowanceReading, Intent
+from gateway.purposes import CheckForm
 from keys.envelope import Envelope
 from nodes.batch.answers import Reader, Reading
 from nodes.batch.rows import Message

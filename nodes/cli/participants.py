@@ -10,7 +10,7 @@ from rich.console import Console
 
 from gateway.clocks import civil_day
 from gateway.errors import GatewayError
-from gateway.quality import Month
+from gateway.months import Month
 from keys.errors import KeysError
 from nodes.cli import documents
 from nodes.cli.reports import checked_config

@@ -9,7 +9,7 @@ import click
 
 from gateway.clocks import civil_day
 from gateway.errors import GatewayError
-from gateway.quality import Month
+from gateway.months import Month
 from keys.errors import KeysError
 from nodes.cli import documents, quality_tables
 from nodes.cli.reports import checked_config

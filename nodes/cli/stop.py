@@ -15,7 +15,8 @@ from keys import custody
 from keys.bundle.quarantine import WHATS
 from keys.directory import Stop
 from keys.errors import KeysError
-from nodes.bundle.following import Following, Source
+from nodes.bundle.following import Following
+from nodes.bundle.source import Source
 from nodes.bundle.stops import STOPS, OwnStop, lifted, stopped, write_stops
 from nodes.cli.reports import checked_config
 from nodes.cli.session import Ended, SpeakingCommand, option, session

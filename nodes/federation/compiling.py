@@ -42,7 +42,7 @@ _AS_THEY_STAND = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What a member brings to the directory besides its rows, in the directory's own forms (`keys.members`).
+    """What a member brings to the directory besides its rows, in the directory's own forms (`keys.entries`).
 
     Certificates are PEM texts, `officers` gives each officer's public key in base64; one without a key cannot
     sign and is left out.

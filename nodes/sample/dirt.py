@@ -17,7 +17,7 @@ from typing import NamedTuple
 from gateway.uscc import sample_code
 from nodes.sample.files import HEADERS
 from nodes.sample.places import World
-from nodes.sample.records import Sink
+from nodes.sample.posts import Sink
 from nodes.sample.shapes import spread
 
 

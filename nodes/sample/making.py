@@ -11,7 +11,8 @@ from typing import TypeVar
 from gateway.model.codes import SchemeKind
 from gateway.recognition import Scheme
 from nodes.sample import shapes
-from nodes.sample.records import Decided, Desk
+from nodes.sample.posts import Decided
+from nodes.sample.records import Desk
 from nodes.sample.subjects import BRANCH_EVERY, ENTERPRISE, TRADER, Population, Subject, is_listed, is_quiet
 
 T = TypeVar("T")

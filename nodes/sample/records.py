@@ -3,67 +3,16 @@
 A row is made as one finished line: no cell holds a comma, a quote or a line's end, and days may come as texts.
 """
 
-from datetime import date
-from typing import NamedTuple, Protocol
-
-from gateway.catalogue import Catalogue
-from nodes.sample.places import World
+from nodes.sample.posts import Day, Days, Decided, Post
 from nodes.sample.subjects import TRADER, Subject
 
 _NOBODY = "样例无此人"
 _BODY, _TRADER = "法人及非法人组织", "个体工商户"
 _KIND = {"ORDINARY": "普通", "APPROVAL": "核准", "REGISTRATION": "登记"}
 
-Day = date | str
-Days = Day | None
 
-
-class Sink(Protocol):
-    """What takes the lines of feeds."""
-
-    def put(self, feed: str, line: str) -> None:
-        """Add a line to a feed."""
-
-
-class Decided(NamedTuple):
-    """What a repair or an objection points at: a record by its class, agency and number, and the day it began."""
-
-    sort: str
-    agency: str
-    number: str
-    domain: str
-    day: Day
-
-
-class _Place(NamedTuple):
-    """A feed, its agency, and the agency's code in decisions."""
-
-    feed: str
-    agency: str
-    code: str
-
-
-class Desk:
+class Desk(Post):
     """Writes records of one member; records of domains for which it has no feed are left out."""
-
-    def __init__(self, *, world: World, files: Sink, serial: int = 0) -> None:
-        """Write into files from a serial on: two desks of one member need serials of their own."""
-        self.world, self.serial = world, serial
-        self._put = files.put
-        self._catalogue: Catalogue = world.catalogue
-        self._versions = {each.id: each.version for each in world.catalogue.schemes}
-        self._places = {
-            key: _Place(feed.id, feed.agency, world.codes.get(feed.agency, "")) for key, feed in world.feeds.items()
-        }
-        self._permits = {domain: place for (name, domain), place in self._places.items() if name == "permit"}
-
-    def place(self, record_class: str, domain: str) -> _Place | None:
-        """Give the feed of a class for a domain, or else the only one of the class."""
-        found = self._places.get((record_class, domain))
-        if found is None:
-            of_class = [place for (name, _), place in self._places.items() if name == record_class]
-            found = of_class[0] if len(of_class) == 1 else None
-        return found
 
     def register(
         self,
@@ -334,11 +283,3 @@ class Desk:
                 f"{decided or ''},,{subject.name},样例内容\n",
             )
         return place is not None
-
-    def _number(self, day: Day) -> str:
-        self.serial += 1
-        return f"样例〔{day!s:.4}〕{self.serial}号"
-
-    def _key(self, letter: str) -> str:
-        self.serial += 1
-        return f"{letter}{self.serial}"

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.quality import Month
+from gateway.months import Month
 from nodes.store.connections import connect_read_only
 from nodes.store.schema import prepare_exchange
 

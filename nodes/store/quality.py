@@ -7,7 +7,8 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from gateway.clocks import CHINA, civil_day
-from gateway.quality import Delivery, Month, Records, RowCount
+from gateway.months import Month
+from gateway.quality import Delivery, Records, RowCount
 from keys import moments
 from nodes.store.connections import connect_read_only, time_text
 from nodes.store.facts import FactSource

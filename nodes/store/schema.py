@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.errors import GatewayError
-from nodes.store import consent_tables, tables
+from nodes.store import account_tables, consent_tables, exchange_tables, loading_tables, tables
 from nodes.store.connections import BUSY_SECONDS, make_private
 
 if TYPE_CHECKING:
@@ -130,131 +130,13 @@ def _facts_2(database: "Database") -> None:
             database.execute(f"DROP TABLE old_{table}")
     for name in ("rows", "unchanged", "out_of_scope", "held", "late", "directory_version"):
         database.execute(f"ALTER TABLE load ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
-    for statement in _LOADING_TABLES:
+    for statement in loading_tables.TABLES:
         database.execute(statement)
-
-
-_LOADING_TABLES = (
-    # What became of a load's rows, by deciding agency ('' where the row names none that is known).
-    """CREATE TABLE load_count (
-        load_id INTEGER NOT NULL,
-        agency TEXT NOT NULL,
-        name TEXT NOT NULL,
-        count INTEGER NOT NULL,
-        PRIMARY KEY (load_id, agency, name)
-    ) WITHOUT ROWID, STRICT""",
-    # Records that may not be said yet: a gap of their feed. The body is what a reader of the row needs, sealed;
-    # NULL where only a better row helps.
-    """CREATE TABLE held (
-        feed TEXT NOT NULL,
-        record_id BLOB NOT NULL CHECK (length(record_id) = 16),
-        reason TEXT NOT NULL,
-        load_id INTEGER NOT NULL,
-        recorded_time TEXT NOT NULL,
-        body BLOB,
-        PRIMARY KEY (feed, record_id)
-    ) WITHOUT ROWID, STRICT""",
-    """CREATE TABLE inbox (
-        sender TEXT PRIMARY KEY,
-        sequence INTEGER NOT NULL,
-        manifest_digest BLOB NOT NULL CHECK (length(manifest_digest) = 32),
-        taken_time TEXT NOT NULL
-    ) WITHOUT ROWID, STRICT""",
-)
 
 
 def _exchange_1(database: "Database") -> None:
-    for statement in _EXCHANGE_TABLES:
+    for statement in exchange_tables.TABLES:
         database.execute(statement)
-
-
-_EXCHANGE_TABLES = (
-    "CREATE TABLE storage_day (day TEXT PRIMARY KEY, wrapped_key BLOB NOT NULL) WITHOUT ROWID, STRICT",
-    """CREATE TABLE journal (
-        seq INTEGER PRIMARY KEY,
-        question_id BLOB UNIQUE,
-        question_digest BLOB NOT NULL,
-        asker TEXT NOT NULL,
-        agency TEXT NOT NULL,
-        purpose TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        agreement TEXT NOT NULL,
-        case_reference TEXT NOT NULL,
-        pair_sequence INTEGER NOT NULL,
-        outcome TEXT NOT NULL CHECK (outcome IN ('ANSWERED', 'REFUSED')),
-        reason TEXT NOT NULL,
-        facts_version INTEGER NOT NULL,
-        fields TEXT NOT NULL,
-        received_time TEXT NOT NULL,
-        day TEXT NOT NULL,
-        question_body BLOB NOT NULL,
-        reply_body BLOB NOT NULL
-    ) STRICT""",
-    """CREATE TABLE disclosure (
-        agency TEXT NOT NULL,
-        purpose TEXT NOT NULL,
-        day TEXT NOT NULL,
-        uscc TEXT NOT NULL,
-        question_id BLOB NOT NULL,
-        seq INTEGER NOT NULL REFERENCES journal (seq),
-        PRIMARY KEY (agency, purpose, day, uscc, question_id)
-    ) WITHOUT ROWID, STRICT""",
-    """CREATE TABLE budget (
-        agency TEXT NOT NULL,
-        purpose TEXT NOT NULL,
-        day TEXT NOT NULL,
-        spent INTEGER NOT NULL,
-        PRIMARY KEY (agency, purpose, day)
-    ) WITHOUT ROWID, STRICT""",
-    "CREATE TABLE pair (member TEXT PRIMARY KEY, next INTEGER NOT NULL) WITHOUT ROWID, STRICT",
-    """CREATE TABLE sent (
-        question_id BLOB PRIMARY KEY,
-        question_digest BLOB NOT NULL,
-        member TEXT NOT NULL,
-        pair_sequence INTEGER NOT NULL,
-        outcome TEXT NOT NULL CHECK (outcome IN ('SENT', 'ANSWERED', 'REFUSED', 'VOID')),
-        reply_digest BLOB,
-        question_body BLOB NOT NULL,
-        reply_body BLOB,
-        sent_day TEXT NOT NULL,
-        sent_time TEXT NOT NULL,
-        closed_time TEXT,
-        UNIQUE (member, pair_sequence)
-    ) STRICT""",
-    "CREATE INDEX sent_unfinished ON sent (sent_time) WHERE outcome = 'SENT'",
-    """CREATE TABLE result (
-        seq INTEGER PRIMARY KEY,
-        agency TEXT NOT NULL,
-        case_reference TEXT NOT NULL,
-        body BLOB NOT NULL,
-        day TEXT NOT NULL,
-        time TEXT NOT NULL
-    ) STRICT""",
-    "CREATE INDEX result_case ON result (agency, case_reference)",
-    """CREATE TABLE recognition (
-        seq INTEGER PRIMARY KEY,
-        recognition_id BLOB NOT NULL UNIQUE,
-        uscc TEXT NOT NULL,
-        agency TEXT NOT NULL,
-        agreement_id TEXT NOT NULL,
-        body BLOB NOT NULL,
-        day TEXT NOT NULL,
-        supersedes BLOB NOT NULL
-    ) STRICT""",
-    "CREATE INDEX recognition_scope ON recognition (uscc, agency, agreement_id)",
-    """CREATE TABLE cases (
-        agency TEXT NOT NULL,
-        case_reference TEXT NOT NULL,
-        purpose TEXT NOT NULL,
-        application_item TEXT NOT NULL,
-        subject_count INTEGER NOT NULL,
-        open_time TEXT NOT NULL,
-        officer TEXT NOT NULL,
-        approving_officer TEXT NOT NULL,
-        PRIMARY KEY (agency, case_reference)
-    ) WITHOUT ROWID, STRICT""",
-    "CREATE TABLE pulse (id INTEGER PRIMARY KEY CHECK (id = 1), beat INTEGER NOT NULL) STRICT",
-)
 
 
 def _exchange_2(database: "Database") -> None:
@@ -265,49 +147,8 @@ def _exchange_2(database: "Database") -> None:
 
 def _exchange_3(database: "Database") -> None:
     """Officers' sessions, and what waits for a second officer (duty U7)."""
-    for statement in _ACCOUNT_TABLES:
+    for statement in account_tables.TABLES:
         database.execute(statement)
-
-
-_ACCOUNT_TABLES = (
-    """CREATE TABLE session (
-        seq INTEGER PRIMARY KEY,
-        assertion_digest BLOB NOT NULL UNIQUE CHECK (length(assertion_digest) = 32),
-        agency TEXT NOT NULL,
-        officer TEXT NOT NULL,
-        roles TEXT NOT NULL,
-        from_time TEXT NOT NULL,
-        until_time TEXT NOT NULL,
-        open_time TEXT NOT NULL,
-        close_time TEXT,
-        closing_officer TEXT NOT NULL,
-        assertion BLOB NOT NULL
-    ) STRICT""",
-    "CREATE INDEX session_agency ON session (agency, officer)",
-    # What was handed in names subjects and lies sealed; the row itself names none.
-    """CREATE TABLE submission (
-        seq INTEGER PRIMARY KEY,
-        submission_id BLOB NOT NULL UNIQUE CHECK (length(submission_id) = 32),
-        agency TEXT NOT NULL,
-        officer TEXT NOT NULL,
-        purpose TEXT NOT NULL,
-        application_item TEXT NOT NULL,
-        case_reference TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        subject_count INTEGER NOT NULL,
-        submit_time TEXT NOT NULL,
-        expire_time TEXT NOT NULL,
-        state TEXT NOT NULL,
-        approving_officer TEXT NOT NULL,
-        decide_time TEXT,
-        reason TEXT NOT NULL,
-        day TEXT NOT NULL,
-        body BLOB NOT NULL,
-        decision BLOB,
-        answer BLOB
-    ) STRICT""",
-    "CREATE INDEX submission_agency ON submission (agency)",
-)
 
 
 def _exchange_4(database: "Database") -> None:

@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime
 from functools import partial
 from itertools import product
 
-from gateway.catalogue import Consent
 from gateway.charter import Charter
 from gateway.errors import Refused
 from gateway.exchange.permit import check_agency, check_agreement, check_item, check_purpose
@@ -20,6 +19,7 @@ from gateway.kinds.row import Kind
 from gateway.model.codes import Window
 from gateway.model.question import Body, QuestionHeader
 from gateway.policy import Grant, grant
+from gateway.purposes import Consent
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _ANYONE = QuestionHeader(
