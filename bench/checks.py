@@ -25,11 +25,11 @@ from bench.exchanges import (
     Scale,
     channel,
     leaf,
+    load,
     open_budget,
-    storage_key,
 )
 from bench.measures import Row, one_round, row
-from bench.populations import code, fill
+from bench.populations import code
 from gateway import carriers, wire
 from gateway.model.codes import Window
 from gateway.model.combined import Intent
@@ -40,10 +40,7 @@ from keys import custody
 from keys.envelope import sign
 from keys.suite import Signer
 from nodes.bundle.root import read_root
-from nodes.config import DATABASE
-from nodes.federation import REFERENCE, feeds
 from nodes.lab import Lab, build
-from nodes.store import Store
 from yrdx.exchange.v1 import desk_pb2
 
 CHECKS = ("check",)
@@ -59,11 +56,7 @@ async def checks(folder: Path, scale: Scale, say: Callable[[str], None]) -> list
     lab = build(folder)
     lab.edits.append(open_budget)
     for member in lab.members:
-        say(f"{member}: loading {codes} subjects")
-        store = Store.open(lab.config(member).data / DATABASE, storage_key(lab, member))
-        with store.loading() as loading:
-            fill(loading, feeds(REFERENCE, member), codes, datetime.now(UTC))
-        store.close()
+        load(lab, member, codes, say)
     lab.start(*lab.members)
     try:
         return [await _measured(lab, codes // BATCH, say)]

@@ -70,17 +70,22 @@ def open_budget(document: dict[str, Any]) -> None:
         purpose["daily_subjects"] = 1_000_000_000
 
 
+def load(lab: Lab, member: str, subjects: int, say: Callable[[str], None]) -> None:
+    """Load a member's store with subjects, and say so."""
+    say(f"{member}: loading {subjects} subjects")
+    store = Store.open(lab.config(member).data / DATABASE, storage_key(lab, member))
+    with store.loading() as loading:
+        fill(loading, feeds(REFERENCE, member), subjects, datetime.now(UTC))
+    store.close()
+
+
 async def exchanges(folder: Path, names: list[str], scale: Scale, say: Callable[[str], None]) -> list[Row]:
     """Run the benches over a federation of four processes."""
     subjects = scale.of(SUBJECTS, BATCH)
     lab = build(folder)
     lab.edits.append(open_budget)
     for member in lab.members:
-        say(f"{member}: loading {subjects} subjects")
-        store = Store.open(lab.config(member).data / DATABASE, storage_key(lab, member))
-        with store.loading() as loading:
-            fill(loading, feeds(REFERENCE, member), subjects if member == ORIGIN else BATCH, datetime.now(UTC))
-        store.close()
+        load(lab, member, subjects if member == ORIGIN else BATCH, say)
     lab.start(*(lab.members if "fan_out" in names else (ORIGIN,)))
     try:
         return await _measured(lab, names, scale, subjects, say)

@@ -20,22 +20,19 @@ from bench.exchanges import (
     Scale,
     channel,
     leaf,
+    load,
     open_budget,
-    storage_key,
 )
 from bench.measures import Round, Row, one_round, row
-from bench.populations import fill
 from gateway.answering import Event
 from gateway.client import RemoteMember
 from gateway.errors import Unavailable
 from gateway.hops import RemoteHop
 from gateway.relay import Post, RelayedMember, Ring
 from keys import custody
-from nodes.config import DATABASE
-from nodes.federation import REFERENCE, feeds
+from nodes.federation import REFERENCE
 from nodes.lab import Lab, build
 from nodes.sealing import SealingKeys
-from nodes.store import Store
 
 RELAYS = ("ask_relayed",)
 HUB = "900000"
@@ -110,11 +107,7 @@ async def _reachable(client: Client) -> None:
 def _lab(folder: Path, federation: Path, subjects: int, say: Callable[[str], None]) -> Lab:
     lab = build(folder, federation=federation)
     lab.edits.append(open_budget)
-    say(f"{ORIGIN}: loading {subjects} subjects")
-    store = Store.open(lab.config(ORIGIN).data / DATABASE, storage_key(lab, ORIGIN))
-    with store.loading() as loading:
-        fill(loading, feeds(REFERENCE, ORIGIN), subjects, datetime.now(UTC))
-    store.close()
+    load(lab, ORIGIN, subjects, say)
     return lab
 
 

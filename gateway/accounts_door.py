@@ -9,7 +9,8 @@ from google.protobuf.message import Message
 
 from gateway import wire
 from gateway.accounts import Accounts
-from gateway.desk import Call, assertion, enclose, parsed, signed
+from gateway.counter import Call
+from gateway.desk import assertion, enclose, parsed, signed
 from yrdx.exchange.v1 import desk_pb2
 
 

@@ -9,16 +9,15 @@ import grpc
 
 from gateway import carriers, wire
 from gateway.authorising import Authorising
-from gateway.charter import Charter
 from gateway.client import Followed, RemoteMember
-from gateway.errors import ConsentRefused, Refused, Unavailable
+from gateway.counter import Call, Counter
+from gateway.errors import Refused, Unavailable
 from gateway.exchange.vouching import REQUEST_BYTES
 from gateway.model.codes import RefusalReason
 from gateway.model.consent import HeldConsent, SubjectKey
 from gateway.peers import Context, Peers
 from gateway.statuses import guarded, reason_of, status_of
 from keys.envelope import Envelope
-from keys.tls import PeerName
 from yrdx.exchange.v1 import authorisation_pb2
 
 _SERVICES = authorisation_pb2.DESCRIPTOR.services_by_name
@@ -28,19 +27,14 @@ GET_STATUSES = f"/{STATUS_SERVICE}/GetStatuses"
 _OVERHEAD = 4 << 10
 """What signatures and tags add to a payload."""
 
-Note = Callable[[str, str], None]
-"""Is told of each refusal (operation, reason)."""
-
 
 class ConsentDoor:
     """ConsentService; a caller is an agency of this member, by its certificate."""
 
-    def __init__(self, authorising: Authorising, peers: Peers, charter: Callable[[], Charter], note: Note) -> None:
+    def __init__(self, authorising: Authorising, counter: Counter) -> None:
         """Serve one member's agencies."""
         self._authorising = authorising
-        self._peers = peers
-        self._charter = charter
-        self._note = note
+        self._counter = counter
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Give the generic handler; bytes in, so that a torn message is refused with a reason."""
@@ -51,31 +45,7 @@ class ConsentDoor:
             "WithdrawAuthorisation": self._withdraw,
             "ListAuthorisations": self._list,
         }
-        handlers: dict[str, Any] = {
-            name: grpc.unary_unary_rpc_method_handler(self._call(name, call)) for name, call in calls.items()
-        }
-        return grpc.method_handlers_generic_handler(SERVICE, handlers)
-
-    def _call(
-        self, name: str, call: Callable[[Envelope, str], Awaitable[bytes]]
-    ) -> Callable[[bytes, Context], Awaitable[bytes]]:
-        kind = getattr(authorisation_pb2, f"{name}Request")
-
-        async def handle(request: bytes, context: Context) -> bytes:
-            peer = await self._peers.name(context, "agency")
-            try:
-                self._check_own(peer)
-                return await guarded(call(_envelope(kind(), request), peer.name), context)
-            except (Refused, ConsentRefused) as refused:
-                self._note(name, refused.reason.value)
-                await context.abort_with_status(status_of(refused.reason))
-                raise
-
-        return handle
-
-    def _check_own(self, peer: PeerName) -> None:
-        if peer.member != self._charter().me:
-            raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+        return self._counter.handler(SERVICE, {name: _opening(name, call) for name, call in calls.items()})
 
     async def _enrol(self, envelope: Envelope, agency: str) -> bytes:
         key, existing = await self._authorising.enrol(envelope, agency)
@@ -154,6 +124,15 @@ class RemoteHome:
             if reason is None:
                 raise Unavailable(error.code().name) from error
             raise Refused(reason) from error
+
+
+def _opening(name: str, call: Callable[[Envelope, str], Awaitable[bytes]]) -> Call:
+    kind = getattr(authorisation_pb2, f"{name}Request")
+
+    async def serve(request: bytes, agency: str) -> bytes:
+        return await call(_envelope(kind(), request), agency)
+
+    return serve
 
 
 def _envelope(message: Any, request: bytes) -> Envelope:  # noqa: ANN401  each has one field, an Envelope

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
@@ -12,21 +12,16 @@ from google.protobuf.message import Message
 from gateway import carriers, wire
 from gateway.asking import Asking
 from gateway.cases import Cases
-from gateway.charter import Charter
+from gateway.counter import Call, Counter
 from gateway.errors import Refused
 from gateway.model.codes import RefusalReason
 from gateway.model.question import Question
-from gateway.peers import Context, Peers
-from gateway.statuses import guarded, status_of
 from keys.envelope import Envelope
-from keys.tls import PeerName
 from yrdx.exchange.v1 import desk_pb2
 
 SERVICE = desk_pb2.DESCRIPTOR.services_by_name["DeskService"].full_name
 REQUEST_BYTES = 1 << 20
 M = TypeVar("M", bound=Message)
-Call = Callable[[bytes, str], Awaitable[bytes]]
-"""Serves a method: (request, agency) -> response; raises Refused."""
 
 
 class DeskDoor:
@@ -36,23 +31,18 @@ class DeskDoor:
         self,
         asking: Asking,
         cases: Cases,
-        peers: Peers,
-        charter: Callable[[], Charter],
+        counter: Counter,
         bundle: Callable[[int], bytes],
-        note: Callable[[str, str], None],
         further: Mapping[str, Call] = MappingProxyType({}),
     ) -> None:
         """Serve one member's agencies; `further` gives methods that other doors bring.
 
-        `bundle` gives the archive of a version of the bundle (empty when it is not kept any more);
-        `note` is told of each refusal (operation, reason).
+        `bundle` gives the archive of a version of the bundle (empty when it is not kept any more).
         """
         self._bundle = bundle
         self._asking = asking
         self._cases = cases
-        self._peers = peers
-        self._charter = charter
-        self._note = note
+        self._counter = counter
         self._further = further
 
     def calls(self) -> Mapping[str, Call]:
@@ -65,29 +55,9 @@ class DeskDoor:
             **self._further,
         }
 
-    def handler(self) -> Any:  # noqa: ANN401  the stubs give it no useful type
+    def handler(self) -> grpc.GenericRpcHandler:
         """Give the generic handler; bytes in, so that a torn message is refused with a reason."""
-        handlers: dict[str, Any] = {
-            name: grpc.unary_unary_rpc_method_handler(self._call(name, call)) for name, call in self.calls().items()
-        }
-        return grpc.method_handlers_generic_handler(SERVICE, handlers)
-
-    def _call(self, name: str, call: Call) -> Callable[[bytes, Context], Awaitable[bytes]]:
-        async def handle(request: bytes, context: Context) -> bytes:
-            peer = await self._peers.name(context, "agency")
-            try:
-                self._check_own(peer)
-                return await guarded(call(request, peer.name), context)
-            except Refused as refused:
-                self._note(name, refused.reason.value)
-                await context.abort_with_status(status_of(refused.reason))
-                raise
-
-        return handle
-
-    def _check_own(self, peer: PeerName) -> None:
-        if peer.member != self._charter().me:
-            raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+        return self._counter.handler(SERVICE, self.calls())
 
     async def _ask_members(self, request: bytes, agency: str) -> bytes:
         message = parsed(desk_pb2.AskMembersRequest(), request)

@@ -21,6 +21,7 @@ from gateway.charter import Charter
 from gateway.client import Members
 from gateway.clocks import civil_day
 from gateway.consents import ConsentDoor, RemoteHome, StatusDoor
+from gateway.counter import Counter
 from gateway.coverage import overdue
 from gateway.desk import DeskDoor
 from gateway.errors import NotDurable
@@ -102,9 +103,11 @@ class RunningNode:
             server.RELAY_SERVICE: relay.handler(),
         }
         exchange_port = await self._listening.open(self._config.exchange_listen, doors, self._all_roots)
-        counter = self._counter(self._office(answering), peers)
-        authorisations = ConsentDoor(self._authorising, peers, self._charter, self._note)
-        counters = {desk.SERVICE: counter.handler(), consents.SERVICE: authorisations.handler()}
+        counter = Counter(peers=peers, charter=self._charter, note=self._note)
+        counters = {
+            desk.SERVICE: self._desk(self._office(answering), counter).handler(),
+            consents.SERVICE: ConsentDoor(self._authorising, counter).handler(),
+        }
         desk_port = await self._listening.open(self._config.desk_listen, counters, self._own_roots, server.DESK_BYTES)
         if self._config.metrics_listen:
             self._metrics.serve(self._config.metrics_listen)
@@ -114,10 +117,10 @@ class RunningNode:
         self._tasks = [asyncio.create_task(each) for each in (self._watching(), self._polling.run())]
         return Ports(exchange=exchange_port, desk=desk_port)
 
-    def _counter(self, office: Office, peers: Peers) -> DeskDoor:
+    def _desk(self, office: Office, counter: Counter) -> DeskDoor:
         asking, kept = Asking(office), self._following.kept
         accounts = AccountsDoor(Accounts(office, asking, self.store.submissions), kept)
-        return DeskDoor(asking, Cases(office), peers, self._charter, kept, self._note, accounts.calls())
+        return DeskDoor(asking, Cases(office), counter, kept, accounts.calls())
 
     def _answerer(self) -> Node:
         return Node(

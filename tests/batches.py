@@ -136,7 +136,7 @@ def subjects(intent: Intent) -> Any:
 
 
 def opened(message: envelope_pb2.Envelope, kind: type[Any]) -> Any:
-    """Verify a request by the officers' keys."""
+    """Verify a request by exactly the officers that it names."""
     envelope = carriers.envelope_from_message(message)
     keys = {each.id: each.public_key() for each in OFFICERS.values()}
     found = open_envelope(envelope, payload_type=wire.PAYLOAD_TYPES[kind], find=keys.__getitem__)

@@ -10,8 +10,8 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -21,7 +21,7 @@ from typing import Any
 
 import grpc
 from callers import read_charter
-from populations import load
+from populations import load, populate
 
 from gateway import authorisation, carriers, wire
 from gateway.client import Identity, open_channel
@@ -51,7 +51,7 @@ from keys.suite import Signer
 from nodes.bundle.root import read_root
 from nodes.config import DATABASE
 from nodes.intake import Delivery, Loaded
-from nodes.lab import Lab
+from nodes.lab import Lab, build
 from nodes.sample.files import Files
 from nodes.sample.places import world
 from nodes.sample.records import Desk
@@ -392,6 +392,18 @@ def start(lab: Lab, *members: str) -> Lab:
     lab.start(*members)
     settle(lab)
     return lab
+
+
+@contextmanager
+def populated(folder: Path, *members: str) -> Iterator[Lab]:
+    """Run members, every feed of each loaded today with the named subjects alone."""
+    built = build(folder)
+    try:
+        for member in members:
+            populate(built, member, subjects=0)
+        yield start(built, *members)
+    finally:
+        built.stop()
 
 
 def deliver(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,14 @@ def signed(number: int, sequence: int, *, asked: datetime = NOW) -> Signed:
     """Give a composed question."""
     sealed = envelope.sign("application/x-question", b"question %d" % number, SIGNER)
     return Signed(envelope=sealed, question=question(number, asked=asked, sequence=sequence), digest=sealed.digest())
+
+
+def rows(path: Path, statement: str) -> list[Any]:
+    """Read or change the database from outside, as an operator could."""
+    connection = sqlite3.connect(path)
+    try:
+        found = connection.execute(statement).fetchall()
+        connection.commit()
+        return found
+    finally:
+        connection.close()

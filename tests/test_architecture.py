@@ -41,6 +41,7 @@ DOORS = (
     "gateway.cases",
     "gateway.client",
     "gateway.consents",
+    "gateway.counter",
     "gateway.desk",
     "gateway.federation",
     "gateway.fetching",
@@ -56,7 +57,8 @@ DOORS = (
 # Where each third-party package is at home. The tests and the bench may use them all.
 GRPC_DOORS = (
     "gateway.accounts_door",
-    *("gateway.client", "gateway.consents", "gateway.desk", "gateway.hops", "gateway.peers", "gateway.server"),
+    *("gateway.client", "gateway.consents", "gateway.counter", "gateway.desk", "gateway.hops", "gateway.peers"),
+    "gateway.server",
     "gateway.statuses",
 )
 GRPC_HOMES = (*GRPC_DOORS, "nodes.hub", "nodes.listening", "nodes.node", "nodes.cli")

@@ -16,24 +16,24 @@ from typing import Any
 import bundles
 import pytest
 import worlds
-from bundles import AGENCY, NOW, OFFICER, OFFICERS, SECOND, make, plot
+from batches import opened
+from bundles import AGENCY, NOW, OFFICER, SECOND, make, plot
 from click.testing import CliRunner, Result
 from hands import root_of
 from test_cli_words import described
 from worlds_tables import ANHUI, MATTER, MEMBERS, PURPOSE, SHANGHAI, USCC, ZHEJIANG
 
-from gateway import carriers, wire
+from gateway import wire
 from gateway.kinds import KINDS
 from gateway.model.codes import RefusalReason
 from gateway.model.combined import Case, CaseOpening, CaseReading, Intent
 from gateway.verification import Status, Verdict, verify
 from keys import boxes
-from keys.envelope import open_envelope
 from nodes.cli import desk_client, main, words
 from nodes.cli.profile import Access
 from nodes.cli.session import REFUSED, UNREACHABLE, Ended, Session
 from nodes.cli.verify import exit_code
-from yrdx.exchange.v1 import desk_pb2, envelope_pb2
+from yrdx.exchange.v1 import desk_pb2
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = boxes.Work(operations=1, memory=8192)
@@ -81,17 +81,6 @@ class Desk:
         response.results.extend(desk_pb2.AskMembersResponse.FromString(each) for each in page)
         response.next_page_token = str(at + len(page)) if at + len(page) < len(self.results) else ""
         return response.SerializeToString()
-
-
-def opened(message: envelope_pb2.Envelope, kind: type[Any]) -> Any:
-    """Verify a request by exactly the officers that it names."""
-    envelope = carriers.envelope_from_message(message)
-    keys = {each.id: each.public_key() for each in OFFICERS.values()}
-    found = open_envelope(envelope, payload_type=wire.PAYLOAD_TYPES[kind], find=keys.__getitem__)
-    value = wire.decode(kind, found.payload)
-    named = {value.officer, getattr(value, "approving_officer", "")} - {""}
-    assert {each.rpartition("/")[0] for each in found.key_ids} == named
-    return value
 
 
 def case_message(count: int) -> desk_pb2.Case:

@@ -20,6 +20,7 @@ from test_submissions import want_two
 from worlds_tables import MATTER, PURPOSE, USCC
 
 from gateway.accounts_door import AccountsDoor
+from gateway.counter import Counter
 from gateway.desk import DeskDoor
 from gateway.errors import Refused
 from keys import boxes, custody, suite
@@ -70,10 +71,8 @@ def at(desk: Desk) -> Call:
     door = DeskDoor(
         node.asking,
         node.cases,
-        node,
-        lambda: node.charter,
+        Counter(peers=node, charter=lambda: node.charter, note=lambda *_: None),
         kept,
-        lambda *_: None,
         AccountsDoor(node.accounts, kept).calls(),
     )
 

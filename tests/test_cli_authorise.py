@@ -44,7 +44,7 @@ class Desk:
     def __init__(self, counter: Counter) -> None:
         """Serve a counter."""
         nobody: Any = None
-        door = ConsentDoor(counter.authorising, nobody, lambda: counter.charter, lambda *_: None)
+        door = ConsentDoor(counter.authorising, nobody)
         self.calls: dict[str, Callable[[Envelope, str], Any]] = {
             "EnrolKey": door._enrol,
             "RevokeKey": door._revoke,

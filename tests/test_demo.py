@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +95,9 @@ def test_a_fifth_member_and_a_city_are_data_alone(tmp_path: Path) -> None:
     assert {each["member"] for each in story["answers"] if each["kind"] == "summary"} == {*REGIONS, REGION, CITY}
 
 
-def test_a_closed_terminal_leaves_nothing_running(tmp_path: Path) -> None:
-    """When its terminal is closed the demo stops its members and takes its folder away."""
+@contextmanager
+def told_to_keep(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """Run a demo that stays; give it, and the process ids of its members, once all are loaded."""
     with subprocess.Popen(
         command("--keep"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(tmp_path)
     ) as demo:
@@ -103,6 +106,12 @@ def test_a_closed_terminal_leaves_nothing_running(tmp_path: Path) -> None:
             if "Sample subjects" in line:
                 break
         started = [json.loads(each.read_text("utf-8"))["process_id"] for each in tmp_path.rglob("node.json")]
+        yield demo, started
+
+
+def test_a_closed_terminal_leaves_nothing_running(tmp_path: Path) -> None:
+    """When its terminal is closed the demo stops its members and takes its folder away."""
+    with told_to_keep(tmp_path) as (demo, started):
         demo.send_signal(signal.SIGHUP)
         demo.communicate(timeout=60)
     assert len(started) == len(REGIONS)
@@ -111,14 +120,7 @@ def test_a_closed_terminal_leaves_nothing_running(tmp_path: Path) -> None:
 
 def test_a_killed_demo_leaves_no_member_running(tmp_path: Path) -> None:
     """When the demo itself is killed its members notice, and end."""
-    with subprocess.Popen(
-        command("--keep"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment(tmp_path)
-    ) as demo:
-        assert demo.stderr is not None
-        for line in demo.stderr:
-            if "Sample subjects" in line:
-                break
-        started = [json.loads(each.read_text("utf-8"))["process_id"] for each in tmp_path.rglob("node.json")]
+    with told_to_keep(tmp_path) as (demo, started):
         demo.kill()
     ends = time.monotonic() + 30
     while time.monotonic() < ends and any(map(is_running, started)):

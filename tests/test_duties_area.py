@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from callers import Caller, reason
-from officers import Officer, deliver, denied, named, rating, settle, start, vouch
-from populations import populate
+from officers import Officer, deliver, denied, named, populated, rating, settle, vouch
 
 from gateway import wire
 from gateway.clocks import CHINA, civil_day
@@ -26,7 +25,7 @@ from gateway.model.codes import (
 from gateway.model.combined import AdvisoryRating, Recognition
 from gateway.uscc import sample_code
 from keys.envelope import Envelope
-from nodes.lab import Lab, build
+from nodes.lab import Lab
 from nodes.sample.records import Desk
 from nodes.sample.scenarios import LISTED, MOVED_IN, MOVED_OUT, ZONE_RATED, Scenario
 from nodes.sample.subjects import Subject
@@ -45,13 +44,8 @@ def _settled(lab: Lab) -> None:
 @pytest.fixture(scope="module")
 def zone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Run the zone's three members with further subjects."""
-    built = build(tmp_path_factory.mktemp("zone") / "lab")
-    try:
-        for member in ZONE:
-            populate(built, member, subjects=0)
-        yield start(built, *ZONE)
-    finally:
-        built.stop()
+    with populated(tmp_path_factory.mktemp("zone") / "lab", *ZONE) as built:
+        yield built
 
 
 def fresh(division: str = "330421") -> Subject:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from callers import Caller, measures, summary
-from officers import Officer, deliver, named, no_violation, rating, start, vouch
+from officers import Officer, deliver, named, no_violation, populated, rating, start, vouch
 from populations import leave, load, populate
 
 from gateway import wire
@@ -54,13 +54,8 @@ def fresh(kind: str = "ENTERPRISE") -> Subject:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Run Shanghai and Jiangsu, every feed of both loaded today."""
-    built = build(tmp_path_factory.mktemp("coverage") / "lab")
-    try:
-        for member in PAIR:
-            populate(built, member, subjects=0)
-        yield start(built, *PAIR)
-    finally:
-        built.stop()
+    with populated(tmp_path_factory.mktemp("coverage") / "lab", *PAIR) as built:
+        yield built
 
 
 # U2

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 from callers import measures
-from officers import Officer, deliver, named, settle, start
-from populations import populate
+from officers import Officer, deliver, named, populated, settle
 
 from gateway.clocks import civil_day
 from gateway.model.codes import ResultState
 from gateway.model.combined import MeasureConclusion
 from gateway.uscc import sample_code
-from nodes.lab import Lab, build
+from nodes.lab import Lab
 from nodes.sample.records import Desk
 from nodes.sample.scenarios import LISTED
 from nodes.sample.subjects import Subject
@@ -36,13 +35,8 @@ def _settled(lab: Lab) -> None:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Run Shanghai and Anhui."""
-    built = build(tmp_path_factory.mktemp("measures") / "lab")
-    try:
-        for member in PAIR:
-            populate(built, member, subjects=0)
-        yield start(built, *PAIR)
-    finally:
-        built.stop()
+    with populated(tmp_path_factory.mktemp("measures") / "lab", *PAIR) as built:
+        yield built
 
 
 def lines(found: tuple[MeasureConclusion, ...]) -> Lines:

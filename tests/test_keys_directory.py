@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bundles import key_row
 from hands import archive_of, root_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,24 +39,9 @@ def member(member_id: str, zh: str, en: str, number: int, **others: object) -> d
         "endpoint": "127.0.0.1:1234",
         "ca_certificates": [CERTIFICATE],
         "issuing_certificates": [],
-        "keys": [key(signer)],
+        "keys": [key_row(signer)],
         "agencies": [],
         "officers": [],
-        **others,
-    }
-
-
-def key(signer: suite.Signer, **others: object) -> dict[str, Any]:
-    """A key as the document lists it, valid for 2026."""
-    return {
-        "id": signer.id,
-        "suite": signer.suite,
-        "use": "sign",
-        "public": base64.b64encode(signer.public).decode(),
-        "valid_from": "2026-01-01T00:00:00Z",
-        "valid_until": "2027-01-01T00:00:00Z",
-        "revoked_time": None,
-        "suspect_from": None,
         **others,
     }
 
@@ -104,7 +90,7 @@ def document() -> dict[str, Any]:
             officer("310118-licensing/o2", 22, ("approve", "2026-01-01", None)),
         ],
     )
-    shanghai["keys"] += [key(ledger, use="ledger"), key(revoked, **times)]
+    shanghai["keys"] += [key_row(ledger, use="ledger"), key_row(revoked, **times)]
     qingpu = member("310118", "青浦区", "Qingpu", 2, parent="310000", divisions=["310118"], endpoint=None)
     jiangsu = member("320000", "江苏省", "Jiangsu", 3, suspended=True)
     suzhou = member("320500", "苏州市", "Suzhou", 4, parent="320000", divisions=["3205"])

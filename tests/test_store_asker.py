@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import NOW, code, digest, identity, opened, signed
+from stores import NOW, code, digest, identity, opened, rows, signed
 
 from gateway.errors import NotDurable, Replayed
 from gateway.model.combined import Case
@@ -44,17 +43,6 @@ def store(path: Path) -> Iterator[Store]:
     store = opened(path)
     yield store
     store.close()
-
-
-def rows(path: Path, statement: str) -> list[Any]:
-    """Read or change the database from outside."""
-    connection = sqlite3.connect(path)
-    try:
-        found = connection.execute(statement).fetchall()
-        connection.commit()
-        return found
-    finally:
-        connection.close()
 
 
 def numbered(member: str, sequence: int) -> Signed:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import DAY, KEY, code, digest, exchange, identity, opened
+from stores import DAY, KEY, code, digest, exchange, identity, opened, rows
 
 from gateway.errors import BudgetSpent, NotDurable, Replayed
 from gateway.model.signed import Reply
@@ -32,17 +31,6 @@ def store(path: Path) -> Iterator[Store]:
     store = opened(path)
     yield store
     store.close()
-
-
-def rows(path: Path, statement: str) -> list[Any]:
-    """Read or change the database from outside, as an operator could."""
-    connection = sqlite3.connect(path)
-    try:
-        found = connection.execute(statement).fetchall()
-        connection.commit()
-        return found
-    finally:
-        connection.close()
 
 
 async def test_a_committed_answer_is_found_again(store: Store) -> None:

@@ -19,7 +19,6 @@ from nodes.cli.subjects import (
     Hand,
     begin_of,
     check_code,
-    check_hand,
     end_of,
     hand_in,
     hand_options,
@@ -73,16 +72,10 @@ def give(
     end: str,
     uses: int,
     text_version: str,
-    key: Path | None,
-    passphrase_file: Path | None,
-    scan: Path | None,
-    out: Path | None,
-    profile: Path | None,
+    hand: Hand,
     as_json: bool,
 ) -> None:
     """Give an authorisation."""
-    hand = Hand(key=key, passphrase_file=passphrase_file, scan=scan, out=out, profile=profile)
-    check_hand(hand)
     now = session().now()
     consent = Consent(
         authorisation_id=secrets.token_bytes(16),
@@ -112,16 +105,10 @@ def withdraw(
     *,
     reference: str,
     code: str,
-    key: Path | None,
-    passphrase_file: Path | None,
-    scan: Path | None,
-    out: Path | None,
-    profile: Path | None,
+    hand: Hand,
     as_json: bool,
 ) -> None:
     """Withdraw an authorisation; it holds for no question from then on."""
-    hand = Hand(key=key, passphrase_file=passphrase_file, scan=scan, out=out, profile=profile)
-    check_hand(hand)
     match = REFERENCE.fullmatch(reference)
     if match is None:
         raise Ended("authorise.bad_reference")

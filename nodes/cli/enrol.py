@@ -22,7 +22,6 @@ from nodes.cli.subjects import (
     Hand,
     attested,
     check_code,
-    check_hand,
     hand_in,
     hand_options,
     read_message,
@@ -99,16 +98,10 @@ def revoke(
     key_id: str,
     code: str,
     home: str,
-    key: Path | None,
-    passphrase_file: Path | None,
-    scan: Path | None,
-    out: Path | None,
-    profile: Path | None,
+    hand: Hand,
     as_json: bool,
 ) -> None:
     """End a key: by itself, or by two officers."""
-    hand = Hand(key=key, passphrase_file=passphrase_file, scan=scan, out=out, profile=profile)
-    check_hand(hand)
     value = KeyRevocation(uscc=check_code(code), home_member=home, key_id=key_id, revoke_time=session().now())
     response = hand_in(hand, "RevokeKey", value, authorisation_pb2.RevokeKeyResponse())
     if response is not None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,7 +53,23 @@ class Hand:
 
 
 def hand_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Declare the options of a hand."""
+    """Declare the options of a hand, and give the command a checked `hand` of them."""
+
+    @wraps(command)
+    def with_hand(
+        *,
+        key: Path | None,
+        passphrase_file: Path | None,
+        scan: Path | None,
+        out: Path | None,
+        profile: Path | None,
+        **others: object,
+    ) -> None:
+        hand = Hand(key=key, passphrase_file=passphrase_file, scan=scan, out=out, profile=profile)
+        _check(hand)
+        command(hand=hand, **others)
+
+    declared: Callable[..., None] = with_hand
     for declare in (
         option("--profile", say="help.profile", type=_PATH, envvar="YRDX_PROFILE", show_envvar=True),
         option("--out", say="help.hand_out", type=_PATH),
@@ -60,11 +77,11 @@ def hand_options(command: Callable[..., None]) -> Callable[..., None]:
         option("--passphrase-file", say="help.subject_passphrase", type=_PATH),
         option("--key", say="help.subject_key", type=_PATH),
     ):
-        command = declare(command)
-    return command
+        declared = declare(declared)
+    return declared
 
 
-def check_hand(hand: Hand) -> None:
+def _check(hand: Hand) -> None:
     """Want exactly one way of signing.
 
     Raises:
