@@ -67,7 +67,8 @@ class RelayedClient(Client):
             observe=_forget,
         )
         ring = Ring(signer=lambda: self._signer, openers=lambda: openers)
-        self._member = RelayedMember(RemoteHop(RemoteMember(channel(lab, HUB, leaf(keys, "node.pem")))), post, ring)
+        hop = RemoteHop(RemoteMember(channel(lab, HUB, leaf(keys, "node.pem"))))
+        self._member = RelayedMember({HUB: hop}.get, post, ring)
 
 
 def _forget(_event: Event) -> None:

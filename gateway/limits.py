@@ -14,6 +14,8 @@ SIZE_CLASSES = (1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20)
 SALT_BYTES = 16
 ID_BYTES = 16
 DIGEST_BYTES = 32
+ANSWER_BYTES = 3 << 20
+"""Most that `answer_bytes` may say: sealed and in its frame, an answer still passes as one message of 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class Limits:
     deadline: int = 5
     attempts: int = 3
     in_flight: int = 256
-    sealed_bytes: int = 1 << 20
+    answer_bytes: int = ANSWER_BYTES
     relayed_per_second: int = 1_000
     intent_age: int = 300
     authorisations: int = 100
@@ -47,11 +49,15 @@ class Limits:
         """Read the directory's `limits`.
 
         Raises:
-            CatalogueMalformed: for a name that is no limit, or a value that is no positive whole number.
+            CatalogueMalformed: for a name that is no limit, a value that is no positive whole number, or answers larger
+                than a message.
         """
         known = {field.name for field in fields(cls)}
         for name, value in section.items():
             if name not in known or type(value) is not int or value < 1:
                 msg = f"limits.{name}: no such limit, or not a positive whole number"
                 raise CatalogueMalformed(msg)
+        if section.get("answer_bytes", 1) > ANSWER_BYTES:
+            msg = f"limits.answer_bytes: more than one message holds, {ANSWER_BYTES}"
+            raise CatalogueMalformed(msg)
         return cls(**section)

@@ -6,7 +6,9 @@ that opens what it passes on (protocol section 6, threats 1 and 2).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -15,15 +17,20 @@ from gateway.answering import Answering, Event
 from gateway.carriers import read_header, read_request
 from gateway.charter import Charter
 from gateway.errors import Refused, Unavailable
-from gateway.exchange.routing import routing_of
+from gateway.exchange.routing import Way, routing_of, ways
 from gateway.exchange.sealing import OUTER_BYTES, Openers, check_outer, open_reply, seal, sealing_key, unseal
+from gateway.federation import NO_ENDPOINT
 from gateway.model.codes import RefusalReason
+from gateway.model.question import QuestionHeader
 from gateway.model.sealed import Routing, Sealed
 from gateway.model.signed import Reply
 from keys.suite import Signer
 
 REPLY_REJECTED = "DATA_LOSS"
 """The status under which an asker counts a sealed reply that does not verify: it is silence."""
+
+AVOIDED_SECONDS = 30.0
+"""How long a way that failed comes behind the others."""
 
 
 class Hop(Protocol):
@@ -64,6 +71,7 @@ class Hub:
         self._post = post
         self._hop = hop
         self._pace: dict[str, tuple[float, float]] = {}
+        self._working: Counter[str] = Counter()
 
     async def relay(self, request: bytes, peer: str, seconds: float) -> bytes:
         """Pass a message on within so many seconds.
@@ -76,9 +84,10 @@ class Hub:
         routing: Routing | None = None
         try:
             self._check_pace(peer)
-            sealed = self._checked(request, peer)
-            routing = sealed.routing
-            reply = await self._pass_on(request, sealed, started + seconds)
+            with self._place(peer):
+                sealed = self._checked(request, peer)
+                routing = sealed.routing
+                reply = await self._pass_on(request, sealed, started + seconds)
             outcome = ("RELAYED", "")
         except Refused as error:
             outcome = ("REFUSED", error.reason.value)
@@ -101,6 +110,17 @@ class Hub:
         if not enough:
             raise Refused(RefusalReason.OVERLOADED)
 
+    @contextmanager
+    def _place(self, peer: str) -> Iterator[None]:
+        """Hold one of the peer's places: what waits for a member that is slow must not fill the hub (threat 16)."""
+        if self._working[peer] >= self._post.charter().catalogue.limits.in_flight:
+            raise Refused(RefusalReason.OVERLOADED)
+        self._working[peer] += 1
+        try:
+            yield
+        finally:
+            self._working[peer] -= 1
+
     def _checked(self, request: bytes, peer: str) -> Sealed:
         charter = self._post.charter()
         sealed = check_outer(request, peer=peer, charter=charter, now=self._post.clock())
@@ -114,7 +134,7 @@ class Hub:
         following = hops[hops.index(charter.me) + 1]
         hop = self._hop(following)
         if hop is None:
-            raise Unavailable("NO_ENDPOINT")
+            raise Unavailable(NO_ENDPOINT)
         try:
             reply = await hop.relay(request, ends - self._post.ticks())
         except Unavailable:
@@ -126,7 +146,7 @@ class Hub:
 
     def _checked_reply(self, reply: bytes, peer: str, sealed: Sealed) -> bytes:
         charter = self._post.charter()
-        most = charter.catalogue.limits.sealed_bytes + OUTER_BYTES
+        most = charter.catalogue.limits.answer_bytes + OUTER_BYTES
         try:
             found = check_outer(reply, peer=peer, charter=charter, now=self._post.clock(), most=most)
         except Refused as error:
@@ -196,23 +216,49 @@ class SealedAnswering:
 
 
 class RelayedMember:
-    """A member that is asked by way of a relay; satisfies `answering.Member`."""
+    """Members that are asked by way of relays; satisfies `answering.Member`, for each question names who is asked.
 
-    def __init__(self, hop: Hop, post: Post, ring: Ring) -> None:
-        """Ask by way of the first hop."""
+    A way that failed is avoided for a while where there is another: a hub that hangs costs one question, not each.
+    """
+
+    def __init__(self, hop: Callable[[str], Hop | None], post: Post, ring: Ring) -> None:
+        """Ask by way of the hubs that `hop` gives by id; no way has failed yet."""
         self._hop, self._post, self._ring = hop, post, ring
+        self._failed: dict[Way, float] = {}
 
     async def ask(self, request: bytes, seconds: float) -> Reply:
-        """Seal the bytes of an AskRequest, send them, and open what comes back.
+        """Seal the bytes of an AskRequest for a way, send them, open what comes back; the next try goes another way.
 
         Raises:
             Unavailable: naming the transport's status, or why a hop refused; DATA_LOSS for a reply that is false.
         """
-        routing = routing_of(read_header(read_request(request)))
+        header = read_header(read_request(request))
+        way, share = self._choose(header)
+        try:
+            return await self._ask_by(self._hop(way[0]), request, routing_of(header, way), seconds * share)
+        except Unavailable:
+            self._failed[way] = self._post.ticks()
+            raise
+
+    def _choose(self, header: QuestionHeader) -> tuple[Way, float]:
+        """Give the way that did not fail lately, or failed first, and its share of the time that is left."""
+        charter = self._post.charter()
+        named = ways(charter, header.answerer_member, self._post.clock())
+        found = [each for each in named if {*each} <= {*header.relays}]
+        if not found:
+            raise Unavailable(NO_ENDPOINT)
+        since = self._post.ticks() - AVOIDED_SECONDS
+        failed = {way: at for way, at in self._failed.items() if at > since}
+        fresh = min(sum(each not in failed for each in found), charter.catalogue.limits.attempts)
+        return min(found, key=lambda way: failed.get(way, since)), 1 / max(1, fresh)
+
+    async def _ask_by(self, hop: Hop | None, request: bytes, routing: Routing, seconds: float) -> Reply:
+        if hop is None:
+            raise Unavailable(NO_ENDPOINT)
         charter, clock = self._post.charter(), self._post.clock
         try:
             sealed = seal(Reply(payload=request), routing, charter=charter, signer=self._ring.signer(), now=clock())
-            payload = await self._hop.relay(sealed, seconds)
+            payload = await hop.relay(sealed, seconds)
         except Refused as error:
             raise Unavailable(error.reason.value) from error
         try:

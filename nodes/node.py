@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -26,7 +27,7 @@ from gateway.coverage import overdue
 from gateway.desk import DeskDoor
 from gateway.errors import NotDurable
 from gateway.exchange.release import Home
-from gateway.exchange.routing import route
+from gateway.exchange.routing import hubs
 from gateway.federation import LocalMember
 from gateway.fetching import Errand, Fetching, LocalHome
 from gateway.hops import hop_of
@@ -71,6 +72,7 @@ class RunningNode:
         self._members = Members(self._charter, self._credentials.identity, self._clock.now)
         self._post = Post(charter=self._charter, clock=self._clock.now, ticks=time.monotonic, observe=self._observe)
         self._ring = Ring(signer=self._credentials.signer, openers=lambda: self._credentials.openers)
+        self._relayed = RelayedMember(partial(hop_of, self._members), self._post, self._ring)
         self._door: ExchangeDoor | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -180,12 +182,9 @@ class RunningNode:
         )
 
     def _reach(self, member: str) -> Member | None:
-        """Give a member as it is reached: directly, or by way of a hub where the directory says so."""
-        relays = route(self._charter(), member, self._clock.now())
-        if not relays:
-            return self._members.member(member)
-        hop = hop_of(self._members, relays[0])
-        return None if hop is None else RelayedMember(hop, self._post, self._ring)
+        """Give a member as it is reached: directly, or by way of hubs where the directory says so."""
+        relayed = hubs(self._charter(), member, self._clock.now())
+        return self._relayed if relayed else self._members.member(member)
 
     def _note(self, operation: str, reason: str) -> None:
         self._observe(

@@ -110,9 +110,9 @@ class Step:
 
 @dataclass(kw_only=True)
 class World:
-    """Four members and a hub in memory; Shanghai asks Anhui by way of it.
+    """Four members and two hubs in memory; Shanghai asks Anhui by way of the first, or the second where it is named.
 
-    `to_hub` and `to_member` bend the two steps of the way.
+    `to_hub` and `to_member` bend the two steps of the way by the first hub, `to_second` the step to the second.
     """
 
     edit: Callable[[dict[str, Any]], None] | None = None
@@ -121,6 +121,7 @@ class World:
     seen: list[bytes] = field(default_factory=list)
     to_hub: list[Road] = field(default_factory=lambda: [straight])
     to_member: list[Road] = field(default_factory=lambda: [straight])
+    to_second: list[Road] = field(default_factory=lambda: [straight])
     ticks: float = 0.0
 
     def __post_init__(self) -> None:
@@ -128,23 +129,26 @@ class World:
         for member in MEMBERS:
             source = FakeSource(declared=feeds(member))
             self.nodes[member] = FakeNode(charter=charter(member, self.edit), now=NOW, source=source)
-        self.hub_charter = charter(HUB, self.edit)
         self.now: datetime = NOW
+        remote = self.nodes[REMOTE]
+        self.answering = SealedAnswering(remote.answering, self.post(REMOTE), self.ring(REMOTE))
+        self.hub, second = self._hub(HUB, self.to_member), self._hub(SECOND_HUB, [straight])
+        self.first = Step(relay_of=self._through, peer=SHANGHAI, road=self.to_hub)
+        steps = {HUB: self.first, SECOND_HUB: Step(relay_of=second.relay, peer=SHANGHAI, road=self.to_second)}
+        for each in self.nodes.values():
+            each.others = dict(self.nodes)
+        self.asker = RelayedMember(steps.get, self.post(SHANGHAI), self.ring(SHANGHAI))
+        self.nodes[SHANGHAI].others[REMOTE] = self.asker
+
+    def _hub(self, hub: str, road: list[Road]) -> Hub:
+        held = charter(hub, self.edit)
         post = Post(
-            charter=lambda: self.hub_charter,
+            charter=lambda: held,
             clock=lambda: self.now,
             ticks=lambda: self.ticks,
             observe=self.hub_events.append,
         )
-        remote = self.nodes[REMOTE]
-        self.answering = SealedAnswering(remote.answering, self.post(REMOTE), self.ring(REMOTE))
-        last = Step(relay_of=self.answering.relay, peer=HUB, road=self.to_member)
-        self.hub = Hub(post, {REMOTE: last}.get)
-        self.first = Step(relay_of=self._through, peer=SHANGHAI, road=self.to_hub)
-        for each in self.nodes.values():
-            each.others = dict(self.nodes)
-        self.asker = RelayedMember(self.first, self.post(SHANGHAI), self.ring(SHANGHAI))
-        self.nodes[SHANGHAI].others[REMOTE] = self.asker
+        return Hub(post, {REMOTE: Step(relay_of=self.answering.relay, peer=hub, road=road)}.get)
 
     async def _through(self, request: bytes, peer: str, seconds: float) -> bytes:
         self.seen.append(request)
@@ -155,7 +159,9 @@ class World:
     def post(self, member: str) -> Post:
         """Give what a member has at hand."""
         node = self.nodes[member]
-        return Post(charter=lambda: node.charter, clock=lambda: node.now, ticks=lambda: 0.0, observe=node.events.append)
+        return Post(
+            charter=lambda: node.charter, clock=lambda: node.now, ticks=lambda: self.ticks, observe=node.events.append
+        )
 
     def ring(self, member: str) -> Ring:
         """Give a member's keys."""

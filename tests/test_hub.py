@@ -172,9 +172,9 @@ async def test_a_hub_that_is_suspended_is_passed_over(wide: Lab) -> None:
         assert len(events(wide)) == before
 
 
-def events(lab: Lab) -> list[dict[str, Any]]:
-    """Read the hub's lines about what it relayed."""
-    lines = (lab.home(HUB) / "node.log").read_text(encoding="utf-8").splitlines()
+def events(lab: Lab, hub: str = HUB) -> list[dict[str, Any]]:
+    """Read a hub's lines about what it relayed."""
+    lines = (lab.home(hub) / "node.log").read_text(encoding="utf-8").splitlines()
     return [each for each in map(json.loads, lines) if each.get("event") == "relay"]
 
 

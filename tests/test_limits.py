@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from gateway.errors import CatalogueMalformed
-from gateway.limits import SIZE_CLASSES, Limits
+from gateway.exchange.release import size_class
+from gateway.exchange.sealing import FRAME_BYTES, OUTER_BYTES
+from gateway.limits import ANSWER_BYTES, SIZE_CLASSES, Limits
+from gateway.server import MESSAGE_BYTES
+from keys.seal import OVERHEAD
 
 NAMES = [each.name for each in fields(Limits)]
 
@@ -35,6 +39,14 @@ def test_a_limit_is_a_positive_whole_number(name: str, value: Any) -> None:
     with pytest.raises(CatalogueMalformed) as malformed:
         Limits.from_section({"subjects": 5, name: value})
     assert str(malformed.value) == f"limits.{name}: no such limit, or not a positive whole number"
+
+
+def test_no_directory_allows_an_answer_that_no_message_holds() -> None:
+    """What could be charged and not sent is refused with the directory."""
+    assert Limits.from_section({"answer_bytes": ANSWER_BYTES}) == Limits()
+    with pytest.raises(CatalogueMalformed, match=r"^limits\.answer_bytes: more than one message holds"):
+        Limits.from_section({"answer_bytes": ANSWER_BYTES + 1})
+    assert size_class(ANSWER_BYTES) + FRAME_BYTES + OVERHEAD + OUTER_BYTES <= MESSAGE_BYTES
 
 
 @pytest.mark.parametrize("name", ["", "subject", "Subjects", "SIZE_CLASSES"])

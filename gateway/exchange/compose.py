@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from gateway import alike, wire
 from gateway.charter import Charter
-from gateway.exchange.routing import route
+from gateway.exchange.routing import hubs
 from gateway.model.combined import Intent
 from gateway.model.question import Question, QuestionHeader
 from gateway.model.signed import Signed
@@ -77,7 +77,7 @@ def header(
         officer_assertion_digest=inquiry.assertion_digest or inquiry.intent_digest,
         approving_officer=inquiry.approving_officer,
         answerer_member=member,
-        relays=route(charter, member, now),
+        relays=hubs(charter, member, now),
         asked_time=now,
         expire_time=now + timedelta(seconds=charter.catalogue.limits.question_life),
         purpose=intent.purpose,

@@ -124,7 +124,11 @@ def release(
     signer: Signer,
     now: datetime,
 ) -> Released:
-    """Release what may be said."""
+    """Release what may be said.
+
+    Raises:
+        Refused: TOO_LARGE for an answer beyond `answer_bytes`, by whatever way: before anything is charged for it.
+    """
     basis: list[bytes] = []
     items = _items(admitted, facts, scene, charter, home, basis)
     salts = home.entropy(SALT_BYTES * len(items))
@@ -134,7 +138,10 @@ def release(
     ]
     answer = _head(admitted, facts, scene, charter, salted, basis, now)
     envelope = sign(TYPE, wire.encode(answer), signer)
-    return Released(answer=answer, payload=carriers.write_response(envelope, salted, size_class))
+    payload = carriers.write_response(envelope, salted, size_class)
+    if len(payload) > charter.catalogue.limits.answer_bytes:
+        raise Refused(RefusalReason.TOO_LARGE)
+    return Released(answer=answer, payload=payload)
 
 
 def _items(

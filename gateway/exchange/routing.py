@@ -1,4 +1,4 @@
-"""The way of a question: directly, or by the hubs 枢纽 that the directory names for a member without a route."""
+"""The ways of a question: directly, or by the hubs 枢纽 that the directory names for a member without a route."""
 
 from __future__ import annotations
 
@@ -9,31 +9,45 @@ from gateway.model.question import QuestionHeader
 from gateway.model.sealed import Routing
 from keys.directory import Directory
 
+Way = tuple[str, ...]
+"""The relays that a message passes, in order."""
 
-def route(charter: Charter, member: str, now: datetime) -> tuple[str, ...]:
-    """Name the relays on the way to a member: none, one that serves either end, or one of each end.
 
-    A hub that is suspended is passed over, and the next one that the directory names is taken.
+def ways(charter: Charter, member: str, now: datetime) -> tuple[Way, ...]:
+    """Give the ways to a member, the best first; none where it is asked directly.
+
+    One hub that serves both ends goes before one of each end. The next way shares as few hubs as it can with those
+    before it, so that another try avoids what failed. A hub that is suspended stands on none.
     """
     directory = charter.directory
     if member == charter.me:
         return ()
     ours, theirs = _hubs(directory, charter.me, now), _hubs(directory, member, now)
+    if not (ours and theirs):
+        return tuple((each,) for each in ours or theirs)
     common = [each for each in ours if each in theirs]
-    return tuple(common[:1] or [*ours[:1], *theirs[:1]])
+    count = len(theirs)
+    pairs = [(near, theirs[(at + shift) % count]) for shift in range(count) for at, near in enumerate(ours)]
+    apart = sorted((each for each in pairs if each[0] != each[1]), key=lambda way: len({*way} & {*common}))
+    return (*((each,) for each in common), *apart)
+
+
+def hubs(charter: Charter, member: str, now: datetime) -> tuple[str, ...]:
+    """Name the hubs that a question to a member may go by, as its header does; none where it goes directly."""
+    return tuple(dict.fromkeys(each for way in ways(charter, member, now) for each in way))
 
 
 def _hubs(directory: Directory, member: str, now: datetime) -> list[str]:
     return [each for each in directory.member(member).via if not directory.suspended(each, now)]
 
 
-def routing_of(header: QuestionHeader) -> Routing:
-    """Give the routing of a question's sealed layer: what its signed header says, and no more of it."""
+def routing_of(header: QuestionHeader, way: Way) -> Routing:
+    """Give the routing of a question's sealed layer by one of its ways: what the signed header says, no more of it."""
     return Routing(
         suite=header.suite,
         sender_member=header.asker_member,
         recipient_member=header.answerer_member,
-        relays=header.relays,
+        relays=way,
         question_id=header.question_id,
         send_time=header.asked_time,
         expire_time=header.expire_time,

@@ -61,7 +61,7 @@ def seal(message: Reply, routing: Routing, *, charter: Charter, signer: Signer, 
     Raises:
         Refused: TOO_LARGE beyond what may be sealed; KEY_NOT_VALID when the recipient has no key of this suite.
     """
-    if len(message.payload) > charter.catalogue.limits.sealed_bytes:
+    if len(message.payload) > charter.catalogue.limits.answer_bytes:
         raise Refused(RefusalReason.TOO_LARGE)
     key = sealing_key(charter, routing.recipient_member, now)
     try:
@@ -175,7 +175,7 @@ def open_reply(payload: bytes, asked: Routing, openers: Openers, charter: Charte
     Raises:
         Refused: with the reason of the first check that fails; it counts as silence.
     """
-    most = charter.catalogue.limits.sealed_bytes + OUTER_BYTES
+    most = charter.catalogue.limits.answer_bytes + OUTER_BYTES
     sealed = check_outer(payload, peer=asked.relays[0], charter=charter, now=now, most=most)
     if sealed.routing != asked.back(sealed.routing.send_time):
         raise Refused(RefusalReason.WRONG_AUDIENCE)

@@ -187,7 +187,7 @@ class QuestionHeader(_message.Message):
     """Version of the federation's signed bundle that the asker holds."""
     @_builtins.property
     def relays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Relays on the way, in order; empty for a direct question."""
+        """Relays that may pass it on, on whichever of its ways; empty for a direct question."""
 
     @_builtins.property
     def asked_time(self) -> _timestamp_pb2.Timestamp:
