@@ -14,6 +14,7 @@ SIZE_CLASSES = (1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20)
 SALT_BYTES = 16
 ID_BYTES = 16
 DIGEST_BYTES = 32
+PROOF_HASHES = 63
 ANSWER_BYTES = 3 << 20
 """Most that `answer_bytes` may say: sealed and in its frame, an answer still passes as one message of 4 MiB."""
 

@@ -45,6 +45,7 @@ from yrdx.exchange.v1 import (
     envelope_pb2,
     exchange_pb2,
     kinds_pb2,
+    ledger_pb2,
     question_pb2,
     relay_pb2,
     subject_pb2,
@@ -58,7 +59,7 @@ Get = Callable[[Any], Any]
 
 _FILES = (
     *(answer_pb2, authorisation_pb2, desk_pb2, envelope_pb2, exchange_pb2),
-    *(kinds_pb2, question_pb2, relay_pb2, subject_pb2),
+    *(kinds_pb2, ledger_pb2, question_pb2, relay_pb2, subject_pb2),
 )
 
 PAYLOAD_TYPES: dict[type[Any], str] = {

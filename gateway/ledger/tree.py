@@ -11,6 +11,11 @@ def leaf_hash(entry: bytes) -> bytes:
     return sha256(b"\x00" + entry).digest()
 
 
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Hash an inner node."""
+    return sha256(b"\x01" + left + right).digest()
+
+
 def root(leaves: Sequence[bytes]) -> bytes:
     """Give the root over leaf hashes; an odd node moves up unchanged, which is the RFC's split."""
     if not leaves:

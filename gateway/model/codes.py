@@ -233,3 +233,18 @@ class RecognitionStatus(Enum):
     VALID = "VALID"
     SUSPENDED = "SUSPENDED"
     REVOKED = "REVOKED"
+
+
+class LedgerEventKind(Enum):
+    """What an entry of a ledger says happened."""
+
+    ASKED = "ASKED"
+    ANSWERED = "ANSWERED"
+    REFUSED = "REFUSED"
+    ACCEPTED = "ACCEPTED"
+    FAILED = "FAILED"
+    VOID = "VOID"
+    CONCLUDED = "CONCLUDED"
+    ADMINISTERED = "ADMINISTERED"
+    OPENED = "OPENED"
+    RECONCILED = "RECONCILED"

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fyrdx/exchange/v1/envelope.proto\x12\x10yrdx.exchange.v1\"b\n\x08\x45nvelope\x12\x14\n\x0cpayload_type\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12/\n\nsignatures\x18\x03 \x03(\x0b\x32\x1b.yrdx.exchange.v1.Signature\".\n\tSignature\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"K\n\x07Receipt\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\x12\x18\n\x10inclusion_hashes\x18\x02 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fyrdx/exchange/v1/envelope.proto\x12\x10yrdx.exchange.v1\"b\n\x08\x45nvelope\x12\x14\n\x0cpayload_type\x18\x01 \x01(\t\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12/\n\nsignatures\x18\x03 \x03(\x0b\x32\x1b.yrdx.exchange.v1.Signature\".\n\tSignature\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"v\n\x07Receipt\x12\x12\n\nleaf_index\x18\x01 \x01(\x04\x12\x18\n\x10inclusion_hashes\x18\x02 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\x12\x13\n\x0bshared_salt\x18\x04 \x01(\x0c\x12\x14\n\x0cprivate_hash\x18\x05 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,5 +36,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNATURE']._serialized_start=153
   _globals['_SIGNATURE']._serialized_end=199
   _globals['_RECEIPT']._serialized_start=201
-  _globals['_RECEIPT']._serialized_end=276
+  _globals['_RECEIPT']._serialized_end=319
 # @@protoc_insertion_point(module_scope)

@@ -78,17 +78,23 @@ Global___Signature: _TypeAlias = Signature  # noqa: Y015
 
 @_typing.final
 class Receipt(_message.Message):
-    """Proof that an exchange stands in a member's ledger. Empty until the ledger exists."""
+    """Proof that an exchange stands in a member's ledger. The receiver derives the shared part of the entry itself."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LEAF_INDEX_FIELD_NUMBER: _builtins.int
     INCLUSION_HASHES_FIELD_NUMBER: _builtins.int
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    SHARED_SALT_FIELD_NUMBER: _builtins.int
+    PRIVATE_HASH_FIELD_NUMBER: _builtins.int
     leaf_index: _builtins.int
     """Position of the entry in the ledger."""
     checkpoint: _builtins.bytes
     """C2SP signed-note checkpoint that the path leads to."""
+    shared_salt: _builtins.bytes
+    """Salt of the shared part, 16 bytes."""
+    private_hash: _builtins.bytes
+    """Salted hash of the private part, 32 bytes; it stays closed."""
     @_builtins.property
     def inclusion_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """RFC 6962 inclusion path, leaf to root, at most 63 hashes of 32 bytes."""
@@ -99,10 +105,12 @@ class Receipt(_message.Message):
         leaf_index: _builtins.int = ...,
         inclusion_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
         checkpoint: _builtins.bytes = ...,
+        shared_salt: _builtins.bytes = ...,
+        private_hash: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "inclusion_hashes", b"inclusion_hashes", "leaf_index", b"leaf_index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "inclusion_hashes", b"inclusion_hashes", "leaf_index", b"leaf_index", "private_hash", b"private_hash", "shared_salt", b"shared_salt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
