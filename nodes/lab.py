@@ -82,16 +82,22 @@ class Lab:
     def publish(self, *, life: timedelta = LIFE, lives: Lives | None = None) -> int:
         """Have the officers of all members sign the next bundle, and put it on the mirror; give its version."""
         roles = self.published.roles if self.published else ()
-        self.published = hold(
-            self.document(),
-            self.hands,
-            self.published,
-            now=self.clock(),
-            lives=lives or replace(Lives.of(life), root=Lives().root),
-            renew=frozenset(roles),
+        return self.put(
+            hold(
+                self.document(),
+                self.hands,
+                self.published,
+                now=self.clock(),
+                lives=lives or lives_of(life),
+                renew=frozenset(roles),
+            )
         )
-        publish(self.mirror, self.published.parts)
-        self.root, self.version = self.published.roots[0], self.published.version
+
+    def put(self, published: Published) -> int:
+        """Put a signed bundle on the mirror; give its version."""
+        self.published = published
+        publish(self.mirror, published.parts)
+        self.root, self.version = published.roots[0], published.version
         return self.version
 
     def document(self) -> dict[str, Any]:
@@ -229,6 +235,11 @@ def build(
     lab.publish()
     (folder / ROOT).write_bytes(lab.root)
     return lab
+
+
+def lives_of(life: timedelta = LIFE) -> Lives:
+    """Let all that a lab's officers sign count for one time, but for the root."""
+    return replace(Lives.of(life), root=Lives().root)
 
 
 def _long_leaves(found: Lifetimes) -> Lifetimes:

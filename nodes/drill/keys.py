@@ -12,13 +12,17 @@ from pathlib import Path
 from gateway.client import Identity
 from gateway.uscc import sample_code
 from keys import custody
+from keys.members import USES
 from keys.suite import Signer
 from nodes.drill.load import Load
+from nodes.drill.officers import turn_over
 from nodes.drill.thief import Thief
+from nodes.health import read_health
 from nodes.keeper import Keeper, open_keeper
-from nodes.keyring import SKEW
+from nodes.keyring import SIGN, SKEW
 from nodes.lab import LIGHT, Lab, build
 from nodes.setup import ENTRY
+from nodes.trust.errors import TrustRefused
 
 ME, OTHER = "310000", "320000"
 OFFICERS = {ME: ("310118-market/o1", "SH-2026-010"), OTHER: ("320509-market/o1", "JS-2026-010")}
@@ -26,6 +30,8 @@ PURPOSE, AGREEMENT = "DAILY_SUPERVISION", "YRD-4-2026"
 LEAD = timedelta(seconds=5)
 """How long before a new key signs the others are told; a node looks each second."""
 PATIENCE = 90.0
+MORE = 20
+"""Questions that are waited for after a step."""
 
 
 class DrillError(Exception):
@@ -67,6 +73,7 @@ class KeysDrill:
         """
         self.lab = build(self.folder / "federation")
         try:
+            self._make_missing()
             self.lab.start(*self.lab.members)
             self.say(f"{len(self.lab.members)} members")
             asyncio.run(self._drill())
@@ -84,6 +91,7 @@ class KeysDrill:
             old = self._keeper().charter.directory.member(ME).keys[0].id
             stolen = self.lab.signer(ME)
             await self._rotate(own)
+            await self._rotate_roles(own)
             await self._revoke(old, stolen, others)
         for load in (own, theirs):
             self.story.calls += load.calls
@@ -92,23 +100,49 @@ class KeysDrill:
                 self.story.failures[name] = self.story.failures.get(name, 0) + count
 
     async def _rotate(self, own: Load) -> None:
-        """Turn over what signs, what seals, the issuing CA and, by it, the leaf; then the leaf once more."""
+        """Turn over message keys of every use, the issuing CA and, by it, the leaf; then the leaf once more."""
         keeper, leaf = self._keeper(), self._leaf()
         signs = keeper.now + LEAD - SKEW  # a key is preferred once it is valid by clocks that far apart
         rotated = self.story.rotated
         rotated["sign"] = await asyncio.to_thread(keeper.rotate, "sign", signs)
-        rotated["seal"] = await asyncio.to_thread(keeper.generate, "seal", keeper.now)
-        rotated["seal"] = await asyncio.to_thread(keeper.rotate, "seal", keeper.now)
+        for use in sorted(USES - {SIGN}):
+            rotated[use] = await asyncio.to_thread(keeper.rotate, use, keeper.now)
         authority = custody.load_issuer(self._keys / "ca.pem", self._passphrase)
         rotated["issuing"] = await asyncio.to_thread(keeper.rotate_issuing, authority, keeper.now + LEAD)
         await asyncio.to_thread(self._publish)
-        self.say("the others are told of a new signing key, sealing key and issuing CA")
+        self.say("the others are told of new keys and a new issuing CA")
         await self._until(lambda: own.signed_by == rotated["sign"], "questions under the new signing key")
         await self._until(lambda: self._leaf() != leaf, "a leaf under the new issuing CA")
         self.say("the new key signs, and the leaf is under the new issuing CA")
         rotated["leaf"] = await asyncio.to_thread(self._keeper().rotate_leaf)
+        await self._calls(own, "the last leaf")
+
+    async def _rotate_roles(self, own: Load) -> None:
+        """Turn over the keys of the bundle's roles, until every member follows what the new ones signed."""
+        try:
+            self.story.rotated |= await asyncio.to_thread(turn_over, self.lab, ME, self.folder / "officers")
+        except TrustRefused as error:
+            raise DrillError(f"the officers' tool refused the new role keys ({error.ground.value})") from error
+        self.say("officers, publisher, quorum and root have new keys")
+        await self._until(self._followed, "the bundle under the new role keys at every member")
+        await self._calls(own, "the new role keys")
+
+    def _followed(self) -> bool:
+        """Say whether the newest bundle is in force at every member."""
+        found = (read_health(self.lab.config(each).data) for each in self.lab.members)
+        return all(each["bundle"]["version"] == self.lab.version for each in found)
+
+    async def _calls(self, own: Load, after: str) -> None:
+        """Wait until more questions were asked."""
         before = own.calls
-        await self._until(lambda: own.calls > before + 20, "calls after the last leaf")
+        await self._until(lambda: own.calls > before + MORE, f"calls after {after}")
+
+    def _make_missing(self) -> None:
+        """Make a first key of each use that the member has none of, so that there is one to turn over."""
+        keeper = self._keeper()
+        for use in sorted(USES - {each.use for each in keeper.charter.directory.member(ME).keys}):
+            keeper.generate(use, keeper.now)
+        self.lab.adopt(ME)
 
     async def _revoke(self, key_id: str, stolen: Signer, others: tuple[str, ...]) -> None:
         """Revoke the old signing key, which a thief uses from elsewhere, and measure each member."""

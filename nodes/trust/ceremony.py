@@ -6,7 +6,7 @@ Real members' keys are never together; each step here is the one that the office
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,12 +37,25 @@ def hold(
         TrustRefused: whatever the tool refuses.
     """
     draft = propose(wanted(document, officers, now, renew=renew), base, now=now, lives=lives)
-    draft = sign_all(
-        draft, base, (each for uses in officers.signers.values() for keys in uses.values() for each in keys)
-    )
     at_work = [officers.signers[top]["publisher"][0] for top in officers.tops][-publishers:]
+    return put_out(sign_all(draft, base, every(officers)), base, at_work, now=now, lives=lives)
+
+
+def every(officers: Hands) -> Iterator[Signer]:
+    """Give the role keys of all members, one by one."""
+    return (each for uses in officers.signers.values() for keys in uses.values() for each in keys)
+
+
+def put_out(
+    draft: Draft, base: Published | None, at_work: Sequence[Signer], *, now: datetime, lives: Lives | None = None
+) -> Published:
+    """Let publishers take turns on a signed draft until it is published.
+
+    Raises:
+        TrustRefused: whatever the tool refuses; SIGNATURES_MISSING when they are too few.
+    """
     root = base.roots[0] if base else b""
-    for _ in range(2 * publishers):
+    for _ in range(2 * len(at_work)):
         for signer in at_work:
             try:
                 step = publish(draft, base, signer, now=now, root=root, stand_in=True, lives=lives)
