@@ -246,8 +246,8 @@ def _keys(table: _Table, *, hub: bool) -> tuple[Path, Path, Path, Path, TokenSet
 
 
 def _first_key(table: _Table, folder: Path) -> Path:
-    """Read where the first signing key lies; who has a token may have no such file."""
-    if "token_module" in table.values:
+    """Read where the first signing key lies; who has a token, or turned it over and took it away, has no such file."""
+    if "token_module" in table.values or next(folder.glob("sign-*.key"), None) is not None:
         return folder / table.text("signing", "sign.key")
     return table.file("signing", "sign.key", within=folder)
 

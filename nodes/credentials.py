@@ -54,7 +54,7 @@ class Credentials:
             KeysError: naming the file that is missing or wrong.
         """
         passphrase = custody.read_passphrase(config.passphrase_file)
-        if config.token is None:  # a first key that does not open is a fault, not a gap
+        if config.signing_key.exists():  # a first key that does not open is a fault, not a gap
             custody.load_signer(config.signing_key, passphrase)
         self.storage = custody.load_secret(config.storage_key, passphrase)
         self._charter, self._clock = charter, clock

@@ -117,14 +117,32 @@ def rotate(entry: Entry, rule: KeyRule, now: datetime, begins: datetime | None, 
     Without a time of its own it begins no later than the last of them ends, so that no gap opens.
     """
     ends = [moments.read(row["valid_until"]) for row in entry.standing.keys if _follows(row, rule.use, now)]
+    check_begin(entry, rule.use, now, begins)
     start = (begins or min(now + rule.lead, max(ends, default=now))).replace(microsecond=0)
     until = start + timedelta(days=rule.overlap_days)
     rows = tuple(_shortened(row, until) if _follows(row, rule.use, now) else row for row in entry.standing.keys)
     return generate(_with_keys(entry, rows), rule, start, make)
 
 
+def check_begin(entry: Entry, use: str, now: datetime, begins: datetime | None) -> None:
+    """Return when a successor that begins at this time leaves its predecessors' past alone, and no gap.
+
+    Raises:
+        CustodyError: otherwise.
+    """
+    if begins is None:
+        return
+    if begins < now - BACKDATE:
+        raise CustodyError("a successor cannot begin in the past; name a time to come, or none")
+    ends = [moments.read(row["valid_until"]) for row in entry.standing.keys if _follows(row, use, now)]
+    if ends and begins > max(ends):
+        raise CustodyError("the keys of this use end before that; name an earlier time, or none")
+
+
 def revoke(entry: Entry, key_id: str, now: datetime, suspect_from: datetime | None) -> Entry:
     """Revoke a key from now on; from `suspect_from` on nothing that it signed counts.
+
+    Of what an earlier revocation says and this one, the earlier times stand.
 
     Raises:
         KeyUnknown: when the entry does not list the key.
@@ -134,11 +152,9 @@ def revoke(entry: Entry, key_id: str, now: datetime, suspect_from: datetime | No
         raise CustodyError("the time of suspicion has not come yet; name the first moment at which it may be stolen")
     if key_id not in {row["id"] for row in entry.standing.keys}:
         raise KeyUnknown("the entry lists no key of that id; copy the id from yrdx keys show")
-    marks = {
-        "revoked_time": moments.write(now.replace(microsecond=0)),
-        "suspect_from": suspect_from and moments.write(suspect_from.replace(microsecond=0)),
-    }
-    return _with_keys(entry, tuple({**row, **marks} if row["id"] == key_id else row for row in entry.standing.keys))
+    marks = {"revoked_time": now, "suspect_from": suspect_from}
+    rows = entry.standing.keys
+    return _with_keys(entry, tuple(_marked(row, marks) if row["id"] == key_id else row for row in rows))
 
 
 def with_issuing(entry: Entry, certificate: bytes, anchors: tuple[bytes, ...], now: datetime) -> Entry:
@@ -162,6 +178,13 @@ def with_leaf(entry: Entry, chain: requests.Chain, now: datetime) -> Entry:
 def _listed(pems: tuple[str, ...], now: datetime) -> tuple[str, ...]:
     """Give certificates once each, without those that have ended."""
     return tuple(dict.fromkeys(each for each in pems if tls.life_of(each.encode())[1] > now))
+
+
+def _marked(row: Row, marks: Mapping[str, datetime | None]) -> Row:
+    """Mark a row as revoked; a later word does not make good what an earlier one took away."""
+    written = {name: each and moments.write(each.replace(microsecond=0)) for name, each in marks.items()}
+    pairs = {name: [each for each in (row[name], written[name]) if each] for name in marks}
+    return {**row, **{name: min(each, key=moments.read, default=None) for name, each in pairs.items()}}
 
 
 def _follows(row: Row, use: str, now: datetime) -> bool:

@@ -118,6 +118,14 @@ def test_a_credential_is_one_of_two(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert faults(folder, text) == ["keys.passphrase_credential"]
 
 
+def test_the_first_key_may_be_gone_once_it_was_turned_over(folder: Path) -> None:
+    """Its successor lies beside it under a name of its own; without either the file is missed."""
+    (folder / "keys/sign.key").rename(folder / "keys/sign-0011223344556677.key")
+    assert read_config(written(folder, GOOD)).signing_key == folder / "keys/sign.key"
+    (folder / "keys/sign-0011223344556677.key").unlink()
+    assert faults(folder, GOOD) == ["keys.signing"]
+
+
 def test_all_faults_are_told_together(folder: Path) -> None:
     """Unknown keys, wrong types, missing values and files, and bad ranges come in one report."""
     (folder / "keys/sign.key").unlink()

@@ -227,3 +227,28 @@ def test_a_wrong_use_is_no_backup(desk: Desk) -> None:
     """A key file is not taken for a backup."""
     with pytest.raises(CustodyError, match="not for 'backup'"):
         custody.load_backup(desk.keys / "sign.key", desk.passphrase)
+
+
+def test_a_successor_begins_neither_in_the_past_nor_after_a_gap(desk: Desk) -> None:
+    """Either would leave an entry that no bundle takes, or a time without a key; the entry stays as it was."""
+    before, ((_, end),) = desk.entry, rows(desk, "sign")
+    files = sorted(desk.keys.iterdir())
+    with pytest.raises(CustodyError, match="cannot begin in the past"):
+        desk.keeper.rotate("sign", NOW - DAY)
+    with pytest.raises(CustodyError, match="end before that"):
+        desk.keeper.rotate("sign", end + SECOND)
+    assert desk.entry == before
+    assert sorted(desk.keys.iterdir()) == files
+
+
+def test_a_second_revocation_takes_nothing_back(desk: Desk) -> None:
+    """The earlier revocation and the earlier suspicion stand, whichever was told last."""
+    key = desk.entry.standing.keys[0]["id"]
+    desk.keeper.revoke(key, NOW - DAY)
+    desk.now = NOW + DAY
+    desk.keeper.revoke(key, None)
+    desk.keeper.revoke(key, NOW)
+    row = desk.entry.standing.keys[0]
+    assert (moments.read(row["revoked_time"]), moments.read(row["suspect_from"])) == (NOW, NOW - DAY)
+    desk.keeper.revoke(key, NOW - 2 * DAY)
+    assert moments.read(desk.entry.standing.keys[0]["suspect_from"]) == NOW - 2 * DAY
