@@ -35,6 +35,7 @@ from gateway.office import Office
 from gateway.peers import Peers
 from gateway.relay import Post, RelayedMember, Ring, SealedAnswering
 from gateway.server import ExchangeDoor, RelayDoor
+from keys.errors import KeysError
 from nodes import alarms
 from nodes.bundle.following import Following
 from nodes.bundle.source import Source
@@ -215,6 +216,7 @@ class RunningNode:
                 await asyncio.to_thread(self._credentials.poll)
                 await self._explain_numbers()
                 await self._tell_health()
+                await asyncio.to_thread(self._renew_stops)
             except Exception as error:  # noqa: BLE001  a watch that dies would leave health as it was for ever
                 self._log.error("watch_failed", error=type(error).__name__)
                 await self._listening.tell(serving=False)
@@ -224,6 +226,10 @@ class RunningNode:
         if self._door is not None:
             self._door.recheck(self._charter(), self._clock.now())
         self._members.recheck()
+
+    def _renew_stops(self) -> None:
+        with suppress(KeysError):  # without a key that signs health says so
+            self._polling.renew_stops(self._credentials.signer(), self._clock.now())
 
     async def _explain_numbers(self) -> None:
         """Mark VOID what a process that died had sent; what another worker may still wait for is left."""

@@ -13,8 +13,9 @@ import structlog
 
 from gateway.charter import is_behind
 from keys.errors import KeysError
+from keys.suite import Signer
 from nodes.bundle.following import Following
-from nodes.bundle.stops import StopsRefused
+from nodes.bundle.stops import STOPS, StopsRefused, renew_stops
 from nodes.health import document, stage, write_health
 from nodes.metrics import Metrics
 
@@ -51,6 +52,15 @@ class Polling:
                 last = time.monotonic()
             await asyncio.sleep(WATCH_SECONDS)
             due = last + self._following.pause()  # anew each second: when the bundle expires it gets short
+
+    def renew_stops(self, signer: Signer, now: datetime) -> None:
+        """Have the member's own stops signed by the key that signs now; a file that was refused stays refused."""
+        if self._following.stops_refused:
+            return
+        path, me = self._data / STOPS, self._following.current.me
+        with suppress(OSError, KeysError):  # tried again within a second
+            if renew_stops(path, me, self._following.stops, signer=signer, now=now):
+                self._log.info("stops_signed_again")
 
     def faults(self, now: datetime) -> list[str]:
         """Name what is wrong with the bundle in force, the clock or the member's own stops."""

@@ -213,6 +213,17 @@ def test_a_case_waits_and_a_refusal_ends_it(desk: Desk, folder: Path) -> None:
     assert run(folder, "o1", "ask", "summary", USCC, *TERMS, "--for-approval", "--out", "x").exit_code == USAGE
 
 
+@pytest.mark.parametrize("waits", [(), ("--for-approval",)], ids=["opened", "handed in"])
+def test_a_purpose_in_quarantine_opens_no_case(desk: Desk, folder: Path, waits: tuple[str, ...]) -> None:
+    """The desk refuses the case, with the reason of the purpose's questions, and keeps nothing."""
+    row = {"what": "purpose", "id": PURPOSE, "ground": "sample"}
+    desk.edit(lambda found: found.update(quarantine=[row]))
+    done = run(folder, "o1", "case", "open", "C-7", "--purpose", PURPOSE, "--item", MATTER, "--subjects", "5", *waits)
+    told = words.table()["refusal"]["PURPOSE_NOT_ALLOWED"]["en"]
+    assert (done.exit_code, told in done.stderr) == (REFUSED, True)
+    assert (desk.node.cases.case(AGENCY, "C-7"), desk.node.submissions.held) == (None, {})
+
+
 @pytest.mark.parametrize("lie", ["count", "bytes", "type", "torn"])
 def test_an_officer_signs_what_was_shown(desk: Desk, folder: Path, monkeypatch: pytest.MonkeyPatch, lie: str) -> None:
     """A desk that shows other terms than those in the bytes gets no signature."""

@@ -27,7 +27,10 @@ from nodes.cli.words import LANGUAGES, table
 from nodes.federation import REFERENCE, Standing, officers
 from nodes.lab import LIGHT
 from nodes.setup import DESK, Entry, prove
+from nodes.trust import folders
+from nodes.trust.draft import write_draft
 from nodes.trust.errors import Ground
+from nodes.trust.proposing import propose
 from nodes.trust.published import read_published
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -153,12 +156,34 @@ def test_a_draft_is_shown_before_it_is_signed(desk: Desk) -> None:
         assert "YRD-4-2026" in shown
         assert table()["title"]["roles"][desk.language] in shown
     told = said(desk, "yrdx trust show draft-1 --published none")
-    assert {"format", "digest", "extends", "roles", "agreements", "rows", "grades", "sights"} == set(told)
+    fields = {"format", "digest", "extends", "roles", "agreements", "rows", "grades", "sights", "unknown_stops"}
+    assert fields == set(told)
     sign = "yrdx trust sign draft-1 --published none --key officers/310000/root.key"
     done = desk.run(f"{sign} --passphrase-file officers/310000/root.passphrase --yes {'0' * 64}")
     assert (done.exit_code, told["digest"] in done.stderr) == (2, True)
     done = desk.run(f"{sign} --passphrase-file officers/310000/root.passphrase")
     assert (done.exit_code, told["digest"] in done.stdout, told["digest"] in done.stderr) == (2, True, True)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_quarantine_of_nothing_is_warned_of(language: str, desk: Desk, tmp_path: Path) -> None:
+    """`show` names what would be stopped and is not there, `propose` writes no draft of it, `sign` does not sign it."""
+    desk.language = language
+    shutil.copytree(REFERENCE, tmp_path / "tables", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    row = '[[quarantine]]\nwhat = "purpose"\nid = "NO_SUCH"\nground = "sample"\n'
+    (tmp_path / "tables" / "quarantine.toml").write_text(row, encoding="utf-8")
+    done = desk.run(f"yrdx trust propose {tmp_path / 'draft'} --published bundle --federation {tmp_path / 'tables'}")
+    assert (done.exit_code, "purpose NO_SUCH" in done.stderr, (tmp_path / "draft").exists()) == (2, True, False)
+    base = read_published(Path("bundle"))
+    write_draft(propose(folders.wanted(tmp_path / "tables", base, now=desk.now), base, now=desk.now), tmp_path / "made")
+    warned = table()["trust"]["unknown_stop"][language]
+    shown = "".join(desk.run(f"yrdx trust show {tmp_path / 'made'} --published bundle").output.split())
+    assert "".join(warned.format(what=table()["stop_what"]["purpose"][language], id="NO_SUCH").split()) in shown
+    told = said(desk, f"yrdx trust show {tmp_path / 'made'} --published bundle")
+    assert told["unknown_stops"] == [{"what": "purpose", "id": "NO_SUCH", "ground": "sample"}]
+    key = "--key officers/310000/quorum.key --passphrase-file officers/310000/quorum.passphrase"
+    done = desk.run(f"yrdx trust sign {tmp_path / 'made'} --published bundle {key} --yes {told['digest']}")
+    assert (done.exit_code, "purpose NO_SUCH" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

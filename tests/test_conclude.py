@@ -39,12 +39,13 @@ from worlds_tables import (
 )
 
 from gateway import wire
-from gateway.charter import Charter
+from gateway.charter import Charter, charter
 from gateway.clocks import CHINA
 from gateway.coverage import RATING
 from gateway.errors import NotDurable, Refused
 from gateway.exchange.compose import Inquiry
 from gateway.exchange.conclude import RECOGNITION_TYPE, RESULT_TYPE, conclude, holds_until, recognise_all
+from gateway.kinds import KINDS
 from gateway.model.answer import Item, RatingItem, RatingLine, SummaryItem
 from gateway.model.codes import (
     Grade,
@@ -69,6 +70,7 @@ from gateway.model.combined import (
     SubjectResult,
 )
 from gateway.ports import Feed
+from keys.directory import Stop
 from keys.envelope import Envelope, open_envelope, sign
 from yrdx.exchange.v1 import desk_pb2
 
@@ -449,6 +451,22 @@ async def test_a_case_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(node.book, "open_case", fail)
     assert await opening_refused(node, opening(case_reference="C-2")) is RefusalReason.NOT_DURABLE
+
+
+@pytest.mark.parametrize("stopped", ["by the quorum", "by the member"])
+async def test_a_purpose_in_quarantine_opens_no_case(stopped: str) -> None:
+    """Neither a case nor an allowance, for the reason with which its questions are refused; once lifted it goes on."""
+    node = federation()[SHANGHAI]
+    row = {"what": "purpose", "id": PURPOSE, "ground": "sample"}
+    if stopped == "by the quorum":
+        node.charter = charter_of(SHANGHAI, signed_directory(lambda found: found.update(quarantine=[row])))
+    else:
+        node.charter = charter(SHANGHAI, CHARTER.directory, KINDS, stops=[Stop(**row)])
+    assert await opening_refused(node, opening()) is RefusalReason.PURPOSE_NOT_ALLOWED
+    with pytest.raises(Refused, match="PURPOSE_NOT_ALLOWED"):
+        node.asking.allowance(signed(reading(case_reference="")), AGENCY)
+    node.charter = CHARTER
+    assert (await node.asking.open_case(signed(opening()), AGENCY)).purpose == PURPOSE
 
 
 @pytest.mark.parametrize("changes", [{"purpose": REPORT}, {"application_item": "OTHER"}, {"case_reference": "C-2"}])

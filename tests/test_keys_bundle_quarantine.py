@@ -21,7 +21,7 @@ from gateway.kinds import KINDS
 from gateway.model.codes import RefusalReason
 from gateway.model.codes import RefusalReason as R
 from keys import errors
-from keys.bundle.quarantine import WHATS, apply
+from keys.bundle.quarantine import WHATS, apply, held
 from keys.directory import Stop, open_bundle
 from nodes.federation.signing import Lives
 
@@ -161,8 +161,8 @@ def test_a_data_item_is_closed_with_its_fields(stop: str, left: Mapping[str, str
 @pytest.mark.parametrize("what", sorted(WHATS))
 def test_what_is_no_list_of_rows_is_left_to_its_reader(what: str, rows: object) -> None:
     """A stop hides no fault of the section that it would change."""
-    held = {"members": rows, "agreements": rows, "purposes": rows, "data_items": rows}
-    assert apply(held, (Stop(what=what, id="a", ground="sample"),)) == held
+    found = {"members": rows, "agreements": rows, "purposes": rows, "data_items": rows}
+    assert apply(found, (Stop(what=what, id="a", ground="sample"),)) == found
     nested = {"members": ({"id": "m", "keys": rows, "agencies": rows},)}
     assert apply(nested, (Stop(what=what, id="a", ground="sample"),)) == nested
 
@@ -177,15 +177,26 @@ def test_a_quarantine_of_another_form_is_refused(listed: object) -> None:
         open_bundle(signed_directory(lambda found: found.update(quarantine=listed)), root=ROOT)
 
 
+@pytest.mark.parametrize("what", sorted(WHATS))
+def test_a_document_says_what_can_be_stopped(what: str) -> None:
+    """Each kind of thing is named by its id in the table that a stop of it changes; an absent table holds none."""
+    name = {"member": SHANGHAI, "key": KEY, "agency": AGENCY, "agreement": AGREEMENT, "purpose": PURPOSE}
+    names = held(document(), what)
+    assert name.get(what, "penalty") in names
+    others = [held(document(), each) for each in WHATS - {what}]
+    assert not any(names & each for each in others)
+    assert held({}, what) == frozenset()
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(sorted(WHATS)), st.sampled_from([*MEMBERS, AGENCY, AGREEMENT, PURPOSE, KEY])))
 )
 def test_stops_add_up_in_any_order(stops: list[tuple[str, str]]) -> None:
     """Stopping twice is stopping once, and the order is of no matter."""
-    held = {name: tuple(value) for name, value in document().items() if isinstance(value, list)}
-    held["members"] = tuple(
+    whole = {name: tuple(value) for name, value in document().items() if isinstance(value, list)}
+    whole["members"] = tuple(
         {name: tuple(value) if isinstance(value, list) else value for name, value in each.items()}
-        for each in held["members"]
+        for each in whole["members"]
     )
     found = [Stop(what=what, id=name, ground="sample") for what, name in stops]
-    assert apply(held, found) == apply(held, [*reversed(found), *found])
+    assert apply(whole, found) == apply(whole, [*reversed(found), *found])

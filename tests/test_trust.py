@@ -27,6 +27,7 @@ from councils import (
 )
 
 from keys.bundle import layout, writing
+from keys.bundle.quarantine import WHATS
 from keys.bundle.sheets import read_sheet
 from keys.suite import Signer, key_id
 from nodes.federation.signing import Hands
@@ -384,6 +385,30 @@ def test_mappings_never_change_in_place_upgrade_or_jump(edit: Edit, ground: Grou
         return
     with refusal(ground):
         sign(draft, first(), key("310000", "quorum"), digest=draft.digest, now=LATER)
+
+
+HELD = {
+    "member": "330000",
+    "agency": "310118-market",
+    "agreement": "ZONE-2026",
+    "purpose": "DAILY_SUPERVISION",
+    "data_item": "penalty.band",
+}
+
+
+@pytest.mark.parametrize("what", sorted(WHATS))
+def test_a_quarantine_of_what_is_not_there_is_signed_by_nobody(what: str) -> None:
+    """An id that nothing has is named, and so are a field of no item and an item of no field; what is there is not."""
+    wrong = ["320000/0000000000000000", "penalty.nothing", "nothing.band"]
+    rows = [{"what": what, "id": each, "ground": "sample"} for each in (*wrong, HELD.get(what, wrong[0]))]
+    draft = draft_of(lambda found: found.update(quarantine=rows))
+    assert {each.id for each in review(draft, first(), now=LATER).unknown} == set(wrong)
+    with refusal(Ground.QUARANTINE_UNKNOWN) as error:
+        sign(draft, first(), key("310000", "quorum"), digest=draft.digest, now=LATER)
+    assert all(f"{what} {each}" in error.value.values["names"] for each in wrong)
+    if what in HELD:
+        right = draft_of(lambda found: found.update(quarantine=rows[-1:]))
+        assert sign(right, first(), key("310000", "quorum"), digest=right.digest, now=LATER).signatures
 
 
 def new_scheme(document: dict[str, Any], levels: dict[str, str]) -> None:

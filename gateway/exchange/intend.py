@@ -50,9 +50,7 @@ def check_case(opening: CaseOpening, charter: Charter, now: datetime, *, alone: 
         Refused: with the reason.
     """
     today, catalogue, directory = civil_day(now), charter.catalogue, charter.directory
-    purpose = catalogue.purposes.get(opening.purpose)
-    if purpose is None or not purpose.in_force(today):
-        raise Refused(RefusalReason.PURPOSE_NOT_ALLOWED)
+    purpose = _purpose(opening.purpose, charter, today)
     agency, officer = directory.agency(opening.agency), directory.officer(opening.officer)
     if agency is None or not may_ask(agency, purpose.code, charter.catalogue.participants, today):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
@@ -68,6 +66,18 @@ def check_case(opening: CaseOpening, charter: Charter, now: datetime, *, alone: 
     wanted = opening.subject_count > purpose.daily_subjects or opening.approving_officer
     if wanted and not alone and not approves(opening.approving_officer, opening.officer, directory, today):
         raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
+
+
+def _purpose(code: str, charter: Charter, today: date) -> Purpose:
+    """Give a purpose that may ask anything: one in quarantine asks nothing, so that nothing is begun for it either.
+
+    Raises:
+        Refused: PURPOSE_NOT_ALLOWED.
+    """
+    purpose = charter.catalogue.purposes.get(code)
+    if purpose is None or not purpose.in_force(today) or not purpose.kinds:
+        raise Refused(RefusalReason.PURPOSE_NOT_ALLOWED)
+    return purpose
 
 
 def check_reader(reading: CaseReading | AllowanceReading, charter: Charter, now: datetime) -> None:
@@ -91,9 +101,7 @@ def allowance(
             AGENCY_NOT_ALLOWED.
     """
     today, limits = civil_day(now), charter.catalogue.limits
-    purpose = charter.catalogue.purposes.get(reading.purpose)
-    if purpose is None or not purpose.in_force(today):
-        raise Refused(RefusalReason.PURPOSE_NOT_ALLOWED)
+    purpose = _purpose(reading.purpose, charter, today)
     agency = charter.directory.agency(reading.agency)
     if agency is None or not may_ask(agency, purpose.code, charter.catalogue.participants, today):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)

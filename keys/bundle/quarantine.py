@@ -55,6 +55,14 @@ def apply(document: _Row, stops: Iterable[Stop]) -> _Row:
     return document
 
 
+def held(document: _Row, what: str) -> frozenset[str]:
+    """Name the things of a kind that a verified document holds; whatever else is stopped, that stops nothing."""
+    section, inner, name = _NAMES[what]
+    rows = document.get(section, ())
+    found = (each for row in rows for each in row.get(inner, ())) if inner else rows
+    return frozenset(str(row[name]) for row in found)
+
+
 def _stop(place: Place) -> Stop:
     part = place.members(("what", "id", "ground"))
     return place.build(Stop, what=part["what"].text(), id=part["id"].text(), ground=part["ground"].text())
@@ -109,6 +117,16 @@ _CHANGES: Mapping[str, tuple[str, _Change]] = MappingProxyType(
         "agreement": ("agreements", _suspend),
         "purpose": ("purposes", _silence),
         "data_item": ("data_items", _close),
+    }
+)
+_NAMES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "member": ("members", "", "id"),
+        "key": ("members", "keys", "id"),
+        "agency": ("members", "agencies", "id"),
+        "agreement": ("agreements", "", "id"),
+        "purpose": ("purposes", "", "code"),
+        "data_item": ("data_items", "", "id"),
     }
 )
 WHATS = frozenset(_CHANGES)

@@ -25,6 +25,7 @@ from keys import moments
 from keys.bundle import archive
 from keys.directory import Directory, open_bundle
 from keys.errors import KeysError
+from nodes.bundle.archives import earlier
 from nodes.bundle.client import Fault, Trusted, fault, refresh
 from nodes.bundle.fetching import Visit
 from nodes.bundle.source import Source
@@ -212,7 +213,8 @@ class Following:
         if not self._stamp(path):
             return False
         try:
-            self.stops, self.stops_refused = read_stops(path, self._source.me, directory), False
+            past = earlier(self._folder / "archives", self._source.root)
+            self.stops, self.stops_refused = read_stops(path, self._source.me, directory, past), False
         except (OSError, KeysError):
             if first:
                 raise

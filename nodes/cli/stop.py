@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from gateway.charter import Charter
 from gateway.errors import GatewayError
-from keys import custody
 from keys.bundle.quarantine import WHATS
-from keys.directory import Stop
+from keys.directory import Stop, open_bundle
 from keys.errors import KeysError
 from nodes.bundle.following import Following
+from nodes.bundle.root import read_root
 from nodes.bundle.source import Source
-from nodes.bundle.stops import STOPS, OwnStop, lifted, stopped, write_stops
+from nodes.bundle.stops import STOPS, OwnStop, alone, known, lifted, stopped, write_stops
 from nodes.cli.reports import checked_config
 from nodes.cli.session import Ended, SpeakingCommand, option, session
 from nodes.clock import open_clock
+from nodes.credentials import open_keyring
 
 Change = Callable[[tuple[OwnStop, ...], datetime], tuple[OwnStop, ...]]
 
@@ -53,38 +52,22 @@ def lift(*, what: str, identity: str, config: Path) -> None:
     click.echo(session().words.say("stop.lifted", what=session().words.code("stop_what", what), id=identity))
 
 
-def _change(path: Path, what: str, identity: str, change: Change) -> None:
-    """Change the signed file of stops under the member's own key."""
-    config = checked_config(path)
+def _change(file: Path, what: str, identity: str, change: Change) -> None:
+    """Change the file of stops, signed by the key of the member that signs now."""
+    config = checked_config(file)
     try:
-        now = open_clock(config.clock).now()
-        signer = custody.load_signer(config.signing_key, custody.read_passphrase(config.passphrase_file))
-        following = Following(Source.of(config))
-        try:
-            if not _known(following.current, what, identity):
-                raise Ended("stop.unknown", what=session().words.code("stop_what", what), id=identity)
-            stops = change(following.stops, now)
-        finally:
-            following.close()
-        write_stops(config.data / STOPS, config.member, stops, signer=signer, now=now)
+        now, path = open_clock(config.clock).now(), config.data / STOPS
+        with alone(path):
+            following = Following(Source.of(config))
+            try:
+                if not known(following.current.directory.opened.document, what, identity):
+                    raise Ended("stop.unknown", what=session().words.code("stop_what", what), id=identity)
+                stops = change(following.stops, now)
+            finally:
+                following.close()
+            # What the member stopped itself may be its own key: the quorum's word alone says which one signs.
+            whole = open_bundle(following.current.directory.archive, root=read_root(config.root))
+            signer = open_keyring(config).signer(whole, now)
+            write_stops(path, config.member, stops, signer=signer, now=now)
     except (OSError, KeysError, GatewayError, ValueError) as error:
         raise Ended("stop.not_made", why=str(error)) from error
-
-
-def _known(charter: Charter, what: str, identity: str) -> bool:
-    """Say whether the bundle knows such a thing: a slip of the pen would stop nothing and look as if it did."""
-    directory, catalogue = charter.directory, charter.catalogue
-    if what == "member":
-        return any(each.id == identity for each in directory.members)
-    if what == "key":
-        with suppress(KeysError):
-            return bool(directory.key_owner(identity))
-        return False
-    if what == "agency":
-        return directory.agency(identity) is not None
-    tables: dict[str, Mapping[str, object]] = {
-        "agreement": catalogue.agreements,
-        "purpose": catalogue.purposes,
-        "data_item": catalogue.data_items,
-    }
-    return identity in tables[what]

@@ -22,7 +22,7 @@ from nodes.trust.errors import Ground, TrustRefused
 from nodes.trust.proposing import propose as next_draft
 from nodes.trust.proposing import refresh as refreshing
 from nodes.trust.published import FIRST_ROOT, Published, archives, read_published, replace
-from nodes.trust.review import Reviewed, review
+from nodes.trust.review import Reviewed, check_quarantine, review
 from nodes.trust.standing import standing
 from nodes.trust.telling import Told, tell
 
@@ -83,7 +83,7 @@ def propose(
             now=now,
         )
         made = next_draft(wanted, base, now=now)
-        review(made, base, now=now)
+        check_quarantine(review(made, base, now=now))
         write_draft(made, draft)
     _say("trust.proposed", folder=draft.name, roles=len(made.roles), agreements=len(made.agreements))
 

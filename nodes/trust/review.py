@@ -18,10 +18,11 @@ from gateway.errors import GatewayError
 from gateway.kinds import KINDS
 from keys import suite
 from keys.bundle import archive, layout, sections
-from keys.directory import Directory, open_bundle
+from keys.directory import Directory, Stop, open_bundle
 from keys.envelope import from_json
 from keys.errors import KeysError
 from keys.members import SEAL
+from nodes.bundle.stops import known
 from nodes.federation.signing import Lives, hands, sign_bundle, sign_root
 from nodes.setup import DESK
 from nodes.trust import grades
@@ -35,12 +36,16 @@ from nodes.trust.standing import on_duty, read_row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reviewed:
-    """A draft that may be signed: the bundle's document and charter before and after it."""
+    """A draft that nodes could read: the bundle's document and charter before and after it.
+
+    `unknown` is what it quarantines and nothing in it is: such a draft is shown, and signed by nobody.
+    """
 
     before: Charter | None
     after: Charter
     old: Mapping[str, Any]
     new: Mapping[str, Any]
+    unknown: tuple[Stop, ...] = ()
 
 
 def review(draft: Draft, base: Published | None, *, now: datetime) -> Reviewed:
@@ -64,7 +69,21 @@ def review(draft: Draft, base: Published | None, *, now: datetime) -> Reviewed:
     old = None if base is None else charter_of(base.directory)
     # 4 grades: what no quorum may sign
     grades.check_mappings(old.catalogue.mappings if old else (), new.catalogue, civil_day(now))
-    return Reviewed(before=old, after=new, old={} if base is None else _lasting(base.opened.document), new=document)
+    # 5 quarantine: what nothing is called stops nothing
+    unknown = tuple(each for each in directory.quarantine if not known(document, each.what, each.id))
+    before = {} if base is None else _lasting(base.opened.document)
+    return Reviewed(before=old, after=new, old=before, new=document, unknown=unknown)
+
+
+def check_quarantine(reviewed: Reviewed) -> None:
+    """Check that the draft holds whatever it quarantines.
+
+    Raises:
+        TrustRefused: QUARANTINE_UNKNOWN.
+    """
+    if reviewed.unknown:
+        names = ", ".join(f"{each.what} {each.id}" for each in reviewed.unknown)
+        raise TrustRefused(Ground.QUARANTINE_UNKNOWN, names=names)
 
 
 def document_of(after: After) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from keys.suite import Signer
 from nodes.trust.draft import AGREEMENTS, After, Draft
 from nodes.trust.errors import Ground, TrustRefused
 from nodes.trust.published import Published
-from nodes.trust.review import review
+from nodes.trust.review import check_quarantine, review
 from nodes.trust.standing import may_sign
 
 
@@ -19,11 +19,11 @@ def sign(draft: Draft, base: Published | None, signer: Signer, *, digest: str, n
 
     Raises:
         TrustRefused: NOT_CONFIRMED for another digest, NOTHING_TO_SIGN when the key has no seat in what is left, and
-            what `review` raises.
+            what `review` and `check_quarantine` raise.
     """
     if digest != draft.digest:
         raise TrustRefused(Ground.NOT_CONFIRMED, digest=draft.digest)
-    review(draft, base, now=now)
+    check_quarantine(review(draft, base, now=now))
     return add(draft, base, signer)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from gateway.clocks import civil_day
+from keys.directory import Stop
 from nodes.trust import changes, grades, reach
 from nodes.trust.changes import RowChange
 from nodes.trust.draft import After, Draft
@@ -46,6 +47,7 @@ class Told:
     rows: tuple[RowChange, ...]
     grades: tuple[GradeChange, ...]
     sights: tuple[Seeing, ...]
+    unknown_stops: tuple[Stop, ...] = ()
 
 
 def tell(draft: Draft, base: Published | None, reviewed: Reviewed, *, now: datetime) -> Told:
@@ -61,6 +63,7 @@ def tell(draft: Draft, base: Published | None, reviewed: Reviewed, *, now: datet
         rows=found,
         grades=grades.grade_changes(mappings, reviewed.after.catalogue.mappings),
         sights=tuple(_sights(reviewed, _days(found, civil_day(now)))),
+        unknown_stops=reviewed.unknown,
     )
 
 
