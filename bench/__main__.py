@@ -63,7 +63,7 @@ def _rows(folder: Path, names: list[str], scale: Scale) -> list[Row]:
         found = asyncio.run(exchanges(folder / "exchanges", names, scale, _say))
         rows += [each for each in found if each.name in names or each.name == "bare_echo"]
     if set(names) & set(RELAYS):
-        rows += asyncio.run(relays(folder / "relays", scale, _say))
+        rows += asyncio.run(relays(folder / "relays", names, scale, _say))
     if set(names) & set(CHECKS):
         rows += asyncio.run(checks(folder / "checks", scale, _say))
     if set(names) & set(GRANTS):

@@ -1,4 +1,7 @@
-"""A relayed `Ask` beside a direct one of the same run: the same question to the same facts, with and without a hub."""
+"""A relayed `Ask` beside a direct one of the same run: the same questions to the same facts, with and without a hub.
+
+A batch goes as its messages do from the desk, by way of a hub or not: one `Ask` each, several in flight.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +26,7 @@ from bench.exchanges import (
     load,
     open_budget,
 )
-from bench.measures import Round, Row, one_round, row
+from bench.measures import Call, Round, Row, one_round, row
 from gateway.answering import Event
 from gateway.client import RemoteMember
 from gateway.errors import Unavailable
@@ -34,7 +37,7 @@ from nodes.federation import REFERENCE
 from nodes.lab import Lab, build
 from nodes.sealing import SealingKeys
 
-RELAYS = ("ask_relayed",)
+RELAYS = ("ask_relayed", "batch_relayed")
 HUB = "900000"
 WAIT_SECONDS = 30.0
 SUBJECTS = 20_000
@@ -50,6 +53,16 @@ hub = true
 [changes.members.{ORIGIN}]
 via = ["{HUB}"]
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a row measures: the direct call and the relayed one, how many of them, and how many at a time."""
+
+    pair: tuple[Call, Call]
+    codes: int
+    calls: int
+    in_flight: int
 
 
 class RelayedClient(Client):
@@ -75,7 +88,7 @@ def _forget(_event: Event) -> None:
     """Keep no events."""
 
 
-async def relays(folder: Path, scale: Scale, say: Callable[[str], None]) -> list[Row]:
+async def relays(folder: Path, names: list[str], scale: Scale, say: Callable[[str], None]) -> list[Row]:
     """Run rounds of both, one beside the other."""
     subjects = scale.of(SUBJECTS, BATCH)
     wide = folder / "federation"
@@ -86,10 +99,13 @@ async def relays(folder: Path, scale: Scale, say: Callable[[str], None]) -> list
     straight.start(ORIGIN)
     by_hub.start(ORIGIN, HUB)
     try:
-        calls, relayed = scale.of(2_000, 40), RelayedClient(by_hub, subjects)
-        say(f"ask_relayed: {ROUNDS} rounds of {calls} calls, {IN_FLIGHT} in flight, each after direct ones")
+        direct, relayed = Client(straight, subjects), RelayedClient(by_hub, subjects)
         await _reachable(relayed)
-        return [await _measured(Client(straight, subjects), relayed, calls)]
+        plans = {
+            "ask_relayed": Plan((direct.ask, relayed.ask), 0, scale.of(2_000, 40), IN_FLIGHT),
+            "batch_relayed": Plan((direct.batch, relayed.batch), BATCH, scale.of(60, 4), 4),
+        }
+        return [await _measured(name, plan, say) for name, plan in plans.items() if name in names]
     finally:
         straight.stop()
         by_hub.stop()
@@ -112,13 +128,15 @@ def _lab(folder: Path, federation: Path, subjects: int, say: Callable[[str], Non
     return lab
 
 
-async def _measured(straight: Client, by_hub: Client, calls: int) -> Row:
+async def _measured(name: str, plan: Plan, say: Callable[[str], None]) -> Row:
+    say(f"{name}: {ROUNDS} rounds of {plan.calls} calls, {plan.in_flight} in flight, each after direct ones")
     mine: list[Round] = []
     ratios = []
-    for client in (straight, by_hub):
-        await one_round(client.ask, max(10, calls // 10), IN_FLIGHT)
+    straight, by_hub = plan.pair
+    for call in plan.pair:
+        await one_round(call, max(2, plan.calls // 10), plan.in_flight)
     for _ in range(ROUNDS):
-        direct = await one_round(straight.ask, calls, IN_FLIGHT)
-        mine.append(await one_round(by_hub.ask, calls, IN_FLIGHT))
+        direct = await one_round(straight, plan.calls, plan.in_flight)
+        mine.append(await one_round(by_hub, plan.calls, plan.in_flight))
         ratios.append(mine[-1].rate / direct.rate)
-    return replace(row("ask_relayed", mine), ratio_to_direct=round(statistics.median(ratios), 3))
+    return replace(row(name, mine, codes=plan.codes), ratio_to_direct=round(statistics.median(ratios), 3))

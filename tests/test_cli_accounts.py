@@ -221,7 +221,7 @@ def test_a_purpose_in_quarantine_opens_no_case(desk: Desk, folder: Path, waits: 
     done = run(folder, "o1", "case", "open", "C-7", "--purpose", PURPOSE, "--item", MATTER, "--subjects", "5", *waits)
     told = words.table()["refusal"]["PURPOSE_NOT_ALLOWED"]["en"]
     assert (done.exit_code, told in done.stderr) == (REFUSED, True)
-    assert (desk.node.cases.case(AGENCY, "C-7"), desk.node.submissions.held) == (None, {})
+    assert (desk.node.book.case(AGENCY, "C-7"), desk.node.submissions.held) == (None, {})
 
 
 @pytest.mark.parametrize("lie", ["count", "bytes", "type", "torn"])

@@ -464,9 +464,9 @@ async def test_a_purpose_in_quarantine_opens_no_case(stopped: str) -> None:
         node.charter = charter(SHANGHAI, CHARTER.directory, KINDS, stops=[Stop(**row)])
     assert await opening_refused(node, opening()) is RefusalReason.PURPOSE_NOT_ALLOWED
     with pytest.raises(Refused, match="PURPOSE_NOT_ALLOWED"):
-        node.asking.allowance(signed(reading(case_reference="")), AGENCY)
+        node.cases.allowance(signed(reading(case_reference="")), AGENCY)
     node.charter = CHARTER
-    assert (await node.asking.open_case(signed(opening()), AGENCY)).purpose == PURPOSE
+    assert (await node.cases.open_case(signed(opening()), AGENCY)).purpose == PURPOSE
 
 
 @pytest.mark.parametrize("changes", [{"purpose": REPORT}, {"application_item": "OTHER"}, {"case_reference": "C-2"}])

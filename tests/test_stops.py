@@ -14,7 +14,8 @@ from keys import custody
 from keys.envelope import from_json
 from keys.suite import Signer
 from nodes.bundle import stops
-from nodes.bundle.following import Following, Source
+from nodes.bundle.following import Following
+from nodes.bundle.source import Source
 from nodes.bundle.stops import STOPS, StopsRefused
 from nodes.cli import main
 from nodes.cli.session import Session
