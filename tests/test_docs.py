@@ -20,11 +20,15 @@ import pytest
 from gateway import wire
 from gateway.exchange.release import CLASSES_LEFT_OUT, REGISTER
 from gateway.kinds import KINDS
-from gateway.ledger import tree
+from gateway.ledger import cosignature, entries, logs, note, tree
+from gateway.ledger.checkpoint import open_checkpoint
+from gateway.ledger.entries import Opening
+from gateway.ledger.reconciliation import Difference
 from gateway.limits import SALT_BYTES, SIZE_CLASSES, Limits
 from gateway.model.answer import Answer, Item, Refusal
-from gateway.model.codes import ItemState, RefusalReason
+from gateway.model.codes import ItemState, LedgerEventKind, RefusalReason
 from gateway.model.combined import Intent
+from gateway.model.ledger import LedgerEvent, LedgerPrivate, Receipt
 from gateway.model.question import Authorisation, QuestionHeader
 from gateway.statuses import code_of
 from keys import envelope as envelopes
@@ -91,6 +95,9 @@ def figures(name: str) -> dict[str, str]:
         ("Item", Item),
         ("Refusal", Refusal),
         ("Intent", Intent),
+        ("LedgerEvent", LedgerEvent),
+        ("LedgerPrivate", LedgerPrivate),
+        ("Receipt", Receipt),
         ("Member", members.Member),
         ("Key", members.Key),
         ("Officer", members.Officer),
@@ -209,6 +216,34 @@ def test_the_worked_tree_is_what_the_code_makes() -> None:
     items = [wire.decode(Item, held[f"item.{each}"]) for each in numbers]
     assert [item.state for item in items] == [ItemState.NOT_FOUND, ItemState.FOUND, ItemState.NOT_COVERED]
     assert all(item.uscc in page("protocol") for item in items)
+
+
+def test_kinds_of_ledger_entries_and_differences_are_those_of_the_code() -> None:
+    """Every kind of event and every difference of two ledgers stands on the page, in the order of the code."""
+    assert names("protocol", "ledger kinds") == [each.value for each in LedgerEventKind]
+    assert names("protocol", "differences") == [each.value for each in Difference]
+
+
+def test_the_worked_ledger_is_what_the_code_makes() -> None:
+    """Parts, salts, hashes, root and keys of the page follow from one another; its checkpoint opens."""
+    held = {key.removeprefix("ledger."): value for key, value in figures("protocol").items()}
+    shared, private = (
+        Opening(bytes.fromhex(held[f"{part}_salt"]), bytes.fromhex(held[part])) for part in ("shared", "private")
+    )
+    entry = entries.entry(shared, private)
+    assert (entry.shared_hash.hex(), entry.private_hash.hex()) == (held["shared_hash"], held["private_hash"])
+    assert (entry.leaf.hex(), tree.leaf_hash(bytes(64)).hex()) == (held["leaf"], held["other_leaf"])
+    assert tree.root([tree.leaf_hash(bytes(64)), entry.leaf]).hex() == held["root"]
+    event, closed = wire.decode(LedgerEvent, shared.text), wire.decode(LedgerPrivate, private.text)
+    assert (wire.encode(event), wire.encode(closed)) == (shared.text, private.text)
+    assert (event.kind, closed.subject_numbers) == (LedgerEventKind.ANSWERED, (1, 2))
+    log, witness = note.read_key(held["log_key"]), note.read_key(held["witness_key"])
+    (text,) = re.findall(r"```text\n(yrdx/ledger/.*?)```", page("protocol"), re.DOTALL)
+    checkpoint = open_checkpoint(text.encode(), lambda _: [log])
+    assert (checkpoint.head.size, checkpoint.head.root.hex()) == (2, held["root"])
+    (seen,) = cosignature.verify(checkpoint.note, [witness])
+    assert datetime.fromtimestamp(seen.time, UTC) == datetime(2026, 1, 31, 8, 0, 1, tzinfo=UTC)
+    assert (logs.owner(log.name), witness.name) == ("310000", logs.witness("340000"))
 
 
 def test_the_stores_tables_are_described(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""The ledger of exchanges: pure tree code; the ledger itself is not built yet."""
+"""The ledger's core: tree, notes, proofs and what follows from them. Pure; who keeps entries and tiles is a node."""

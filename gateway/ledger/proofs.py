@@ -18,6 +18,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], 
     what = f"the path of entry {index} in a ledger of {size}"
     _check(0 <= index < size, what, Flaw.BEYOND_THE_TREE)
     _check_hashes(path, what)
+    _check(len(leaf) == len(root) == DIGEST_BYTES, what, Flaw.HASH_SIZE)
     place, last, found = index, size - 1, leaf
     for each in path:
         _check(last, what, Flaw.ANOTHER_LENGTH)
@@ -44,7 +45,8 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
     _check_hashes(proof, what)
     if old in (0, new):
         _check(not proof, what, Flaw.ANOTHER_LENGTH)
-        _check(old_root == (new_root if old else tree.EMPTY), what, Flaw.ANOTHER_OLD_ROOT)
+        _check(old or old_root == tree.EMPTY, what, Flaw.ANOTHER_OLD_ROOT)
+        _check(old != new or old_root == new_root, what, Flaw.ANOTHER_ROOT)
         return
     _verify_growth(old, new, proof, (old_root, new_root), what)
 
@@ -76,9 +78,9 @@ def _up_to_left_sibling(place: int, last: int) -> tuple[int, int]:
     return place, last
 
 
-def _check_hashes(hashes: Sequence[bytes], what: str) -> None:
-    _check(len(hashes) <= PROOF_HASHES, what, Flaw.TOO_MANY_HASHES)
-    _check(all(len(each) == DIGEST_BYTES for each in hashes), what, Flaw.HASH_SIZE)
+def _check_hashes(proof: Sequence[bytes], what: str) -> None:
+    _check(len(proof) <= PROOF_HASHES, what, Flaw.TOO_MANY_HASHES)
+    _check(all(len(each) == DIGEST_BYTES for each in proof), what, Flaw.HASH_SIZE)
 
 
 def _check(holds: object, what: str, flaw: Flaw) -> None:

@@ -16,6 +16,8 @@ HEIGHT = 8
 WIDTH = 1 << HEIGHT
 HASH_BYTES = 32
 
+_Span = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Tile:
@@ -74,7 +76,7 @@ def append(size: int, leaves: Sequence[bytes], read: Hashes) -> Grown:
     Raises:
         TileDamaged: when one of those tiles is missing or too short.
     """
-    before = {tile.level: hashes for tile, hashes in _read(edge(size), read).items()}
+    before = {tile.level: hashes for tile, hashes in read_tiles(edge(size), read).items()}
     written: dict[Tile, bytes] = {}
     partial: list[tuple[int, bytes]] = []
     added, level, held = list(leaves), 0, size
@@ -100,7 +102,7 @@ def root_at(size: int, read: Hashes) -> bytes:
     Raises:
         TileDamaged: when a tile at that size's right edge is missing or too short.
     """
-    return _climb([(tile.width, hashes) for tile, hashes in _read(edge(size), read).items()])
+    return _climb([(tile.width, hashes) for tile, hashes in read_tiles(edge(size), read).items()])
 
 
 def inclusion(index: int, size: int, read: Hashes) -> tuple[bytes, ...]:
@@ -110,9 +112,20 @@ def inclusion(index: int, size: int, read: Hashes) -> tuple[bytes, ...]:
         ProofInvalid: when the tree of that size has no such entry.
         TileDamaged: when a tile is missing or too short.
     """
-    if not 0 <= index < size:
-        raise ProofInvalid(f"the path of entry {index} in a ledger of {size}", Flaw.BEYOND_THE_TREE)
-    return _prove(_path(index, 0, size), size, read)
+    return inclusions((index,), size, read)[0]
+
+
+def inclusions(indices: Sequence[int], size: int, read: Hashes) -> tuple[tuple[bytes, ...], ...]:
+    """Give the paths of many entries: neighbours, as those of one commit group, cost little more than one.
+
+    Raises:
+        ProofInvalid: when the tree of that size has no such entry.
+        TileDamaged: when a tile is missing or too short.
+    """
+    for each in indices:
+        if not 0 <= each < size:
+            raise ProofInvalid(f"the path of entry {each} in a ledger of {size}", Flaw.BEYOND_THE_TREE)
+    return _prove([_path(each, 0, size) for each in indices], size, read)
 
 
 def consistency(old: int, new: int, read: Hashes) -> tuple[bytes, ...]:
@@ -126,7 +139,19 @@ def consistency(old: int, new: int, read: Hashes) -> tuple[bytes, ...]:
     """
     if not 0 <= old <= new:
         raise ProofInvalid(f"the proof that a ledger of {new} begins with its first {old} entries", Flaw.SHRUNKEN)
-    return _prove(_subproof(old, 0, new, whole=True) if old else [], new, read)
+    return _prove([_subproof(old, 0, new, whole=True) if old else []], new, read)[0]
+
+
+def read_tiles(wanted: Sequence[Tile], read: Hashes) -> dict[Tile, bytes]:
+    """Read tiles in one go, each cut to its width; nothing is read where none is wanted.
+
+    Raises:
+        TileDamaged: when one is missing or too short.
+    """
+    found = read(wanted) if wanted else ()
+    if len(found) != len(wanted):
+        raise TileDamaged(f"{len(wanted)} tiles were asked for and {len(found)} came; check the store")
+    return {tile: _cut(tile, hashes) for tile, hashes in zip(wanted, found, strict=True)}
 
 
 def split(hashes: bytes) -> list[bytes]:
@@ -141,7 +166,7 @@ def _place(place: int, width: int) -> str:
     return text if width == WIDTH else f"{text}.p/{width}"
 
 
-def _path(index: int, start: int, end: int) -> list[tuple[int, int]]:
+def _path(index: int, start: int, end: int) -> list[_Span]:
     """Name the spans beside the way from the root to a leaf, the leaf's own sibling first."""
     found = []
     while end - start > 1:
@@ -155,7 +180,7 @@ def _path(index: int, start: int, end: int) -> list[tuple[int, int]]:
     return found[::-1]
 
 
-def _subproof(old: int, start: int, end: int, *, whole: bool) -> list[tuple[int, int]]:
+def _subproof(old: int, start: int, end: int, *, whole: bool) -> list[_Span]:
     """Name the spans of SUBPROOF in RFC 9162; `whole` while the old tree's own root needs no naming."""
     found = []
     while old != end:
@@ -174,13 +199,13 @@ def _half(count: int) -> int:
     return 1 << (count - 1).bit_length() - 1
 
 
-def _prove(spans: Iterable[tuple[int, int]], size: int, read: Hashes) -> tuple[bytes, ...]:
-    """Read every tile that the spans need in one go, and hash each span."""
-    nodes = [_nodes(start, end) for start, end in spans]
-    homes = [_home(level, index, size) for each in nodes for level, index in each]
-    held = _read(tuple(dict.fromkeys(tile for tile, _, _ in homes)), read)
-    hashes = iter([_within(held[tile], first, count) for tile, first, count in homes])
-    return tuple(_fold([next(hashes) for _ in each]) for each in nodes)
+def _prove(proofs: Sequence[Iterable[_Span]], size: int, read: Hashes) -> tuple[tuple[bytes, ...], ...]:
+    """Read every tile that the spans need in one go, and hash each full subtree once."""
+    wanted = [[_nodes(*span) for span in spans] for spans in proofs]
+    homes = {node: _home(*node, size) for spans in wanted for nodes in spans for node in nodes}
+    held = read_tiles(tuple(dict.fromkeys(tile for tile, _, _ in homes.values())), read)
+    hashes = {node: _within(held[tile], first, count) for node, (tile, first, count) in homes.items()}
+    return tuple(tuple(_fold([hashes[node] for node in nodes]) for nodes in spans) for spans in wanted)
 
 
 def _nodes(start: int, end: int) -> list[tuple[int, int]]:
@@ -228,13 +253,6 @@ def _fold(hashes: Sequence[bytes]) -> bytes:
     for each in reversed(rest):
         found = tree.node_hash(each, found)
     return found
-
-
-def _read(wanted: Sequence[Tile], read: Hashes) -> dict[Tile, bytes]:
-    found = read(wanted) if wanted else ()
-    if len(found) != len(wanted):
-        raise TileDamaged(f"{len(wanted)} tiles were asked for and {len(found)} came; check the store")
-    return {tile: _cut(tile, hashes) for tile, hashes in zip(wanted, found, strict=True)}
 
 
 def _cut(tile: Tile, hashes: bytes) -> bytes:
