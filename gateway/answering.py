@@ -22,6 +22,7 @@ from gateway.exchange.release import Home, Setting, columns, refuse, release, se
 from gateway.model.codes import RefusalReason
 from gateway.model.sealed import Routing
 from gateway.model.signed import Reply
+from gateway.pace import Pace
 from gateway.policy import Grant
 from gateway.ports import Exchange, Feed, Journal, Source
 from gateway.registration import COLUMNS
@@ -30,6 +31,8 @@ from keys.suite import Signer
 TRANSIENT = frozenset({RefusalReason.OVERLOADED, RefusalReason.NOT_DURABLE, RefusalReason.STALE_BUNDLE})
 """Refusals that claim nothing: the same question may succeed a moment later."""
 
+ALARMING = frozenset({"BAD_SIGNATURE", "WRONG_TYPE", "WRONG_AUDIENCE", "REPLAYED"})
+"""Refusals that an honest peer never meets: somebody strips, swaps, renames or replays (threats 10 and 18)."""
 
 SETTINGS_KEPT = 64
 
@@ -80,6 +83,7 @@ class Answering:
         self._node = node
         self._in_flight: dict[tuple[bytes, bytes], asyncio.Future[Reply]] = {}
         self._asked = 0
+        self._pace = Pace(node.ticks)
         self._settings: dict[int, tuple[Grant, tuple[Feed, ...], Setting]] = {}
 
     async def ask(self, request: bytes, peer: str, routing: Routing | None = None) -> Reply:
@@ -110,7 +114,7 @@ class Answering:
     async def _ask(self, request: bytes, peer: str, routing: Routing | None) -> tuple[Reply, str, bytes, str]:
         now, charter = self._node.clock(), self._node.charter()
         try:
-            self._check_load(charter)
+            self._check_load(charter, peer)
             genuine = authenticate(request, peer=peer, charter=charter, now=now, routing=routing)
         except Refused as refused:
             reply = await self._refuse(refused.reason, request, None, "", charter, now)
@@ -124,9 +128,11 @@ class Answering:
             return reply, kind, question_id, refused.reason.value
         return reply, kind, question_id, ""
 
-    def _check_load(self, charter: Charter) -> None:
-        if self._asked > charter.catalogue.limits.in_flight:
+    def _check_load(self, charter: Charter, peer: str) -> None:
+        limits = charter.catalogue.limits
+        if self._asked > limits.in_flight:
             raise Refused(RefusalReason.OVERLOADED)
+        self._pace.take(peer, limits.questions_per_second)
 
     async def _once(self, genuine: Genuine, request: bytes, charter: Charter, now: datetime) -> tuple[Reply, str]:
         """Let a duplicate wait for the first, and give a retry the stored reply."""

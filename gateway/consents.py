@@ -75,10 +75,11 @@ class ConsentDoor:
 class StatusDoor:
     """StatusService; a caller is a member's node, by its certificate."""
 
-    def __init__(self, authorising: Authorising, peers: Peers) -> None:
-        """Serve the other members."""
+    def __init__(self, authorising: Authorising, peers: Peers, pace: Callable[[str], None]) -> None:
+        """Serve the other members; `pace` raises Refused when a peer comes too often."""
         self._authorising = authorising
         self._peers = peers
+        self._pace = pace
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Give the generic handler."""
@@ -88,6 +89,7 @@ class StatusDoor:
     async def _get(self, request: bytes, context: Context) -> bytes:
         peer = await self._peers.name(context, "node")
         try:
+            self._pace(peer.member)
             envelope = _envelope(authorisation_pb2.GetStatusesRequest(), request)
             found = await guarded(self._authorising.statuses(envelope, peer.member), context)
         except Refused as refused:

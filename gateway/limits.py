@@ -32,6 +32,7 @@ class Limits:
     in_flight: int = 256
     answer_bytes: int = ANSWER_BYTES
     relayed_per_second: int = 1_000
+    questions_per_second: int = 5_000
     intent_age: int = 300
     authorisations: int = 100
     recognition_months: int = 12

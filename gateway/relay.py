@@ -24,6 +24,7 @@ from gateway.model.codes import RefusalReason
 from gateway.model.question import QuestionHeader
 from gateway.model.sealed import Routing, Sealed
 from gateway.model.signed import Reply
+from gateway.pace import Pace
 from keys.suite import Signer
 
 REPLY_REJECTED = "DATA_LOSS"
@@ -70,7 +71,7 @@ class Hub:
         """Start with nothing counted; `hop` gives a node by the id of its member."""
         self._post = post
         self._hop = hop
-        self._pace: dict[str, tuple[float, float]] = {}
+        self._pace = Pace(post.ticks)
         self._working: Counter[str] = Counter()
 
     async def relay(self, request: bytes, peer: str, seconds: float) -> bytes:
@@ -83,7 +84,7 @@ class Hub:
         started, outcome = self._post.ticks(), ("FAILED", "")
         routing: Routing | None = None
         try:
-            self._check_pace(peer)
+            self._pace.take(peer, self._post.charter().catalogue.limits.relayed_per_second)
             with self._place(peer):
                 sealed = self._checked(request, peer)
                 routing = sealed.routing
@@ -98,17 +99,6 @@ class Hub:
         finally:
             self._observe(peer, routing, outcome, started)
         return reply
-
-    def _check_pace(self, peer: str) -> None:
-        """Take a token from the peer's bucket, which a second fills: one peer's flood is not another's (threat 16)."""
-        most = float(self._post.charter().catalogue.limits.relayed_per_second)
-        now = self._post.ticks()
-        left, then = self._pace.get(peer, (most, now))
-        left = min(most, left + (now - then) * most)
-        enough = left >= 1
-        self._pace[peer] = (left - enough, now)
-        if not enough:
-            raise Refused(RefusalReason.OVERLOADED)
 
     @contextmanager
     def _place(self, peer: str) -> Iterator[None]:
@@ -166,6 +156,7 @@ class SealedAnswering:
     def __init__(self, answering: Answering, post: Post, ring: Ring) -> None:
         """Answer by way of an answering node."""
         self._answering, self._post, self._ring = answering, post, ring
+        self._pace = Pace(post.ticks)
 
     async def relay(self, request: bytes, peer: str, _seconds: float) -> bytes:
         """Give the sealed reply to a sealed question from a relay whose certificate was verified.
@@ -186,6 +177,7 @@ class SealedAnswering:
 
     def _opened(self, request: bytes, peer: str) -> tuple[Sealed, bytes]:
         charter, now = self._post.charter(), self._post.clock()
+        self._pace.take(peer, charter.catalogue.limits.relayed_per_second)
         sealed = check_outer(request, peer=peer, charter=charter, now=now)
         question = unseal(sealed, self._ring.openers(), charter, now)
         # Before the question has any effect: an answer that cannot be sealed cannot be sent.

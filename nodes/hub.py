@@ -21,6 +21,7 @@ from nodes.clock import Clock, open_clock
 from nodes.config import Config
 from nodes.leaves import Leaves
 from nodes.listening import Listening
+from nodes.logs import tell_alarm
 from nodes.metrics import Metrics
 from nodes.polling import WATCH_SECONDS, Polling
 from nodes.ports import Ports
@@ -63,6 +64,7 @@ class RunningHub:
             question_id=event.question_id,
             duration_ms=round(event.seconds * 1000, 3),
         )
+        tell_alarm(self._log, event)
 
     async def start(self) -> Ports:
         """Listen; say where. There is no desk."""

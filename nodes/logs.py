@@ -16,6 +16,8 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from gateway.answering import ALARMING, Event
+
 REDACTED = "[redacted]"
 KEYS = frozenset(
     {"event", "level", "timestamp", "logger", "side", "peer", "kind", "outcome", "reason", "question_id"}
@@ -48,6 +50,12 @@ def configure(stream: TextIO | None = None, level: int = logging.INFO) -> None:
     handler = logging.StreamHandler(target)
     handler.setFormatter(_Foreign())
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+
+
+def tell_alarm(log: Any, event: Event) -> None:  # noqa: ANN401  structlog's loggers have no type of their own
+    """Warn of a refusal that an honest peer never meets."""
+    if event.reason in ALARMING:
+        log.warning("exchange_alarm", side=event.side, peer=event.peer, reason=event.reason)
 
 
 @lru_cache(maxsize=1_024)

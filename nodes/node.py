@@ -32,6 +32,7 @@ from gateway.federation import LocalMember
 from gateway.fetching import Errand, Fetching, LocalHome
 from gateway.hops import hop_of
 from gateway.office import Office
+from gateway.pace import Pace
 from gateway.peers import Peers
 from gateway.relay import Post, RelayedMember, Ring, SealedAnswering
 from gateway.server import ExchangeDoor, RelayDoor
@@ -44,6 +45,7 @@ from nodes.config import DATABASE, Config
 from nodes.credentials import Credentials
 from nodes.ingest.names import name_digest
 from nodes.listening import Listening
+from nodes.logs import tell_alarm
 from nodes.metrics import STORE_NOT_WRITABLE, Metrics
 from nodes.polling import WATCH_SECONDS, Polling
 from nodes.ports import Ports
@@ -74,6 +76,7 @@ class RunningNode:
         self._post = Post(charter=self._charter, clock=self._clock.now, ticks=time.monotonic, observe=self._observe)
         self._ring = Ring(signer=self._credentials.signer, openers=lambda: self._credentials.openers)
         self._relayed = RelayedMember(partial(hop_of, self._members), self._post, self._ring)
+        self._pace = Pace(time.monotonic)
         self._door: ExchangeDoor | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -92,6 +95,7 @@ class RunningNode:
             question_id=event.question_id,
             duration_ms=round(event.seconds * 1000, 3),
         )
+        tell_alarm(self._log, event)
 
     async def start(self) -> Ports:
         """Listen; say where. Health tells the truth from the first second."""
@@ -102,7 +106,7 @@ class RunningNode:
         relay = RelayDoor(SealedAnswering(answering, self._post, self._ring).relay, peers)
         doors = {
             server.SERVICE: exchange.handler(),
-            consents.STATUS_SERVICE: StatusDoor(self._authorising, peers).handler(),
+            consents.STATUS_SERVICE: StatusDoor(self._authorising, peers, self._paced).handler(),
             server.RELAY_SERVICE: relay.handler(),
         }
         exchange_port = await self._listening.open(self._config.exchange_listen, doors, self._all_roots)
@@ -119,6 +123,9 @@ class RunningNode:
         await self._tell_health()
         self._tasks = [asyncio.create_task(each) for each in (self._watching(), self._polling.run())]
         return Ports(exchange=exchange_port, desk=desk_port)
+
+    def _paced(self, peer: str) -> None:
+        self._pace.take(peer, self._charter().catalogue.limits.questions_per_second)
 
     def _desk(self, office: Office, counter: Counter) -> DeskDoor:
         asking, kept = Asking(office), self._following.kept

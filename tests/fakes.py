@@ -283,6 +283,7 @@ class FakeNode:
     log: FakeLog = field(default_factory=FakeLog)
     events: list[Event] = field(default_factory=list)
     others: dict[str, Any] = field(default_factory=dict)
+    ticks: float = 0.0
 
     def __post_init__(self) -> None:
         """Build the services."""
@@ -292,7 +293,7 @@ class FakeNode:
                 charter=lambda: self.charter,
                 signer=lambda: SIGNERS[self.charter.me],
                 clock=lambda: self.now,
-                ticks=lambda: 0.0,
+                ticks=lambda: self.ticks,
                 source=self.source,
                 journal=self.journal,
                 home=Home(entropy=entropy, name_digest=lambda code, name: f"{code}{name}".encode()),

@@ -93,6 +93,20 @@ async def test_a_refusal_is_decided_before_any_look_up() -> None:
     assert [each.reason for each in jiangsu.journal.kept] == ["ITEM_NOT_PUBLISHED"]
 
 
+async def test_a_flood_of_one_peer_leaves_the_others_their_pace() -> None:
+    """A peer has so many questions a second; one too many is OVERLOADED, claims nothing, and may come again."""
+    slow = signed_directory(lambda found: found["limits"].update(questions_per_second=2))
+    jiangsu = node()
+    jiangsu.charter = charter_of(JIANGSU, slow)
+    replies = [await jiangsu.answering.ask(request_bytes(question(identity=each)), SHANGHAI) for each in (1, 2, 3)]
+    assert [each.refused for each in replies] == [False, False, True]
+    assert refusal(replies[2]).reason is RefusalReason.OVERLOADED
+    other = await jiangsu.answering.ask(request_bytes(question(identity=3)), JIANGSU)
+    assert refusal(other).reason is not RefusalReason.OVERLOADED
+    jiangsu.ticks += 0.5
+    assert not (await jiangsu.answering.ask(request_bytes(question(identity=3)), SHANGHAI)).refused
+
+
 async def test_a_full_disk_lets_nothing_leave() -> None:
     """While the journal cannot keep it, an answer is NOT_DURABLE, and so is a refusal; afterwards both work."""
     jiangsu = node(penalty=[worlds.penalty()])

@@ -115,6 +115,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "gateway.inspection",
         "gateway.lifetimes",
         "gateway.lights",
+        "gateway.pace",
         "gateway.months",
         "gateway.purposes",
         "gateway.quality",

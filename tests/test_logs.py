@@ -13,6 +13,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.answering import ALARMING, Event
+from gateway.model.codes import RefusalReason
 from nodes import logs
 from nodes.logs import REDACTED, scrub
 
@@ -44,6 +46,18 @@ def test_a_line_is_one_json_object(lines: Lines) -> None:
     assert line.pop("timestamp").endswith("Z")
     expected = {"event": "exchange", "question_id": question, "outcome": "ANSWERED"}
     assert line == expected | {"duration_ms": 1.5, "peer": "320000", "level": "info"}
+
+
+@pytest.mark.parametrize("reason", [each.value for each in RefusalReason])
+def test_what_no_honest_peer_meets_is_an_alarm(lines: Lines, reason: str) -> None:
+    """Bytes that were stripped, swapped, renamed or sent again warn; what an honest peer may meet does not."""
+    event = Event(
+        side="answer", peer="320000", kind="", outcome="REFUSED", reason=reason, question_id="", seconds=0.1
+    )  # fmt: skip
+    logs.tell_alarm(structlog.get_logger(), event)
+    told = [(line["event"], line["level"], line["reason"]) for line in lines()]
+    assert told == ([("exchange_alarm", "warning", reason)] if reason in ALARMING else [])
+    assert {"BAD_SIGNATURE", "WRONG_TYPE", "WRONG_AUDIENCE", "REPLAYED"} == ALARMING
 
 
 def test_unknown_keys_are_dropped(lines: Lines) -> None:
