@@ -34,6 +34,8 @@ def show_told(told: Told, names: Names, words: Words) -> None:
     console.print(roles)
     if told.agreements:
         console.print(Text(words.say("trust.agreements", names=words.say("mark.comma").join(told.agreements))))
+    if told.senseless:
+        console.print(Text(words.say("trust.senseless", version=told.extends), style=WARNING))
     for stop in told.unknown_stops:
         said = words.say("trust.unknown_stop", what=words.code("stop_what", stop.what), id=stop.id)
         console.print(Text(said, style=BAD))

@@ -23,6 +23,9 @@ from nodes.trust.requests import OFFICERS
 RENEW = timedelta(days=10)
 """A role that ends sooner is proposed again although nothing in it changed."""
 
+SLACK = timedelta(days=1)
+"""A role that counts for longer than it should by more than this is proposed again too."""
+
 _SUB = re.compile(r"members/[0-9]{6}/([0-9]{6})/[^/]+")
 _TOP = re.compile(r"members/([0-9]{6})/[^/]+")
 
@@ -111,22 +114,28 @@ class _Roles:
         if self._differs(layout.ROOT, root):
             yield (
                 layout.ROOT,
-                writing.write_root(version=self._next(layout.ROOT), expires=self._now + self._lives.root, seats=seats),
+                writing.write_root(
+                    version=self._next(layout.ROOT), expires=self._now + self._life(layout.ROOT), seats=seats
+                ),
             )
         for role in (layout.TARGETS, layout.MAPPINGS, *map(layout.member_role, self._parents)):
             if self._differs(role, self._write(role, version=1)):
                 yield role, self._write(role, version=self._next(role))
 
     def _write(self, role: str, *, version: int) -> bytes:
-        member = layout.member_of(role)
-        life = self._lives.targets if member is None else self._lives.members.get(member, self._lives.member)
         return writing.write_targets(
             role,
             version=version,
-            expires=self._now + life,
+            expires=self._now + self._life(role),
             files={path: each for path, each in self._wanted.files.items() if role_of(path) == role},
             delegations={each: self._seat(each) for each in self._delegated(role)},
         )
+
+    def _life(self, role: str) -> timedelta:
+        member = layout.member_of(role)
+        if member is not None:
+            return self._lives.members.get(member, self._lives.member)
+        return self._lives.root if role == layout.ROOT else self._lives.targets
 
     def _delegated(self, role: str) -> tuple[str, ...]:
         if role == layout.TARGETS:
@@ -148,14 +157,14 @@ class _Roles:
         return found
 
     def _differs(self, role: str, content: bytes) -> bool:
-        """Say whether a role says something else than it does, or ends soon, or is signed by others now."""
+        """Say whether a role says something else, ends soon or far too late, or is signed by others now."""
         if self._base is None or (role != layout.ROOT and role not in self._base.roles) or role in self._wanted.renew:
             return True
         old, new = self._base.sheet(role), After(draft=_only(role, content), base=None).sheet(role)
         ends = {each.name: each.expire_time for each in self._base.opened.roles}[role]
         return (
             (dict(old.files), _seated(old.seats)) != (dict(new.files), _seated(new.seats))
-            or ends < self._now + RENEW
+            or not self._now + RENEW <= ends <= self._now + self._life(role) + SLACK
             or self._other_hands(role)
         )
 

@@ -26,12 +26,15 @@ _TARGET = re.compile(r"targets/((?:.+/)?)[0-9a-f]{64}\.([^/]+)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A verified snapshot: `parts` are its static files by name, `roles` and `files` the same by role and path."""
+    """A snapshot that was verified from a root on: `parts` are its static files, `roles` and `files` by role and path.
+
+    What it says may be senseless all the same: a quorum that signed it must be able to go on from it.
+    """
 
     packed: bytes
+    root: bytes
     parts: Mapping[str, bytes]
     opened: Opened
-    directory: Directory
     roots: tuple[bytes, ...]
     roles: Mapping[str, bytes]
     files: Mapping[str, bytes]
@@ -40,6 +43,18 @@ class Published:
     def version(self) -> int:
         """Give the version of the snapshot."""
         return self.opened.version
+
+    @property
+    def directory(self) -> Directory:
+        """Read it as a node would.
+
+        Raises:
+            TrustRefused: BUNDLE_REFUSED for whatever a node would refuse.
+        """
+        try:
+            return open_bundle(self.packed, root=self.root)
+        except KeysError as error:
+            raise TrustRefused(Ground.BUNDLE_REFUSED, why=str(error)) from error
 
     def sheet(self, role: str) -> Sheet:
         """Read the metadata of a role."""
@@ -50,10 +65,10 @@ def open_published(packed: bytes, *, root: bytes) -> Published:
     """Verify an archive from a trusted root on.
 
     Raises:
-        TrustRefused: BUNDLE_REFUSED for whatever a node would refuse.
+        TrustRefused: BUNDLE_REFUSED for signatures, roles or files that do not belong together.
     """
     try:
-        opened, directory = open_archive(packed, root=root), open_bundle(packed, root=root)
+        opened = open_archive(packed, root=root)
     except KeysError as error:
         raise TrustRefused(Ground.BUNDLE_REFUSED, why=str(error)) from error
     parts = archive.unpack(packed)
@@ -70,9 +85,9 @@ def open_published(packed: bytes, *, root: bytes) -> Published:
             files[found[1] + found[2]] = content
     return Published(
         packed=packed,
+        root=root,
         parts=parts,
         opened=opened,
-        directory=directory,
         roots=tuple(roots[number] for number in sorted(roots)),
         roles=roles,
         files=files,

@@ -22,7 +22,7 @@ from nodes.federation.signing import Lives
 from nodes.trust import published as files_of
 from nodes.trust.draft import AGREEMENTS, STAGES, After, Draft
 from nodes.trust.errors import Ground, TrustRefused
-from nodes.trust.proposing import RENEW
+from nodes.trust.proposing import RENEW, SLACK
 from nodes.trust.published import Published, open_published
 from nodes.trust.review import check_extends, document_of
 from nodes.trust.standing import EXPIRING, counts, member_of, on_duty, seats, signed_agreement
@@ -136,7 +136,9 @@ class _Turn:
             roles=self._roles(),
             files=self._after.files() | self._agreements(),
         )
-        return open_published(archive.pack(parts), root=root or roots[0])
+        found = open_published(archive.pack(parts), root=root or roots[0])
+        _ = found.directory  # nothing enters the folder that a node would refuse
+        return found
 
     def _wanted(self, role: str) -> bool:
         """Say whether a stage needs its next version."""
@@ -149,16 +151,16 @@ class _Turn:
             return True
         if role == layout.AGREEMENTS and self._agreements() != self._base_files(role):
             return True
-        return held.expire_time < self._now + EXPIRING.get(role, RENEW)
+        least, most = EXPIRING.get(role, RENEW), self._life(role) + SLACK
+        return not self._now + least <= held.expire_time <= self._now + most
 
     def _make(self, role: str, stated: Sheet | None) -> bytes:
         """Write a stage; with the times that another publisher stated, which must be of now and not too long."""
-        life = {layout.AGREEMENTS: self._lives.targets, layout.SNAPSHOT: self._lives.snapshot}
-        ends = self._now + life.get(role, self._lives.timestamp)
-        issued = self._now
+        life, issued = self._life(role), self._now
+        ends = self._now + life
         if stated is not None:
             ends, issued = stated.expires, stated.issued or self._now
-            late = issued > self._now + SKEW or ends > self._now + SKEW + life.get(role, self._lives.timestamp)
+            late = issued > self._now + SKEW or ends > self._now + SKEW + life
             if late or ends <= self._now:
                 raise TrustRefused(Ground.NOT_SEEN, role=role)
         version = self._version(role, stated)
@@ -169,6 +171,10 @@ class _Turn:
         return writing.write_timestamp(
             version=version, expires=ends, issued=issued, snapshot=self._done[layout.SNAPSHOT]
         )
+
+    def _life(self, role: str) -> timedelta:
+        life = {layout.AGREEMENTS: self._lives.targets, layout.SNAPSHOT: self._lives.snapshot}
+        return life.get(role, self._lives.timestamp)
 
     def _sign(self, role: str, content: bytes, sheet: Sheet) -> None:
         if self._signer.id not in {key.id for key in self._seats[role].keys}:

@@ -16,6 +16,8 @@ from gateway.charter import Charter, charter
 from gateway.clocks import civil_day
 from gateway.errors import GatewayError
 from gateway.kinds import KINDS
+from gateway.recognition import MappingTable
+from gateway.tables import read_all
 from keys import suite
 from keys.bundle import archive, layout, sections
 from keys.directory import Directory, Stop, open_bundle
@@ -38,6 +40,7 @@ from nodes.trust.standing import on_duty, read_row
 class Reviewed:
     """A draft that nodes could read: the bundle's document and charter before and after it.
 
+    `before` is None for a first bundle, and where no node can read what is published; `mappings` are those published.
     `unknown` is what it quarantines and nothing in it is: such a draft is shown, and signed by nobody.
     """
 
@@ -45,6 +48,7 @@ class Reviewed:
     after: Charter
     old: Mapping[str, Any]
     new: Mapping[str, Any]
+    mappings: tuple[MappingTable, ...] = ()
     unknown: tuple[Stop, ...] = ()
 
 
@@ -66,13 +70,14 @@ def review(draft: Draft, base: Published | None, *, now: datetime) -> Reviewed:
     _check_parties(document)
     directory = rehearse(document, now)
     new = charter_of(directory)
-    old = None if base is None else charter_of(base.directory)
+    old = None if base is None else _sense_of(base)
     # 4 grades: what no quorum may sign
-    grades.check_mappings(old.catalogue.mappings if old else (), new.catalogue, civil_day(now))
+    mappings = _mappings(base)
+    grades.check_mappings(mappings, new.catalogue, civil_day(now))
     # 5 quarantine: what nothing is called stops nothing
     unknown = tuple(each for each in directory.quarantine if not known(document, each.what, each.id))
     before = {} if base is None else _lasting(base.opened.document)
-    return Reviewed(before=old, after=new, old=before, new=document, unknown=unknown)
+    return Reviewed(before=old, after=new, old=before, new=document, mappings=mappings, unknown=unknown)
 
 
 def check_quarantine(reviewed: Reviewed) -> None:
@@ -136,6 +141,22 @@ def charter_of(directory: Directory) -> Charter:
         return charter(directory.members[0].id, directory, KINDS)
     except (GatewayError, KeysError) as error:
         raise TrustRefused(Ground.TABLES_REFUSED, why=str(error)) from error
+
+
+def _sense_of(base: Published) -> Charter | None:
+    """Read the tables of what is published; senseless ones are to be replaced, and so no ground to refuse."""
+    try:
+        return charter_of(base.directory)
+    except TrustRefused:
+        return None
+
+
+def _mappings(base: Published | None) -> tuple[MappingTable, ...]:
+    """Read the mapping tables that are published: also beside senseless tables they stay as they are."""
+    try:
+        return read_all(MappingTable, base.opened.document.get("mappings", ()) if base else (), "mappings")
+    except GatewayError:
+        return ()
 
 
 def check_extends(draft: Draft, base: Published | None) -> None:

@@ -151,6 +151,14 @@ def endings(base: Published, now: datetime) -> tuple[Ending, ...]:
     )
 
 
+def _duty(document: Mapping[str, Any], on: date) -> str:
+    """Name who is on duty by what is published, whose rota may be senseless: nobody then."""
+    try:
+        return on_duty(document, on)
+    except (KeyError, ValueError, TypeError, ArithmeticError):
+        return ""
+
+
 def on_duty(document: Mapping[str, Any], on: date) -> str:
     """Name the member whose publisher is on duty on a day; "" where the federation has no rota."""
     rota = document.get("rota")
@@ -195,7 +203,7 @@ def standing(base: Published | None, draft: Draft | None, *, now: datetime) -> S
     document = base.opened.document if base else {}
     return Standing(
         version=base.version if base else 0,
-        on_duty=on_duty(document, civil_day(now)),
+        on_duty=_duty(document, civil_day(now)),
         published=endings(base, now) if base else (),
         draft=draft.digest if draft else "",
         counts=counts(draft, base) if draft else (),

@@ -38,7 +38,7 @@ class Seeing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A draft as it is shown before signing."""
+    """A draft as it is shown before signing; `senseless`: no node can read what it follows, so that all looks new."""
 
     digest: str
     extends: int
@@ -48,22 +48,23 @@ class Told:
     grades: tuple[GradeChange, ...]
     sights: tuple[Seeing, ...]
     unknown_stops: tuple[Stop, ...] = ()
+    senseless: bool = False
 
 
 def tell(draft: Draft, base: Published | None, reviewed: Reviewed, *, now: datetime) -> Told:
     """Work out everything that a draft would change."""
     after, found = After(draft=draft, base=base), changes.compare(reviewed.old, reviewed.new)
     sheets = [after.sheet(role) for role in sorted(draft.roles)]
-    mappings = reviewed.before.catalogue.mappings if reviewed.before else ()
     return Told(
         digest=draft.digest,
         extends=draft.base_version,
         roles=tuple(RoleDraft(role=each.role, version=each.version, expire_time=each.expires) for each in sheets),
         agreements=tuple(sorted(draft.agreements)),
         rows=found,
-        grades=grades.grade_changes(mappings, reviewed.after.catalogue.mappings),
+        grades=grades.grade_changes(reviewed.mappings, reviewed.after.catalogue.mappings),
         sights=tuple(_sights(reviewed, _days(found, civil_day(now)))),
         unknown_stops=reviewed.unknown,
+        senseless=bool(draft.base_version) and reviewed.before is None,
     )
 
 
