@@ -27,7 +27,7 @@ from nodes.cli.words import LANGUAGES, table
 from nodes.federation import REFERENCE, Standing, officers
 from nodes.lab import LIGHT
 from nodes.setup import DESK, Entry, prove
-from nodes.trust import folders
+from nodes.trust import folders, requests
 from nodes.trust.draft import write_draft
 from nodes.trust.errors import Ground
 from nodes.trust.proposing import propose
@@ -137,6 +137,7 @@ def test_the_page_rotates_a_root_key_and_refreshes(
     desk.script(ceremonies()[1])
     assert desk.codes == [0, 0, 0, 0, 0, 0, 0, 3, 3, 3, 0]
     assert said(desk, "yrdx trust status --published bundle")["complete"]
+    check_seats(desk)
     desk.now = NOW + timedelta(hours=20)
     late = said(desk, "yrdx trust status --published bundle")
     assert (desk.codes[-1], [each["role"] for each in late["published"] if each["expiring"]]) == (3, ["timestamp"])
@@ -149,6 +150,25 @@ def test_the_page_rotates_a_root_key_and_refreshes(
     assert (len(found.roots), versions["root"], versions["snapshot"], versions["timestamp"]) == (2, 2, 2, 3)
 
 
+def check_seats(desk: Desk) -> None:
+    """Look that the draft told the old and the new root key whole, in text and JSON, as the request's maker saw it."""
+    publics = {}
+    for name, folder in (("removed", "320000"), ("added", "new")):
+        claim = requests.read_request(Path(f"officers/{folder}/request.json").read_bytes()).claims[0]
+        publics[name] = [{"key": claim.id, "public": claim.public.hex()}]
+    told = said(desk, "yrdx trust show draft-2 --published mirror")
+    assert told["seats"] == [{"role": "root", "threshold_before": 3, "threshold_after": 3, **publics}]
+    shown = re.sub(r"\s", "", desk.run("yrdx trust show draft-2 --published mirror").output)
+    assert [each[0]["public"] in shown and each[0]["key"] in shown for each in publics.values()] == [True, True]
+
+
+def test_whoever_makes_keys_is_told_them_whole(desk: Desk, tmp_path: Path) -> None:
+    """The maker reads the public keys to those who are asked to sign."""
+    done = desk.run(f"yrdx trust init {tmp_path / 'made'} --member 310000")
+    claims = requests.read_request((tmp_path / "made/request.json").read_bytes()).claims
+    assert [each.id in done.output and each.public.hex() in done.output for each in claims] == [True] * 5
+
+
 def test_a_draft_is_shown_before_it_is_signed(desk: Desk) -> None:
     """In both languages, for people and programs; nothing is signed without its digest."""
     for desk.language in LANGUAGES:
@@ -156,7 +176,7 @@ def test_a_draft_is_shown_before_it_is_signed(desk: Desk) -> None:
         assert "YRD-4-2026" in shown
         assert table()["title"]["roles"][desk.language] in shown
     told = said(desk, "yrdx trust show draft-1 --published none")
-    fields = {"format", "digest", "extends", "roles", "agreements", "rows", "grades", "sights"}
+    fields = {"format", "digest", "extends", "roles", "seats", "agreements", "rows", "grades", "sights"}
     assert fields | {"unknown_stops", "senseless"} == set(told)
     sign = "yrdx trust sign draft-1 --published none --key officers/310000/root.key"
     done = desk.run(f"{sign} --passphrase-file officers/310000/root.passphrase --yes {'0' * 64}")

@@ -39,8 +39,10 @@ from nodes.trust.proposing import propose, refresh
 from nodes.trust.published import Published
 from nodes.trust.publishing import Seen, Step, publish
 from nodes.trust.review import review
+from nodes.trust.seating import seatings
 from nodes.trust.signing import sign
 from nodes.trust.standing import counts, may_sign, on_duty, standing
+from nodes.trust.telling import tell
 
 ROOT = first().roots[0]
 AGREEMENT = "agreements/ZONE-2026"
@@ -334,6 +336,42 @@ def test_a_bad_key_is_refused_before_anybody_signs(draft: Any, ground: Ground) -
     """Weak, copied, wrong-use and unproven keys are refused when proposed or reviewed (threat 9)."""
     with refusal(ground):
         review(draft(), first(), now=LATER)
+
+
+@pytest.mark.parametrize(
+    ("use", "roles"),
+    [
+        ("root", {"root"}),
+        ("quorum", {"targets", "mappings"}),
+        ("publisher", {"snapshot", "timestamp", "agreements"}),
+        ("officer", {"members-320000"}),
+    ],
+)
+def test_a_strangers_proven_keys_are_told_whole(use: str, roles: set[str]) -> None:
+    """Whoever asks in a member's name proves a key, not who it is: the whole key is shown, and the one it replaces."""
+    owner = f"320000/{use}"
+    stranger = tuple(signer(f"stranger {each}", owner) for each in range(2 if use == "officer" else 1))
+    draft = draft_of(of=with_key("320000", use, *stranger), proofs=proven(*((use, each) for each in stranger)))
+    told = tell(draft, first(), review(draft, first(), now=LATER), now=LATER)
+    assert {each.role for each in told.seats} == roles
+    mine = council().signers["320000"][use]
+    for seating in told.seats:
+        assert {(each.key, each.public) for each in seating.added} == {
+            (each.id, each.public.hex()) for each in stranger
+        }
+        assert {(each.key, each.public) for each in seating.removed} == {(each.id, each.public.hex()) for each in mine}
+
+
+def test_a_threshold_that_changes_is_told_without_any_key() -> None:
+    """More signatures for targets, by the same keys, are a change of seats; a draft of rows alone is none."""
+    held = first().sheet(layout.ROOT).seats
+    seats = {**held, "targets": replace(held["targets"], threshold=4)}
+    root = writing.write_root(version=2, expires=LATER + timedelta(days=365), seats=seats)
+    found = seatings(replace(draft_of(purpose), roles={"root": root}), first())
+    assert [(each.role, each.threshold_before, each.threshold_after, each.added, each.removed) for each in found] == [
+        ("targets", 3, 4, (), ())
+    ]
+    assert seatings(draft_of(purpose), first()) == ()
 
 
 def weak(public: bytes) -> Signer:

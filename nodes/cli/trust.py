@@ -50,6 +50,8 @@ def init(*, folder: Path, member: str, uses: tuple[str, ...], officers: int) -> 
     with _refusals():
         made = requests.init(folder, member, uses=uses or requests.USES, officers=officers, work=session().work)
     _say("trust.made", folder=folder.name, keys=len(made.claims), file=requests.REQUEST)
+    for each in made.claims:
+        _say("trust.key", id=each.id, public=each.public.hex())
 
 
 @trust.command("propose", help="help.trust_propose")

@@ -1,4 +1,4 @@
-"""What an officer reads before signing: rows and grades that would change, who could then see what, who has signed."""
+"""What an officer reads before signing: keys, rows and grades that would change, who could then see what."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from nodes.cli.words import Words
 from nodes.trust.changes import RowChange, What
 from nodes.trust.grades import GradeChange
 from nodes.trust.reach import Change
+from nodes.trust.seating import Seating
 from nodes.trust.standing import Count, Standing
 from nodes.trust.telling import Seeing, Told
 
@@ -25,13 +26,14 @@ _STYLES = {What.ADDED: GOOD, What.REMOVED: BAD, What.CHANGED: WARNING}
 
 
 def show_told(told: Told, names: Names, words: Words) -> None:
-    """Show a draft: roles, rows, grades, and who could then see what."""
+    """Show a draft: roles, whose keys sign them, rows, grades, and who could then see what."""
     console = Console(highlight=False, soft_wrap=False)
     console.print(Text(words.say("trust.draft", digest=told.digest, version=told.extends)))
     roles = table(words, "title.roles", "role", "version", "expires")
     for each in told.roles:
         row(roles, each.role, str(each.version), moment(each.expire_time))
     console.print(roles)
+    _seats(console, told.seats, words)
     if told.agreements:
         console.print(Text(words.say("trust.agreements", names=words.say("mark.comma").join(told.agreements))))
     if told.senseless:
@@ -71,6 +73,29 @@ def _count(found: Count, words: Words) -> tuple[str, ...]:
         found.name, party, str(found.wanted), str(len(found.signed)), str(found.missing),
         "\n".join(waiting),
     )  # fmt: skip
+
+
+def _seats(console: Console, found: tuple[Seating, ...], words: Words) -> None:
+    """Show every key that gets or loses a seat, whole: whoever holds one can sign in its member's name (threat 9)."""
+    if not found:
+        return
+    shown = table(words, "title.seats", "role", "threshold", "change", "key")
+    for each in found:
+        wanted = f"{each.threshold_before} -> {each.threshold_after}"
+        if not (each.added or each.removed):
+            row(shown, each.role, wanted, style=BAD)
+        for what, keys in ((What.ADDED, each.added), (What.REMOVED, each.removed)):
+            for key in keys:
+                row(
+                    shown,
+                    each.role,
+                    wanted,
+                    words.code("row_change", what.value),
+                    f"{key.key}\n{key.public}",
+                    style=BAD,
+                )
+    console.print(shown)
+    console.print(Text(words.say("trust.seats"), style=BAD))
 
 
 def _rows(console: Console, found: Iterable[RowChange], words: Words) -> None:

@@ -1,4 +1,4 @@
-"""What a draft would change, for whoever is asked to sign it: rows, grades, and who could then see what."""
+"""What a draft would change, for whoever is asked to sign it: keys, rows, grades, and who could then see what."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from nodes.trust.draft import After, Draft
 from nodes.trust.grades import GradeChange
 from nodes.trust.published import Published
 from nodes.trust.review import Reviewed
+from nodes.trust.seating import Seating, seatings
 
 DAYS = 12
 """Days at which what may be seen is worked out: today, and the next at which a changed row begins or ends."""
@@ -43,6 +44,7 @@ class Told:
     digest: str
     extends: int
     roles: tuple[RoleDraft, ...]
+    seats: tuple[Seating, ...]
     agreements: tuple[str, ...]
     rows: tuple[RowChange, ...]
     grades: tuple[GradeChange, ...]
@@ -59,6 +61,7 @@ def tell(draft: Draft, base: Published | None, reviewed: Reviewed, *, now: datet
         digest=draft.digest,
         extends=draft.base_version,
         roles=tuple(RoleDraft(role=each.role, version=each.version, expire_time=each.expires) for each in sheets),
+        seats=seatings(draft, base),
         agreements=tuple(sorted(draft.agreements)),
         rows=found,
         grades=grades.grade_changes(reviewed.mappings, reviewed.after.catalogue.mappings),
