@@ -691,16 +691,6 @@ def test_a_case_has_its_reason(name: str) -> None:
     assert found is reason
 
 
-@pytest.mark.parametrize(
-    ("edit", "reason"),
-    [(of_agency(active_until="2026-03-10"), R.AGENCY_NOT_ALLOWED), (of_agency(suspended=True), R.SUSPENDED)],
-)
-def test_an_agency_that_may_not_act_opens_no_case(edit: Edit, reason: R) -> None:
-    """An agency that ended or is suspended is refused as its question would be."""
-    with pytest.raises(Refused, match=reason.value):
-        check_case(OPENING, charters(edit)[0], NOW)
-
-
 def test_the_tables_name_every_reason_of_admission() -> None:
     """Every reason is reached here but those of budgets, of replays and of the moment."""
     tables = (

@@ -29,8 +29,10 @@ from consents import (
     revocation,
     signed,
     torn,
+    widen,
     withdrawal,
 )
+from desks import one_person
 from worlds_tables import JIANGSU, PURPOSE, SHANGHAI, USCC
 
 from gateway import wire
@@ -185,14 +187,38 @@ async def test_only_a_subject_in_business_here_enrols_and_gives(counter: Counter
 async def test_an_officers_role_is_wanted(counter: Counter) -> None:
     """The first officer may ask and the second approve; who has not the role attests nothing."""
 
-    def widen(document: dict[str, Any]) -> None:
+    def narrow(document: dict[str, Any]) -> None:
         shanghai = next(each for each in document["members"] if each["id"] == SHANGHAI)
         for officer in shanghai["officers"]:
             officer["roles"] = [each for each in officer["roles"] if each["role"] == "approve"]
 
-    counter.charter = charter_of(SHANGHAI, signed_directory(widen))
+    counter.charter = charter_of(SHANGHAI, signed_directory(narrow))
     assert await refused(counter.authorising.enrol(attested(key_request()), AGENCY)) is R.AGENCY_NOT_ALLOWED
     assert await refused(shown(counter, by_officer())) is R.AGENCY_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("name", ["enrol", "give", "withdraw", "revoke"])
+async def test_one_person_attests_nothing_alone(counter: Counter, name: str) -> None:
+    """Two posts of one person are no four eyes at the counter either, whatever is handed in on paper."""
+    await counter.enrolled()
+    await counter.given()
+    made = {
+        "enrol": key_request(OTHER_KEY),
+        "give": on_paper(authorisation_id=b"2" * 16),
+        "withdraw": withdrawal(signature_class=SignatureClass.ATTESTED_SCAN),
+        "revoke": revocation(),
+    }
+
+    def same(document: dict[str, Any]) -> None:
+        widen(document)
+        one_person(OFFICER, SECOND)(document)
+
+    before = counter.charter
+    counter.charter = charter_of(SHANGHAI, signed_directory(same))
+    work = getattr(counter.authorising, name)
+    assert await refused(work(attested(made[name]), AGENCY)) is R.SECOND_OFFICER_NEEDED
+    counter.charter = before
+    await work(attested(made[name]), AGENCY)
 
 
 # Giving and withdrawing

@@ -18,7 +18,8 @@ from keys.bundle import layout
 from keys.directory import Stage
 from keys.suite import Signer
 from nodes import mirror
-from nodes.bundle.following import Following, Source
+from nodes.bundle.following import Following
+from nodes.bundle.source import Source
 from nodes.federation.signing import Hands, Lives, sign_bundle
 from nodes.trust import requests
 from nodes.trust.ceremony import hold

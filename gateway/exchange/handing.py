@@ -17,6 +17,7 @@ from gateway.clocks import civil_day
 from gateway.errors import ConsentRefused, Refused
 from gateway.exchange.admit import reason_for
 from gateway.exchange.intend import open_signed_request
+from gateway.exchange.permit import approves
 from gateway.limits import DIGEST_BYTES, ID_BYTES
 from gateway.model.codes import ConsentReason, KeyRole, RefusalReason, SignatureClass
 from gateway.model.consent import (
@@ -103,14 +104,14 @@ def open_attestation(envelope: Envelope, agency: str, counter: Counter) -> tuple
     """Verify that two officers of one agency of this member attest, each in a role that allows it.
 
     Raises:
-        Refused: with the reason; SECOND_OFFICER_NEEDED without a second one.
+        Refused: with the reason; SECOND_OFFICER_NEEDED without a second one who is another person.
     """
     charter, today = counter.charter, civil_day(counter.now)
     found, digest = open_signed_request(envelope, Attestation, agency, charter, counter.now)
-    first, second = charter.directory.officer(found.officer), charter.directory.officer(found.approving_officer)
+    first = charter.directory.officer(found.officer)
     if first is None or not first.holds("ask", today):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
-    if second is None or second.id == first.id or not second.holds("approve", today):
+    if not approves(found.approving_officer, first.id, charter.directory, today):
         raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
     if len(found.scan_digest) != DIGEST_BYTES:
         raise Refused(RefusalReason.MALFORMED)

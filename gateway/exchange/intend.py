@@ -14,7 +14,7 @@ from gateway.errors import Refused
 from gateway.exchange.admit import is_stale, reason_for
 from gateway.exchange.compose import Inquiry
 from gateway.exchange.permit import approves, charge_limit
-from gateway.exchange.session import Bearer, officer_key
+from gateway.exchange.session import Bearer, check_in_force, officer_key
 from gateway.limits import Limits
 from gateway.model.accounts import SessionClosing, SessionReading, SubmissionReading, SubmissionRefusal
 from gateway.model.codes import RefusalReason
@@ -54,9 +54,7 @@ def check_case(opening: CaseOpening, charter: Charter, now: datetime, *, alone: 
     agency, officer = directory.agency(opening.agency), directory.officer(opening.officer)
     if agency is None or not may_ask(agency, purpose.code, charter.catalogue.participants, today):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
-    if agency.suspended:
-        raise Refused(RefusalReason.SUSPENDED)
-    if not agency.active(today) or officer is None or not officer.holds("ask", today):
+    if officer is None or not officer.holds("ask", today):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
     if opening.subject_count > catalogue.limits.case_subjects:
         raise Refused(RefusalReason.TOO_LARGE)
@@ -149,10 +147,10 @@ def read_signed_request(
     now: datetime,
     bearer: Bearer | None,
 ) -> tuple[Signable, Opened]:
-    """Verify who signed and that the agency is theirs; whether all have signed who must, the caller asks.
+    """Verify who signed and that the agency is theirs and in force; whether all have signed who must, the caller asks.
 
     Raises:
-        Refused: with the reason.
+        Refused: with the reason; SUSPENDED with the agency, but for what only ends a session.
     """
     directory = charter.directory
     if is_stale(directory, now) or is_behind(charter, now):
@@ -171,6 +169,8 @@ def read_signed_request(
     officers = [directory.officer(each) for each in _named(value)]
     if value.agency != agency or any(each is None or each.agency != agency for each in officers):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+    if kind is not SessionClosing:
+        check_in_force(agency, charter, now)
     if bearer is not None:
         bearer.check(opened.key_ids, value.officer, _ROLES.get(kind, ROLES))
     return value, opened

@@ -75,7 +75,7 @@ def open_assertion(envelope: Envelope, agency: str, charter: Charter, now: datet
     assertion, bearer = read_assertion(envelope, agency, charter, now)
     if not assertion.from_time - timedelta(seconds=limits.clock_skew) <= now < assertion.until_time:
         raise Refused(RefusalReason.EXPIRED)
-    _check_agency(agency, charter, now)
+    check_in_force(agency, charter, now)
     if not bearer.roles:
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
     return assertion, bearer
@@ -129,7 +129,12 @@ def _check_form(assertion: OfficerAssertion, own: bytes, charter: Charter) -> No
         raise Refused(RefusalReason.MALFORMED)
 
 
-def _check_agency(agency: str, charter: Charter, now: datetime) -> None:
+def check_in_force(agency: str, charter: Charter, now: datetime) -> None:
+    """Check that an agency's officers may do anything: it is not suspended, and active on this day.
+
+    Raises:
+        Refused: SUSPENDED or AGENCY_NOT_ALLOWED.
+    """
     found = charter.directory.agency(agency)
     if found is not None and found.suspended:
         raise Refused(RefusalReason.SUSPENDED)
