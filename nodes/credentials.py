@@ -15,7 +15,7 @@ from keys.suite import Signer
 from keys.tls import Leaf
 from nodes.alarms import Alarms
 from nodes.config import Config
-from nodes.keyring import SIGN, Keyring
+from nodes.keyring import LEDGER, SIGN, Keyring
 from nodes.leaves import Leaves
 from nodes.sealing import SealingKeys
 
@@ -32,16 +32,19 @@ def open_token(config: Config) -> Token | None:
     return Token(TokenPlace(module=found.module, label=found.label, pin=custody.read_passphrase(found.pin_file)))
 
 
-def open_keyring(config: Config) -> Keyring:
-    """Open the member's signing keys, in files and on the token.
+def open_keyring(config: Config, use: str = SIGN) -> Keyring:
+    """Open the member's keys of a use, in files and on the token.
 
     Raises:
         KeysError: when the passphrase's file or the token cannot be opened.
     """
-    token = open_token(config)
-    on_token = (lambda: token.signers(config.member, SIGN)) if token else tuple
+    return _keyring(config, use, open_token(config))
+
+
+def _keyring(config: Config, use: str, token: Token | None) -> Keyring:
+    on_token = (lambda: token.signers(config.member, use)) if token else tuple
     passphrase = custody.read_passphrase(config.passphrase_file)
-    return Keyring(config.member, config.signing_key.parent, passphrase, token=on_token)
+    return Keyring(config.member, config.signing_key.parent, passphrase, use=use, token=on_token)
 
 
 class Credentials:
@@ -58,7 +61,8 @@ class Credentials:
             custody.load_signer(config.signing_key, passphrase)
         self.storage = custody.load_secret(config.storage_key, passphrase)
         self._charter, self._clock = charter, clock
-        self._keyring = open_keyring(config)
+        token = open_token(config)
+        self._signing, self._logging = (_keyring(config, use, token) for use in (SIGN, LEDGER))
         self._leaves = Leaves(config.leaf, passphrase)
         self._sealing = SealingKeys(config.signing_key.parent, passphrase)
         self._alarms = Alarms()
@@ -84,23 +88,33 @@ class Credentials:
         Raises:
             KeyNotValid: when no key that is here may sign.
         """
-        return self._keyring.signer(self._charter().directory, self._clock())
+        return self._signing.signer(self._charter().directory, self._clock())
+
+    def log_signer(self) -> Signer:
+        """Give the key that signs the ledger's checkpoints now.
+
+        Raises:
+            KeyNotValid: when no key that is here may sign them.
+        """
+        return self._logging.signer(self._charter().directory, self._clock())
 
     def poll(self) -> None:
         """Notice new key files, renew the leaf when it is time, and see what ends soon."""
         charter, now = self._charter(), self._clock()
-        self._keyring.poll()
+        self._signing.poll()
+        self._logging.poll()
         self._sealing.poll()
         self._leaves.poll(charter, now)
         self.ends = self._alarms.poll(charter, self.leaf, now)
 
     def faults(self) -> tuple[str, ...]:
         """Name what keeps the node from proving itself now."""
-        found = []
-        try:
-            self.signer()
-        except KeysError as error:
-            found.append(type(error).__name__)
+        found = dict[str, None]()
+        for signer in (self.signer, self.log_signer):
+            try:
+                signer()
+            except KeysError as error:
+                found[type(error).__name__] = None
         if self.leaf.not_after <= self._clock():
-            found.append("CertificateExpired")
+            found["CertificateExpired"] = None
         return tuple(found)

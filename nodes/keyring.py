@@ -1,7 +1,7 @@
-"""The private keys of a member that are here, and which of them signs: the newest that the directory in force lists.
+"""The private keys of a member and a use that are here, and which of them signs: the newest that is listed.
 
-New key files and new keys on the token are noticed without a restart. A key that the directory does not list, lists
-for another time or has revoked is never used, whatever lies in the folder.
+New key files and new keys on the token are noticed without a restart. A key that the directory in force does not list,
+lists for another time or has revoked is never used, whatever lies in the folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from keys.directory import Directory, Key
 from keys.errors import KeyNotValid, KeysError
 from keys.suite import Signer
 
-SIGN, STORAGE = "sign", "storage"
+SIGN, STORAGE, LEDGER, WITNESS = "sign", "storage", "ledger", "witness"
 KEY_FILES = "*.key"
 SKEW = timedelta(seconds=30)
 """How far another member's clock may be from this one."""
@@ -27,13 +27,20 @@ Stamp = tuple[int, int]
 
 
 class Keyring:
-    """One member's signing keys; `poll` may run in a thread beside `signer`."""
+    """One member's keys that sign for one use; `poll` may run in a thread beside `signer`."""
 
     def __init__(
-        self, member: str, folder: Path, passphrase: bytes, *, token: Callable[[], Iterable[Signer]] = tuple
+        self,
+        member: str,
+        folder: Path,
+        passphrase: bytes,
+        *,
+        use: str = SIGN,
+        token: Callable[[], Iterable[Signer]] = tuple,
     ) -> None:
-        """Open every signing key of the folder and of the token."""
+        """Open every key of the use in the folder and on the token."""
         self._member, self._folder, self._passphrase, self._token = member, folder, passphrase, token
+        self._use = use
         self._files: dict[Path, tuple[Stamp, Signer | None]] = {}
         self._held: Mapping[str, Signer] = {}
         self._token_fault = ""
@@ -72,13 +79,13 @@ class Keyring:
                 return each
         if usable:
             return usable[0][1]
-        raise KeyNotValid(f"no signing key of {self._member} that is here is listed as valid; have one listed")
+        raise KeyNotValid(f"no key of {self._member} for {self._use} that is here is listed as valid; have one listed")
 
     def _rows(self, directory: Directory) -> tuple[tuple[Key, Signer], ...]:
         """Give the listed keys that are here, newest first; worked out once for a directory."""
         held = self._held
         if self._listed[0] is not directory or self._listed[1] is not held:
-            rows = (row for row in directory.member(self._member).keys if row.use == SIGN and row.id in held)
+            rows = (row for row in directory.member(self._member).keys if row.use == self._use and row.id in held)
             fit = [(row, held[row.id]) for row in rows if row.suite in directory.suites]
             fit.sort(key=lambda pair: pair[0].valid_from, reverse=True)
             self._listed = (directory, held, tuple(fit))
@@ -97,9 +104,9 @@ class Keyring:
 
     def _open(self, path: Path) -> Signer | None:
         try:
-            if custody.use_of(path) != SIGN:
+            if custody.use_of(path) != self._use:
                 return None
-            return custody.load_signer(path, self._passphrase)
+            return custody.load_signer(path, self._passphrase, use=self._use)
         except KeysError as error:
             _log.error("key_file_rejected", error=type(error).__name__)
             return None

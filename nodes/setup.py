@@ -25,7 +25,7 @@ from keys.seal import opener
 from nodes.config import HUB
 from nodes.declarations import FILE, write_feeds
 from nodes.federation.compiling import Standing
-from nodes.keyring import SIGN
+from nodes.keyring import LEDGER, SIGN, WITNESS
 from nodes.turnover import BACKDATE, key_row
 
 DESK = "desk"
@@ -123,11 +123,13 @@ def init_node(
         FileExistsError: when the folder holds a config.
         CatalogueMalformed: when a use of keys has no rule.
     """
-    rules = _rules(lifetimes, now, SIGN, SEAL, "leaf", "agency", "issuing")
+    rules = _rules(lifetimes, now, SIGN, SEAL, LEDGER, WITNESS, "leaf", "agency", "issuing")
     keys = folder / "keys"
     passphrase, authority, issuing = _certify(keys, member, now, rules)
     custody.save_secret(keys / "storage.key", new_day_key(), passphrase, work=work)
-    signer = suite.signer(_seed(keys, SIGN, member, passphrase, work), owner=member)
+    signers = {
+        use: suite.signer(_seed(keys, use, member, passphrase, work), owner=member) for use in (SIGN, LEDGER, WITNESS)
+    }
     opens = opener(_seed(keys, SEAL, member, passphrase, work), owner=member)
     officers = _agencies(folder, member, agencies, issuing, now, rules["agency"].life_days, work)
     write_feeds(folder / FILE, feeds)
@@ -137,11 +139,11 @@ def init_node(
         _standing(setting, authority, issuing),
         keys=tuple(
             key_row(key, use, start, start + timedelta(days=rules[use].life_days))
-            for use, key in ((SIGN, signer), (SEAL, opens))
+            for use, key in (*signers.items(), (SEAL, opens))
         ),
         officers={name: _text(each.public) for name, each in officers.items()},
     )
-    proofs = prove([(SIGN, signer), *((DESK, each) for each in officers.values())])
+    proofs = prove([*signers.items(), *((DESK, each) for each in officers.values())])
     return Entry(member=member, standing=standing, proofs=proofs)
 
 

@@ -86,7 +86,7 @@ def test_a_key_that_is_not_listed_signs_nothing(desk: Desk) -> None:
     assert held.poll()
     assert held.ids == {suite.key_id(ME, suite.signer(seed, owner=ME).public)}
     assert listed not in held.ids
-    with pytest.raises(KeyNotValid, match="no signing key of 310000"):
+    with pytest.raises(KeyNotValid, match="no key of 310000 for sign"):
         held.signer(directory, NOW)
 
 
@@ -252,3 +252,12 @@ def test_a_second_revocation_takes_nothing_back(desk: Desk) -> None:
     assert (moments.read(row["revoked_time"]), moments.read(row["suspect_from"])) == (NOW, NOW - DAY)
     desk.keeper.revoke(key, NOW - 2 * DAY)
     assert moments.read(desk.entry.standing.keys[0]["suspect_from"]) == NOW - 2 * DAY
+
+
+def test_each_use_has_a_ring_of_its_own(desk: Desk) -> None:
+    """A new member has a key for messages and one for its ledger; neither ring holds or gives the other's."""
+    directory = desk.charter.directory
+    rings = {use: Keyring(ME, desk.keys, desk.passphrase, use=use) for use in ("sign", "ledger", "witness")}
+    found = {use: ring.signer(directory, NOW).id for use, ring in rings.items()}
+    assert {use: directory.key(key, use=use, at=NOW).id for use, key in found.items()} == found
+    assert [ring.ids for ring in rings.values()] == [{key} for key in found.values()]

@@ -149,7 +149,8 @@ def test_alarms_tell_each_step_once(desk: Desk) -> None:
             alarms.poll(charter, leaf, ends - left * DAY)
         told.append([each["days"] for each in logs if each["event"] == "ends_soon" and each["what"] == "sign"])
     assert told == [[], [30], [], [14], [], [7], [1], [0]]
-    assert {"sign", "seal", "leaf", "issuing", "ca", *ROLES} == set(alarms.poll(charter, leaf, NOW))
+    uses = {"sign", "seal", "ledger", "witness", "leaf", "issuing", "ca"}
+    assert uses | ROLES == set(alarms.poll(charter, leaf, NOW))
 
 
 def test_credentials_follow_the_files(desk: Desk) -> None:

@@ -19,7 +19,7 @@ from nodes.drill.officers import turn_over
 from nodes.drill.thief import Thief
 from nodes.health import read_health
 from nodes.keeper import Keeper, open_keeper
-from nodes.keyring import SIGN, SKEW
+from nodes.keyring import LEDGER, SIGN, SKEW
 from nodes.lab import LIGHT, Lab, build
 from nodes.setup import ENTRY
 from nodes.trust.errors import TrustRefused
@@ -73,7 +73,6 @@ class KeysDrill:
         """
         self.lab = build(self.folder / "federation")
         try:
-            self._make_missing()
             self.lab.start(*self.lab.members)
             self.say(f"{len(self.lab.members)} members")
             asyncio.run(self._drill())
@@ -106,7 +105,8 @@ class KeysDrill:
         rotated = self.story.rotated
         rotated["sign"] = await asyncio.to_thread(keeper.rotate, "sign", signs)
         for use in sorted(USES - {SIGN}):
-            rotated[use] = await asyncio.to_thread(keeper.rotate, use, keeper.now)
+            begins = signs if use == LEDGER else keeper.now
+            rotated[use] = await asyncio.to_thread(keeper.rotate, use, begins)
         authority = custody.load_issuer(self._keys / "ca.pem", self._passphrase)
         rotated["issuing"] = await asyncio.to_thread(keeper.rotate_issuing, authority, keeper.now + LEAD)
         await asyncio.to_thread(self._publish)
@@ -136,13 +136,6 @@ class KeysDrill:
         """Wait until more questions were asked."""
         before = own.calls
         await self._until(lambda: own.calls > before + MORE, f"calls after {after}")
-
-    def _make_missing(self) -> None:
-        """Make a first key of each use that the member has none of, so that there is one to turn over."""
-        keeper = self._keeper()
-        for use in sorted(USES - {each.use for each in keeper.charter.directory.member(ME).keys}):
-            keeper.generate(use, keeper.now)
-        self.lab.adopt(ME)
 
     async def _revoke(self, key_id: str, stolen: Signer, others: tuple[str, ...]) -> None:
         """Revoke the old signing key, which a thief uses from elsewhere, and measure each member."""
