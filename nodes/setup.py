@@ -21,7 +21,8 @@ from keys import boxes, custody, possession, suite, tls
 from keys.bodies import new_day_key
 from keys.envelope import SIGNATURE_LIMIT, to_json
 from keys.members import SEAL
-from keys.seal import opener
+from keys.seal import Opener, opener
+from keys.suite import Signer
 from nodes.config import HUB
 from nodes.declarations import FILE, write_feeds
 from nodes.federation.compiling import Standing
@@ -135,12 +136,10 @@ def init_node(
     write_feeds(folder / FILE, feeds)
     _config(folder, member, setting)
     start = now.replace(microsecond=0) - BACKDATE
+    made: dict[str, Signer | Opener] = {**signers, SEAL: opens}
     standing = replace(
         _standing(setting, authority, issuing),
-        keys=tuple(
-            key_row(key, use, start, start + timedelta(days=rules[use].life_days))
-            for use, key in (*signers.items(), (SEAL, opens))
-        ),
+        keys=tuple(key_row(key, use, start, start + timedelta(days=rules[use].life_days)) for use, key in made.items()),
         officers={name: _text(each.public) for name, each in officers.items()},
     )
     proofs = prove([*signers.items(), *((DESK, each) for each in officers.values())])
