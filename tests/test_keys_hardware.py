@@ -11,13 +11,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bundles
 import pytest
+from click import Context
+from click.testing import CliRunner, Result
+from councils import LATER, draft_of, first, with_key
 from keepers import ME, NOW, Desk, make_desk
 
 from keys import suite
-from keys.errors import CustodyError
-from keys.hardware import Token, TokenPlace
+from keys.errors import CustodyError, KeyFileTooOpen
+from keys.hardware import KeyPlace, Token, TokenPlace, read_uri
+from nodes.cli import main
+from nodes.cli.profile import unlock
+from nodes.cli.session import INCOMPLETE, Ended, Session
 from nodes.credentials import Credentials
+from nodes.lab import LIGHT
+from nodes.mirror import publish
+from nodes.trust.ceremony import every
+from nodes.trust.draft import read_draft, write_draft, write_signatures
+from nodes.trust.errors import TrustRefused
+from nodes.trust.requests import REQUEST, load, read_request
+from nodes.trust.signing import add
+from nodes.trust.standing import may_sign
 
 LIBRARIES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
 LIBRARY = next((Path(each) for each in LIBRARIES if Path(each).exists()), None)
@@ -134,3 +149,131 @@ def test_a_config_without_a_token_makes_none(tmp_path: Path) -> None:
     desk = make_desk(tmp_path)
     told = desk.run("generate", "--config", desk.home / "node.toml", "--use", "sign", "--token")
     assert (told.exit_code, "names no token" in told.output) == (2, True)
+
+
+URI = "pkcs11:token=a%20b;object=yrdx/310000/root?module-path=/lib/x.so"
+PLACE = TokenPlace(module=Path("/lib/x.so"), label="a b", pin=b"1")
+
+
+def test_a_uri_names_a_key_as_rfc_7512_has_it() -> None:
+    """Token and label in the path, the library in the query; what is percent-encoded is read as it was."""
+    assert read_uri(URI, b"1") == KeyPlace(token=PLACE, owner="310000/root", identity=None)
+    found = read_uri("pkcs11:id=%00%ff;token=a%20b?module-path=%2Flib%2Fx.so", b"1")
+    assert found == KeyPlace(token=PLACE, owner="", identity=b"\x00\xff")
+
+
+@pytest.mark.parametrize("prefix", ["", "file:"])
+def test_a_uri_may_name_the_file_of_its_pin(prefix: str, tmp_path: Path) -> None:
+    """The file must be its owner's alone, as any passphrase's."""
+    path = tmp_path / "pin"
+    path.write_bytes(PIN + b"\n")
+    path.chmod(0o600)
+    assert read_uri(f"{URI}&pin-source={prefix}{path}", b"other").token.pin == PIN
+    path.chmod(0o644)
+    with pytest.raises(KeyFileTooOpen):
+        read_uri(f"{URI}&pin-source={path}")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        URI.removeprefix("pkcs11:"),
+        URI.replace("token=a%20b;", ""),
+        URI.partition("?")[0],
+        f"{URI}&pin-value=73914268",
+        f"{URI}&module-path=/lib/y.so",
+        URI.replace("a%20b", "%ff"),
+        URI.replace("yrdx/310000", "other/310000"),
+        "pkcs11:",
+    ],
+)
+def test_any_other_uri_is_refused_without_a_pin(uri: str) -> None:
+    """A PIN in a URI would stand in the shell's history: it is refused, and never repeated."""
+    with pytest.raises(CustodyError) as caught:
+        read_uri(uri, PIN)
+    assert PIN.decode() not in str(caught.value)
+
+
+@needs_token
+def test_one_of_several_keys_is_named_by_its_id(place: TokenPlace) -> None:
+    """No key and two of one label are told; each of the two is found by its id."""
+    token, owner = Token(place), "330000/quorum"
+    with pytest.raises(CustodyError, match="has 0 keys"):
+        token.signer_of(owner)
+    made = token.generate_of(owner)
+    assert (token.signer_of(owner).id, made.id) == (made.id, suite.key_id(owner, made.public))
+    token.generate_of(owner)
+    with pytest.raises(CustodyError, match="has 2 keys"):
+        token.signer_of(owner)
+    for identity, each in token._signers(owner, f"yrdx/{owner}"):
+        assert token.signer_of(owner, identity).id == each.id
+    token.close()
+
+
+@pytest.fixture
+def pin(tmp_path: Path) -> Path:
+    """Write the PIN's file."""
+    path = tmp_path / "token.pin"
+    path.write_bytes(PIN)
+    path.chmod(0o600)
+    return path
+
+
+@needs_token
+def test_a_role_key_on_a_token_is_requested_and_signs(place: TokenPlace, pin: Path, tmp_path: Path) -> None:
+    """`yrdx trust init --token` leaves a request and no private byte; `sign` and `publish` take the URI for a path."""
+    uri = f"pkcs11:token={LABEL};object=yrdx/320000/{{}}?module-path={place.module}"
+    tokens = ["--token", f"pkcs11:token={LABEL}?module-path={place.module}&pin-source={pin}"]
+    uses = [part for use in ("root", "publisher") for part in ("--use", use)]
+    made = trust("init", tmp_path / "asked", "--member", "320000", *uses, *tokens)
+    assert made.exit_code == 0, made.output
+    assert [each.name for each in (tmp_path / "asked").iterdir()] == [REQUEST]
+    asked = read_request((tmp_path / "asked" / REQUEST).read_bytes())
+    loaded = {use: load(uri.format(use), pin) for use in ("root", "publisher")}
+    assert {each.id for each in loaded.values()} == {each.id for each in asked.claims}
+    now_in = with_key("320000", "publisher", loaded["publisher"], of=with_key("320000", "root", loaded["root"]))
+    draft, folder = draft_of(of=now_in, proofs={"request": asked.text}), tmp_path / "draft"
+    others = [each for each in every(now_in) if each.id != loaded["root"].id]
+    write_draft(draft, folder)
+    publish(tmp_path / "bundle", first().parts)
+    terms = ("--published", tmp_path / "bundle", "--passphrase-file", pin)
+    done = trust("sign", folder, *terms, "--key", uri.format("root"), "--yes", draft.digest)
+    assert (done.exit_code, loaded["root"].id in read_draft(folder).signatures) == (0, True), done.output
+    for each in others:
+        if may_sign(draft, first(), each.id):
+            write_signatures(add(draft, first(), each), each.id, folder)
+    turn = trust("publish", folder, *terms, "--key", uri.format("publisher"), "--stand-in")
+    assert (turn.exit_code, pin.with_suffix(".seen").exists()) == (INCOMPLETE, True), turn.output
+
+
+def trust(*arguments: object) -> Result:
+    """Run `yrdx trust`."""
+    texts = ["--lang", "en", "trust", *map(str, arguments)]
+    return CliRunner().invoke(main, texts, obj=Session(now=lambda: LATER, work=LIGHT))
+
+
+@needs_token
+def test_only_a_role_key_signs_a_role(place: TokenPlace, pin: Path) -> None:
+    """A key whose label is no role's is refused, as a file of another use is."""
+    Token(place).generate_of("330000/witness")
+    with pytest.raises(TrustRefused, match="KEY_USE"):
+        load(f"pkcs11:token={LABEL};object=yrdx/330000/witness?module-path={place.module}", pin)
+
+
+@needs_token
+def test_a_desk_officers_key_may_be_on_a_token(place: TokenPlace, pin: Path, tmp_path: Path) -> None:
+    """The profile names it by its URI; another officer's is refused as a file would be."""
+    owner = bundles.OFFICER
+    made = Token(place).generate_of(owner)
+    (tmp_path / "desk").mkdir()
+    folder = bundles.officers_folder(tmp_path / "desk", LIGHT)
+    uri = f"pkcs11:token={LABEL};object=yrdx/{owner}?module-path={place.module}&pin-source={pin}"
+    profile = folder / "profile.toml"
+    profile.write_text(bundles.profile_text(officer_key=uri), encoding="utf-8")
+    with Context(main, obj=Session(now=lambda: LATER)):
+        officer = unlock(profile).officer
+        suite.verify(made.public_key(), b"x", officer.sign(b"x"))
+        profile.write_text(bundles.profile_text(approving_officer_key=uri), encoding="utf-8")
+        with pytest.raises(Ended) as caught:
+            unlock(profile, second=True)
+    assert "another officer" in caught.value.format_message()

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from keys import custody
+from keys import custody, hardware
 from keys.envelope import Envelope
 from keys.errors import KeysError
 from keys.suite import Signer
@@ -26,19 +26,19 @@ _BAD_FILE = (OSError, ValueError, LookupError, TypeError, KeysError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The profile file: names as they stand in it; paths are relative to its folder."""
+    """The profile file: names as they stand in it; paths are relative to its folder, a key may be on a token."""
 
     desk: str
     member: str
     agency: str
     officer: str
-    officer_key: Path
+    officer_key: Path | str
     passphrase_file: Path
     leaf: Path
     desk_ca: Path
     root: Path
     approving_officer: str = ""
-    approving_officer_key: Path | None = None
+    approving_officer_key: Path | str | None = None
     approving_passphrase_file: Path | None = None
     locale: str = ""
 
@@ -81,7 +81,7 @@ def read_profile(path: Path | None) -> Profile:
     for name, (is_path, required) in _FIELDS.items():
         value = row.get(name)
         if isinstance(value, str) and value:
-            found[name] = path.parent / value if is_path else value
+            found[name] = path.parent / value if is_path and not _on_token(name, value) else value
         elif required or value is not None:
             faults.append((name, words.say("profile.missing" if value is None else "profile.no_text")))
     if found.get("locale", "en") not in {"en", "zh"}:
@@ -167,8 +167,14 @@ def _second(profile: Profile, passphrase: bytes) -> Signer:
     return _officer(profile.approving_officer_key or Path(), held, profile.approving_officer)
 
 
-def _officer(path: Path, passphrase: bytes, officer: str) -> Signer:
-    signer = custody.load_signer(path, passphrase)
+def _on_token(name: str, value: str) -> bool:
+    """Say whether an officer's key is named as one on a token, by its URI."""
+    return name.endswith("officer_key") and value.startswith(hardware.SCHEME)
+
+
+def _officer(key: Path | str, passphrase: bytes, officer: str) -> Signer:
+    """Open an officer's key; on a token the passphrase is its PIN, unless the URI names the PIN's file."""
+    signer = hardware.load_signer(key, passphrase) if isinstance(key, str) else custody.load_signer(key, passphrase)
     if signer.id.rpartition("/")[0] != officer:
         raise _OtherOfficerError(session().words.say("profile.other_officer"))
     return signer

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from keys.errors import KeysError
+from keys.hardware import SCHEME
 from nodes import mirror as mirrors
 from nodes.cli import documents, trust_tables
 from nodes.cli.names import Names
@@ -30,7 +31,7 @@ DRAFT, STATUS = "yrdx.trust-draft.v1", "yrdx.trust-status.v1"
 _PATH = click.Path(path_type=Path)
 _published = option("--published", say="help.published", type=_PATH, required=True)
 _root = option("--root", say="help.trusted_root", type=_PATH)
-_key = option("--key", say="help.role_key", type=_PATH, required=True)
+_key = option("--key", say="help.role_key", required=True)
 _passphrase = option("--passphrase-file", say="help.passphrase_file", type=_PATH, required=True)
 _json = option("--json", "as_json", say="help.json", is_flag=True)
 
@@ -45,11 +46,19 @@ def trust() -> None:
 @option("--member", say="help.own_member", required=True)
 @option("--use", "uses", say="help.use", type=click.Choice(requests.USES), multiple=True)
 @option("--officers", say="help.trust_officers", type=click.IntRange(2, 8), default=requests.OFFICERS)
-def init(*, folder: Path, member: str, uses: tuple[str, ...], officers: int) -> None:
+@option("--token", "tokens", say="help.trust_token", multiple=True)
+def init(*, folder: Path, member: str, uses: tuple[str, ...], officers: int, tokens: tuple[str, ...]) -> None:
     """Make a member's role keys and the request that proves their possession; nothing is overwritten."""
     with _refusals():
-        made = requests.init(folder, member, uses=uses or requests.USES, officers=officers, work=session().work)
-    _say("trust.made", folder=folder.name, keys=len(made.claims), file=requests.REQUEST)
+        made = requests.init(
+            folder, member, uses=uses or requests.USES, officers=officers, work=session().work, tokens=tokens
+        )
+    _say(
+        "trust.made_on_token" if tokens else "trust.made",
+        folder=folder.name,
+        keys=len(made.claims),
+        file=requests.REQUEST,
+    )
     for each in made.claims:
         _say("trust.key", id=each.id, public=each.public.hex())
 
@@ -117,7 +126,7 @@ def show(*, draft: Path, published: Path, root: Path | None, as_json: bool, dige
 @_key
 @_passphrase
 @option("--yes", "digest", say="help.yes", default="")
-def sign(*, draft: Path, published: Path, root: Path | None, key: Path, passphrase_file: Path, digest: str) -> None:
+def sign(*, draft: Path, published: Path, root: Path | None, key: str, passphrase_file: Path, digest: str) -> None:
     """Add one key's signatures to everything of a draft that it may sign, once the digest was confirmed."""
     with _refusals():
         found, base, reviewed, told = _told(draft, published, root)
@@ -150,7 +159,7 @@ def publish(
     draft: Path,
     published: Path,
     root: Path | None,
-    key: Path,
+    key: str,
     passphrase_file: Path,
     refresh: bool,
     stand_in: bool,
@@ -161,7 +170,8 @@ def publish(
         signer = requests.load(key, passphrase_file)
         base = read_published(published, root)
         found = _to_publish(draft, base, refresh=refresh)
-        seen = key.with_suffix(".seen")
+        beside = passphrase_file if key.startswith(SCHEME) else Path(key)
+        seen = beside.with_suffix(".seen")
         step = publishing.publish(
             found,
             base,

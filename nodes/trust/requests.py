@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from keys import boxes, custody, files, suite
+from keys import boxes, custody, files, hardware, suite
 from keys.bundle import layout, rolekeys
 from keys.envelope import from_json, to_json
 from keys.errors import EnvelopeMalformed, KeysError, WeakKey
@@ -53,11 +53,18 @@ def names(uses: Iterable[str], officers: int = OFFICERS) -> Iterator[tuple[str, 
 
 
 def init(
-    folder: Path, member: str, *, uses: Iterable[str] = USES, officers: int = OFFICERS, work: boxes.Work
+    folder: Path,
+    member: str,
+    *,
+    uses: Iterable[str] = USES,
+    officers: int = OFFICERS,
+    work: boxes.Work,
+    tokens: Sequence[str] = (),
 ) -> Request:
     """Make role keys in a new folder, each an encrypted file with a passphrase of its own, and the request.
 
-    The folder is there with all of them, or not at all.
+    With `tokens`, URIs that name no key, the keys are made there, on one after the other, and the folder holds the
+    request alone. The folder is there with all of it, or not at all.
 
     Raises:
         TrustRefused: EXISTS when there is something of the folder's name; KEYS_MISSING for fewer than two officers.
@@ -71,7 +78,13 @@ def init(
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)  # keys that a crash left, and nobody was told of
     new.mkdir(mode=0o700, parents=True)
-    made = [(use, _make(new, name, f"{member}/{use}", use, work)) for name, use in chosen]
+    opened = [hardware.Token(hardware.read_uri(each).token) for each in tokens]
+    made = [
+        (use, opened[number % len(opened)].generate_of(f"{member}/{use}"))
+        if opened
+        else (use, _make(new, name, f"{member}/{use}", use, work))
+        for number, (name, use) in enumerate(chosen)
+    ]
     text = to_json(prove(made))
     files.write(new / REQUEST, text)
     new.rename(folder)
@@ -85,13 +98,18 @@ def _make(folder: Path, name: str, owner: str, use: str, work: boxes.Work) -> Si
     return suite.signer(seed, owner=owner)
 
 
-def load(path: Path, passphrase_file: Path) -> Signer:
-    """Load a role key, whichever of the uses it is for.
+def load(key: str | Path, passphrase_file: Path) -> Signer:
+    """Load a role key, whichever of the uses it is for: a file, or one on a token by its URI, opened by its PIN.
 
     Raises:
         TrustRefused: KEY_USE when it is no role key.
         CustodyError: when it does not open.
     """
+    if str(key).startswith(hardware.SCHEME):
+        on_token = hardware.load_signer(str(key), custody.read_passphrase(passphrase_file))
+        _name(on_token.id)
+        return on_token
+    path = Path(key)
     use = _use_of(path)
     found = custody.load_signer(path, custody.read_passphrase(passphrase_file), use=use)
     if _name(found.id).use != use:
