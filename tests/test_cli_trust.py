@@ -141,8 +141,13 @@ def test_the_page_rotates_a_root_key_and_refreshes(
     desk.now = NOW + timedelta(hours=20)
     late = said(desk, "yrdx trust status --published bundle")
     assert (desk.codes[-1], [each["role"] for each in late["published"] if each["expiring"]]) == (3, ["timestamp"])
+    shutil.copytree("bundle", "before")
     desk.script(ceremonies()[2])
     assert desk.codes[-3:] == [3, 0, 0]
+    for member in ("320000", "340000"):
+        key = f"--key officers/{member}/publisher.key --passphrase-file officers/{member}/publisher.passphrase"
+        line = f"yrdx trust publish behind --published before --refresh {key} --stand-in"
+        assert "does not follow" in desk.run(line).stderr.replace("\n", " ")
     found = read_published(Path("mirror"), Path("bundle/metadata/1.root.json"))
     assert found is not None
     versions = {each.name: each.version for each in found.opened.roles}

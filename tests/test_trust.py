@@ -37,9 +37,10 @@ from nodes.trust.draft import After, Draft
 from nodes.trust.errors import Ground, TrustRefused
 from nodes.trust.proposing import propose, refresh
 from nodes.trust.published import Published
-from nodes.trust.publishing import Seen, Step, publish
+from nodes.trust.publishing import Step, publish
 from nodes.trust.review import review
 from nodes.trust.seating import seatings
+from nodes.trust.seen import Seen
 from nodes.trust.signing import sign
 from nodes.trust.standing import counts, may_sign, on_duty, standing
 from nodes.trust.telling import tell

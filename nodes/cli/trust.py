@@ -24,6 +24,7 @@ from nodes.trust.proposing import propose as next_draft
 from nodes.trust.proposing import refresh as refreshing
 from nodes.trust.published import FIRST_ROOT, Published, archives, read_published, replace
 from nodes.trust.review import Reviewed, check_quarantine, review
+from nodes.trust.seen import read_seen, write_seen
 from nodes.trust.standing import standing
 from nodes.trust.telling import Told, tell
 
@@ -171,24 +172,25 @@ def publish(
         base = read_published(published, root)
         found = _to_publish(draft, base, refresh=refresh)
         beside = passphrase_file if key.startswith(SCHEME) else Path(key)
-        seen = beside.with_suffix(".seen")
+        memory = beside.with_suffix(".seen")
         step = publishing.publish(
             found,
             base,
             signer,
             now=session().now(),
             root=_trusted(published, root),
-            seen=publishing.read_seen(seen),
+            seen=read_seen(memory),
             stand_in=stand_in,
             again=again,
         )
         # What is signed, then that it was signed, then the signature: after a crash the same bytes are signed again.
         write_stage(step.draft, draft)
-        publishing.write_seen(step.seen, seen)
+        write_seen(step.seen, memory)
         if step.made:
             write_signatures(step.draft, signer.id, draft)
         if step.published is not None:
             mirrors.publish(published, step.published.parts)
+            write_seen(step.seen.with_published(step.published), memory)
     names = session().words.say("mark.comma").join(step.made)
     if step.published is None:
         _say("trust.cosign", names=names)

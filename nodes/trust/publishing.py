@@ -6,12 +6,8 @@ publishers take turns; any two of them are enough, and whoever comes next does a
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from gateway.clocks import civil_day
 from keys.bundle import archive, layout, writing
@@ -19,25 +15,17 @@ from keys.bundle.sheets import Sheet, read_sheet, signed_by, with_signatures
 from keys.envelope import to_json
 from keys.suite import Signer
 from nodes.federation.signing import Lives
-from nodes.trust import published as files_of
 from nodes.trust.draft import AGREEMENTS, STAGES, After, Draft
 from nodes.trust.errors import Ground, TrustRefused
 from nodes.trust.proposing import RENEW, SLACK
 from nodes.trust.published import Published, open_published
 from nodes.trust.review import check_extends, document_of
+from nodes.trust.seen import Seen
 from nodes.trust.standing import EXPIRING, counts, member_of, on_duty, seats, signed_agreement
 
 SKEW = timedelta(minutes=10)
 GIVEN_UP = 16
 """Versions that drafts which were given up may have used since the last that was published."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What a publisher signed last: the highest versions, and the bytes' digests at them."""
-
-    versions: Mapping[str, int] = field(default_factory=dict)
-    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +54,20 @@ def publish(
 
     Raises:
         TrustRefused: NOT_EXTENDING; SIGNATURES_MISSING while officers have to sign; NOT_ON_DUTY for whoever begins out
-            of turn and is no stand-in; NOT_SEEN when the draft does not extend what this publisher saw or another made
-            it wrongly; NOTHING_TO_SIGN when this publisher's turn is over; BUNDLE_REFUSED when a node would refuse the
-            result.
+            of turn and is no stand-in; NOT_SEEN when base or draft does not extend what this publisher saw or signed,
+            or another made it wrongly; NOTHING_TO_SIGN when this publisher's turn is over; BUNDLE_REFUSED when a node
+            would refuse the result.
     """
     check_extends(draft, base)
+    seen = (seen or Seen()).with_published(base)
+    if not again:
+        seen.check_open(draft, base)
     missing = [each for each in counts(draft, base) if each.missing]
     if missing:
         raise TrustRefused(Ground.SIGNATURES_MISSING, names=", ".join(sorted({each.name for each in missing})))
     if again:
         draft = replace(draft, stage={})
-    turn = _Turn(draft, base, signer, now.replace(microsecond=0), seen or Seen(), lives or Lives())
+    turn = _Turn(draft, base, signer, now.replace(microsecond=0), seen, lives or Lives())
     if not draft.stage:
         turn.check_duty(stand_in=stand_in)
     turn.run()
@@ -181,7 +172,7 @@ class _Turn:
             raise TrustRefused(Ground.KEY_USE, key=self._signer.id)
         if self._signer.id in signed_by(sheet, self._seats[role], self.draft.signed(role)):
             return
-        self.seen = _extended(self.seen, sheet)
+        self.seen = self.seen.with_signed(sheet)
         self.draft = replace(self.draft, stage={**self.draft.stage, role: content}).with_signatures(
             self._signer.id, {role: self._signer.sign(sheet.message)}
         )
@@ -216,35 +207,3 @@ class _Turn:
         if not least <= stated.version <= least + GIVEN_UP:
             raise TrustRefused(Ground.NOT_SEEN, role=role)
         return stated.version
-
-
-def _extended(seen: Seen, sheet: Sheet) -> Seen:
-    """Let what is to be signed follow what was signed: a higher version, or the very same bytes.
-
-    Raises:
-        TrustRefused: NOT_SEEN otherwise.
-    """
-    digest, last = hashlib.sha256(sheet.message).hexdigest(), seen.versions.get(sheet.role, 0)
-    if sheet.version < last or (sheet.version == last and seen.digests.get(sheet.role) != digest):
-        raise TrustRefused(Ground.NOT_SEEN, role=sheet.role)
-    return Seen(versions={**seen.versions, sheet.role: sheet.version}, digests={**seen.digests, sheet.role: digest})
-
-
-def read_seen(path: Path) -> Seen:
-    """Read what a publisher signed last; nothing when it never signed.
-
-    Raises:
-        TrustRefused: UNREADABLE: a publisher that forgot must not sign on.
-    """
-    try:
-        row = json.loads(path.read_bytes())
-        return Seen(versions=dict(row["versions"]), digests=dict(row["digests"]))
-    except FileNotFoundError:
-        return Seen()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TrustRefused(Ground.UNREADABLE, file=path.name, why=type(error).__name__) from error
-
-
-def write_seen(seen: Seen, path: Path) -> None:
-    """Keep what a publisher signed, beside its key."""
-    files_of.replace(path, json.dumps({"versions": seen.versions, "digests": seen.digests}, indent=1).encode())
