@@ -17,9 +17,9 @@ from gateway.exchange.session import Bearer, holds, open_assertion, session_of
 from gateway.exchange.submission import (
     READERS,
     as_of,
+    check_approves,
     check_refuses,
     may_approve,
-    open_approval,
     open_submission,
     reopen_submission,
     submission_of,
@@ -29,6 +29,7 @@ from gateway.model.accounts import (
     SessionClosing,
     SessionReading,
     Submission,
+    SubmissionApproval,
     SubmissionReading,
     SubmissionRefusal,
 )
@@ -47,7 +48,7 @@ SUPERVISORS = ("administer", "audit")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A submission and what one officer may see of it: the bytes to be signed, or the answer."""
+    """A submission and what one officer may see of it: the bytes to be looked at, or the answer."""
 
     submission: Submission
     payload_type: str = ""
@@ -164,27 +165,27 @@ class Accounts:
         handed = read_submission(body)[0]
         return Shown(submission=found, payload_type=handed.payload_type, payload=handed.payload)
 
-    async def approve(
-        self, submission_id: bytes, approval: Envelope, agency: str, assertion: Envelope | None = None
-    ) -> Submission:
-        """Take a second officer's signature over the same bytes, and ask under the charter in force now.
+    async def approve(self, envelope: Envelope, agency: str, assertion: Envelope | None = None) -> Submission:
+        """Take a second officer's approval, signed just now, and ask under the charter in force.
 
         Nothing is asked twice: of several approvals one wins, and what a crash interrupted stays approved.
 
         Raises:
-            Refused: as `open_approval`; with the desk's own reason when what was approved is refused now.
+            Refused: as `check_approves`; CASE_MISSING when the agency has none of this id; with the desk's own reason
+                when what was approved is refused now.
         """
         charter, now = self._now()
         bearer = self._office.bearer(assertion, agency, charter, now)
-        found = self._held(agency, submission_id)
-        second = open_approval(approval, found, charter, now, bearer)
+        approval, _ = open_signed_request(envelope, SubmissionApproval, agency, charter, now, bearer)
+        found = self._held(agency, approval.submission_id)
+        check_approves(approval, found, bearer, charter, now)
         try:
-            await self._decide(found, SubmissionState.APPROVED, second, approval, now)
+            await self._decide(found, SubmissionState.APPROVED, approval.officer, envelope, now)
             # What was approved is asked and its end kept, also when the second officer's connection breaks.
-            await asyncio.shield(self._settle(found, second, charter, now))
+            await asyncio.shield(self._settle(found, approval.officer, charter, now))
         except NotDurable as error:
             raise Refused(RefusalReason.NOT_DURABLE) from error
-        return self._held(agency, submission_id)
+        return self._held(agency, found.submission_id)
 
     async def _settle(self, found: Submission, second: str, charter: Charter, now: datetime) -> None:
         try:

@@ -73,9 +73,7 @@ class AccountsDoor:
 
     async def _approve(self, request: bytes, agency: str) -> bytes:
         message = parsed(desk_pb2.ApproveSubmissionRequest(), request)
-        found = await self._accounts.approve(
-            message.submission_id, signed(message.approval), agency, assertion(message)
-        )
+        found = await self._accounts.approve(signed(message.approval), agency, assertion(message))
         return _bytes(desk_pb2.ApproveSubmissionResponse(submission=_submission(found)))
 
     async def _refuse(self, request: bytes, agency: str) -> bytes:

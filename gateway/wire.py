@@ -21,6 +21,7 @@ from gateway.model.accounts import (
     OfficerAssertion,
     SessionClosing,
     SessionReading,
+    SubmissionApproval,
     SubmissionReading,
     SubmissionRefusal,
 )
@@ -77,6 +78,7 @@ PAYLOAD_TYPES: dict[type[Any], str] = {
     SessionClosing: "application/vnd.yrdx.session-closing.v1+proto",
     SessionReading: "application/vnd.yrdx.session-reading.v1+proto",
     SubmissionReading: "application/vnd.yrdx.submission-reading.v1+proto",
+    SubmissionApproval: "application/vnd.yrdx.submission-approval.v1+proto",
     SubmissionRefusal: "application/vnd.yrdx.submission-refusal.v1+proto",
     KeyRequest: "application/vnd.yrdx.key-request.v1+proto",
     KeyRevocation: "application/vnd.yrdx.key-revocation.v1+proto",

@@ -16,6 +16,7 @@ from gateway.errors import Refused
 from gateway.model.accounts import (
     OfficerAssertion,
     SessionClosing,
+    SubmissionApproval,
     SubmissionRefusal,
 )
 from gateway.model.codes import RefusalReason
@@ -26,7 +27,11 @@ from keys.suite import Signer
 ADMIN, THIRD = f"{AGENCY}/m1", f"{AGENCY}/o3"
 KEYS = OFFICERS | {name: suite.signer(bytes([60 + n]) * 32, owner=name) for n, name in enumerate((ADMIN, THIRD))}
 Document = dict[str, Any]
-TIMES: dict[type[Any], str] = {SessionClosing: "close_time", SubmissionRefusal: "refuse_time"}
+TIMES: dict[type[Any], str] = {
+    SessionClosing: "close_time",
+    SubmissionApproval: "approve_time",
+    SubmissionRefusal: "refuse_time",
+}
 
 
 class Desk:

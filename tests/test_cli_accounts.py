@@ -11,7 +11,7 @@ from typing import Any
 
 import bundles
 import pytest
-from bundles import AGENCY, NOW, OFFICER
+from bundles import AGENCY, NOW, OFFICER, SECOND
 from click.testing import CliRunner, Result
 from desks import ADMIN, KEYS, Desk, add_officers, remove
 from test_asking import open_case
@@ -19,10 +19,12 @@ from test_cli_words import described
 from test_submissions import want_two
 from worlds_tables import MATTER, PURPOSE, USCC
 
+from gateway import carriers
 from gateway.accounts_door import AccountsDoor
 from gateway.counter import Counter
 from gateway.desk import DeskDoor
 from gateway.errors import Refused
+from gateway.model.accounts import SubmissionReading
 from keys import boxes, custody, suite
 from nodes.cli import desk_client, main, words
 from nodes.cli.profile import Access
@@ -224,14 +226,23 @@ def test_a_purpose_in_quarantine_opens_no_case(desk: Desk, folder: Path, waits: 
     assert (desk.node.book.case(AGENCY, "C-7"), desk.node.submissions.held) == (None, {})
 
 
-@pytest.mark.parametrize("lie", ["count", "bytes", "type", "torn"])
+def shown_request(desk: Desk, identity: str) -> bytes:
+    """Ask to be shown a submission as the second officer."""
+    reading = desk.request(SubmissionReading, SECOND, submission_id=bytes.fromhex(identity))
+    message = carriers.envelope_to_message(desk.sign(reading))
+    return desk_pb2.GetSubmissionRequest(reading=message).SerializeToString()
+
+
+@pytest.mark.parametrize("lie", ["count", "bytes", "type", "torn", "another"])
 def test_an_officer_signs_what_was_shown(desk: Desk, folder: Path, monkeypatch: pytest.MonkeyPatch, lie: str) -> None:
     """A desk that shows other terms than those in the bytes gets no signature."""
-    identity = hand_in(folder)
+    identity, other = hand_in(folder), hand_in(folder)
     true, signed = at(desk), list[str]()
 
     def lying(access: Access, method: str, request: bytes) -> bytes:
         signed.append(method)
+        if (lie, method) == ("another", "GetSubmission"):
+            return true(access, method, shown_request(desk, other))
         payload = true(access, method, request)
         if method != "GetSubmission":
             return payload

@@ -14,7 +14,13 @@ from test_asking import intent, open_case
 from worlds_tables import MATTER, PURPOSE, SHANGHAI, USCC
 
 from gateway.exchange.intend import Signable, open_signed_request
-from gateway.model.accounts import SessionClosing, SessionReading, SubmissionReading, SubmissionRefusal
+from gateway.model.accounts import (
+    SessionClosing,
+    SessionReading,
+    SubmissionApproval,
+    SubmissionReading,
+    SubmissionRefusal,
+)
 from gateway.model.codes import RefusalReason, SignatureClass
 from gateway.model.combined import AllowanceReading, CaseOpening, CaseReading, Intent
 from gateway.model.consent import Attestation, ConsentReading
@@ -40,6 +46,7 @@ TERMS: dict[type[Any], dict[str, Any]] = {
     SessionClosing: {"assertion_digest": bytes(32)},
     SessionReading: {},
     SubmissionReading: {},
+    SubmissionApproval: {"submission_id": bytes(32)},
     SubmissionRefusal: {"submission_id": bytes(32)},
     Attestation: {"approving_officer": SECOND, "scan_digest": bytes(32), "body": withdrawal()},
     ConsentReading: {"uscc": USCC, "home_member": SHANGHAI},

@@ -1,4 +1,4 @@
-"""Four eyes that wait (duties U7 and U14): handed in by one officer, approved by another over the same bytes."""
+"""Four eyes that wait (duties U7 and U14): handed in by one officer, approved by another by its digest."""
 
 from __future__ import annotations
 
@@ -29,7 +29,13 @@ from worlds_tables import MATTER, PURPOSE
 
 from gateway import wire
 from gateway.exchange.permit import approves
-from gateway.model.accounts import SessionClosing, Submission, SubmissionReading, SubmissionRefusal
+from gateway.model.accounts import (
+    SessionClosing,
+    Submission,
+    SubmissionApproval,
+    SubmissionReading,
+    SubmissionRefusal,
+)
 from gateway.model.codes import RefusalReason, SubmissionState
 from gateway.model.combined import CaseOpening, CombinedResult, Intent
 from keys import suite
@@ -38,6 +44,7 @@ from yrdx.exchange.v1 import desk_pb2
 
 State = SubmissionState
 HOURS = 24
+TICK = timedelta(microseconds=1)
 
 
 def want_two(document: dict[str, Any]) -> None:
@@ -60,9 +67,15 @@ async def hand_in(desk: Desk, **changes: Any) -> tuple[Submission, Intent]:
     return await desk.node.accounts.submit(desk.sign(wanted), AGENCY), wanted
 
 
-def approve(desk: Desk, found: Submission, value: Any, officer: str = SECOND) -> Any:
+def approval(desk: Desk, found: Submission, officer: str = SECOND) -> SubmissionApproval:
+    """Write an officer's approval, now."""
+    written: SubmissionApproval = desk.request(SubmissionApproval, officer, submission_id=found.submission_id)
+    return written
+
+
+def approve(desk: Desk, found: Submission, officer: str = SECOND) -> Any:
     """Approve as an officer."""
-    return desk.node.accounts.approve(found.submission_id, desk.sign(value, officer), AGENCY)
+    return desk.node.accounts.approve(desk.sign(approval(desk, found, officer)), AGENCY)
 
 
 def reading(desk: Desk, officer: str, found: Submission | None = None) -> Envelope:
@@ -79,11 +92,11 @@ def state(desk: Desk, found: Submission) -> SubmissionState:
 async def test_what_was_handed_in_is_asked_when_the_second_officer_signs() -> None:
     """Nobody is asked before; then the question names both, and the answer is its officer's alone."""
     desk = await desk_of()
-    found, wanted = await hand_in(desk)
+    found, _ = await hand_in(desk)
     assert (found.state, found.kind, found.subject_count) == (State.WAITING, "summary", 1)
     assert (found.purpose, found.case_reference, desk.node.log.sent) == (PURPOSE, "C-1", [])
     desk.at(desk.node.now + timedelta(hours=5))
-    done = await approve(desk, found, wanted)
+    done = await approve(desk, found)
     assert (done.state, done.approving_officer, done.decide_time) == (State.DONE, SECOND, desk.node.now)
     heads = {(each.question.header.officer, each.question.header.approving_officer) for each in desk.node.log.sent}
     assert heads == {(OFFICER, SECOND)}
@@ -115,11 +128,11 @@ async def test_the_second_officer_gets_the_very_bytes_and_nobody_else_does() -> 
 async def test_nobody_approves_for_oneself() -> None:
     """The same officer, another name of the same person, one without the role: each still waits for a second."""
     desk = await desk_of(one_person(OFFICER, THIRD))
-    found, wanted = await hand_in(desk)
+    found, _ = await hand_in(desk)
     for officer in (OFFICER, THIRD, ADMIN):
-        assert await refusal(approve(desk, found, wanted, officer)) is RefusalReason.SECOND_OFFICER_NEEDED
+        assert await refusal(approve(desk, found, officer)) is RefusalReason.SECOND_OFFICER_NEEDED
         assert state(desk, found) is State.WAITING
-    assert (await approve(desk, found, wanted)).state is State.DONE
+    assert (await approve(desk, found)).state is State.DONE
 
 
 async def test_one_person_is_not_four_eyes_when_both_sign_at_once() -> None:
@@ -136,35 +149,86 @@ async def test_one_person_is_not_four_eyes_when_both_sign_at_once() -> None:
 async def test_an_officer_who_was_named_is_the_only_one_to_approve() -> None:
     """The first officer may say who shall look; nobody else then does."""
     desk = await desk_of()
-    found, wanted = await hand_in(desk, approving_officer=THIRD)
-    assert await refusal(approve(desk, found, wanted)) is RefusalReason.SECOND_OFFICER_NEEDED
-    assert (await approve(desk, found, wanted, THIRD)).state is State.DONE
+    found, _ = await hand_in(desk, approving_officer=THIRD)
+    assert await refusal(approve(desk, found)) is RefusalReason.SECOND_OFFICER_NEEDED
+    assert (await approve(desk, found, THIRD)).state is State.DONE
 
 
 async def test_an_approval_is_of_the_same_bytes_once() -> None:
-    """Other bytes, two signatures or a stranger's key approve nothing; a second approval is a replay."""
+    """Another digest, two signatures or a stranger's key approve nothing; a second approval is a replay."""
     desk = await desk_of()
-    found, wanted = await hand_in(desk)
-    other = replace(wanted, purpose="OTHER")
-    assert await refusal(approve(desk, found, other)) is RefusalReason.BAD_SIGNATURE
-    both = desk.sign(wanted, SECOND, THIRD)
-    approving = desk.node.accounts.approve
-    assert await refusal(approving(found.submission_id, both, AGENCY)) is RefusalReason.BAD_SIGNATURE
-    stranger = desk.sign(wanted, suite.signer(bytes([99]) * 32, owner=SECOND))
-    assert await refusal(approving(found.submission_id, stranger, AGENCY)) is RefusalReason.KEY_NOT_VALID
-    assert await refusal(approving(bytes(32), both, AGENCY)) is RefusalReason.CASE_MISSING
+    found, _ = await hand_in(desk)
+    other = replace(found, submission_id=bytes(32))
+    assert await refusal(approve(desk, other)) is RefusalReason.CASE_MISSING
+    approving, value = desk.node.accounts.approve, approval(desk, found)
+    assert await refusal(approving(desk.sign(value, SECOND, THIRD), AGENCY)) is RefusalReason.BAD_SIGNATURE
+    stranger = desk.sign(value, suite.signer(bytes([99]) * 32, owner=SECOND))
+    assert await refusal(approving(stranger, AGENCY)) is RefusalReason.KEY_NOT_VALID
     assert state(desk, found) is State.WAITING
-    await approve(desk, found, wanted)
+    await approve(desk, found)
     sent = len(desk.node.log.sent)
-    assert await refusal(approve(desk, found, wanted)) is RefusalReason.REPLAYED
+    assert await refusal(approve(desk, found)) is RefusalReason.REPLAYED
     assert len(desk.node.log.sent) == sent
+
+
+async def test_an_approval_is_signed_just_now() -> None:
+    """One that was kept longer than a request may be old, or is dated ahead, approves nothing."""
+    desk = await desk_of()
+    found, _ = await hand_in(desk)
+    limits = desk.node.charter.catalogue.limits
+    age, skew = timedelta(seconds=limits.intent_age), timedelta(seconds=limits.clock_skew)
+    signed, begun = desk.sign(approval(desk, found)), desk.node.now
+    for moment in (begun + age + TICK, begun - skew - TICK):
+        desk.at(moment)
+        assert await refusal(desk.node.accounts.approve(signed, AGENCY)) is RefusalReason.EXPIRED
+    desk.at(begun + age)
+    assert (await desk.node.accounts.approve(signed, AGENCY)).state is State.DONE
+
+
+def half(whole: Envelope, officer: str) -> Envelope:
+    """Give the part of an envelope that one officer signed."""
+    return replace(whole, signatures=tuple(each for each in whole.signatures if each.key_id.startswith(f"{officer}/")))
+
+
+@pytest.mark.parametrize("form", ["question", "case"])
+async def test_what_both_signed_to_ask_at_once_approves_nothing_later(form: str) -> None:
+    """The colleague's signature over the bytes, kept by the first officer, is no approval of them (threat 7)."""
+    desk = await desk_of()
+    wanted: Any = intent(case_reference="C-1", intend_time=desk.node.now, approving_officer=SECOND)
+    if form == "case":
+        wanted = opening_of(desk, approving_officer=SECOND)
+    whole = desk.sign(wanted, OFFICER, SECOND)
+    if form == "case":
+        await desk.node.cases.open_case(whole, AGENCY)
+    else:
+        await desk.node.asking.ask(whole, AGENCY)
+    sent = len(desk.node.log.sent)
+    found = await desk.node.accounts.submit(half(whole, OFFICER), AGENCY)
+    desk.at(desk.node.now + timedelta(hours=3))
+    kept = (half(whole, SECOND), whole)
+    assert {await refusal(desk.node.accounts.approve(each, AGENCY)) for each in kept} == {RefusalReason.WRONG_TYPE}
+    assert await refusal(desk.node.accounts.submit(half(whole, OFFICER), AGENCY)) is RefusalReason.EXPIRED
+    again = desk.node.cases.open_case if form == "case" else desk.node.asking.ask
+    assert await refusal(again(whole, AGENCY)) is RefusalReason.EXPIRED
+    assert (state(desk, found), len(desk.node.log.sent)) == (State.WAITING, sent)
+
+
+async def test_an_approval_signs_for_no_question() -> None:
+    """Nor does it stand for the second signature when both ask at once."""
+    desk = await desk_of()
+    found, wanted = await hand_in(desk, approving_officer=SECOND)
+    signatures = [
+        desk.sign(each, name).signatures for each, name in ((wanted, OFFICER), (approval(desk, found), SECOND))
+    ]
+    grafted = replace(desk.sign(wanted), signatures=(*signatures[0], *signatures[1]))
+    assert await refusal(desk.node.asking.ask(grafted, AGENCY)) is RefusalReason.BAD_SIGNATURE
 
 
 async def test_of_two_approvals_at_once_one_wins() -> None:
     """Two officers approve at the same time: it is asked once."""
     desk = await desk_of()
-    found, wanted = await hand_in(desk)
-    both = (approve(desk, found, wanted), approve(desk, found, wanted, THIRD))
+    found, _ = await hand_in(desk)
+    both = (approve(desk, found), approve(desk, found, THIRD))
     ended = await asyncio.gather(*both, return_exceptions=True)
     assert sum(isinstance(each, Submission) for each in ended) == 1
     assert len(desk.node.log.results) == 1
@@ -173,11 +237,11 @@ async def test_of_two_approvals_at_once_one_wins() -> None:
 async def test_what_waits_too_long_is_never_asked() -> None:
     """At its hour it is expired, for the list and for the second officer."""
     desk = await desk_of()
-    found, wanted = await hand_in(desk)
+    found, _ = await hand_in(desk)
     desk.at(found.submit_time + timedelta(hours=HOURS))
     assert desk.node.accounts.submissions(reading(desk, OFFICER), AGENCY)[0].state is State.EXPIRED
     assert desk.node.accounts.submission(reading(desk, SECOND, found), AGENCY).payload == b""
-    assert await refusal(approve(desk, found, wanted)) is RefusalReason.EXPIRED
+    assert await refusal(approve(desk, found)) is RefusalReason.EXPIRED
     assert desk.node.log.sent == []
 
 
@@ -185,11 +249,11 @@ async def test_what_waits_too_long_is_never_asked() -> None:
 async def test_a_refused_one_is_never_asked(officer: str) -> None:
     """A colleague who may approve, its own officer and an administrator may refuse; then it is over."""
     desk = await desk_of()
-    found, wanted = await hand_in(desk)
+    found, _ = await hand_in(desk)
     refusing = desk.sign(desk.request(SubmissionRefusal, officer, submission_id=found.submission_id))
     ended = await desk.node.accounts.refuse(refusing, AGENCY)
     assert (ended.state, ended.approving_officer) == (State.REFUSED, officer)
-    assert await refusal(approve(desk, found, wanted)) is RefusalReason.REPLAYED
+    assert await refusal(approve(desk, found)) is RefusalReason.REPLAYED
     assert await refusal(desk.node.accounts.refuse(refusing, AGENCY)) is RefusalReason.REPLAYED
     assert desk.node.log.sent == []
 
@@ -215,9 +279,9 @@ async def test_not_everybody_may_refuse() -> None:
 async def test_it_is_asked_under_the_charter_in_force_at_approval(change: Any, reason: RefusalReason) -> None:
     """Whatever was right when it was handed in is looked at again; what is refused then is over, with its reason."""
     desk = await desk_of()
-    found, wanted = await hand_in(desk)
+    found, _ = await hand_in(desk)
     desk.edit(change)
-    ended = await refusal(approve(desk, found, wanted))
+    ended = await refusal(approve(desk, found))
     held = desk.node.submissions.held[found.submission_id]
     if held.state is State.WAITING:  # of the first officer nothing is left to compare the second with
         assert ended in {reason, RefusalReason.SECOND_OFFICER_NEEDED}
@@ -263,7 +327,7 @@ async def test_a_large_case_waits_like_a_question() -> None:
     found = await desk.node.accounts.submit(desk.sign(opening), AGENCY)
     assert (found.kind, found.subject_count, found.case_reference) == ("", 50_000, "C-9")
     assert desk.node.book.case(AGENCY, "C-9") is None
-    assert (await approve(desk, found, opening)).state is State.DONE
+    assert (await approve(desk, found)).state is State.DONE
     case = desk.node.book.case(AGENCY, "C-9")
     assert case is not None
     assert (case.approving_officer, case.subject_count) == (SECOND, 50_000)
@@ -279,8 +343,7 @@ async def test_both_officers_may_be_in_sessions() -> None:
     found = await desk.node.accounts.submit(desk.sign(wanted, first), AGENCY, mine)
     closing = desk.sign(desk.request(SessionClosing, assertion_digest=mine.digest()), first)
     await desk.node.accounts.close_session(closing, AGENCY, mine)
-    approval = desk.sign(wanted, second)
-    await desk.node.accounts.approve(found.submission_id, approval, AGENCY, theirs)
+    await desk.node.accounts.approve(desk.sign(approval(desk, found), second), AGENCY, theirs)
     header = desk.node.log.sent[0].question.header
     assert (header.officer_assertion_digest, header.approving_officer) == (mine.digest(), SECOND)
 
@@ -288,12 +351,12 @@ async def test_both_officers_may_be_in_sessions() -> None:
 async def test_a_session_that_may_only_ask_approves_nothing() -> None:
     """The role to approve must be asserted, and the key be the session's."""
     desk = await desk_of()
-    found, wanted = await hand_in(desk)
+    found, _ = await hand_in(desk)
     key = session_key(2, SECOND)
     asking = await desk.open(key, officer=SECOND, roles=("ask",))
-    approved = desk.node.accounts.approve(found.submission_id, desk.sign(wanted, key), AGENCY, asking)
+    approved = desk.node.accounts.approve(desk.sign(approval(desk, found), key), AGENCY, asking)
     assert await refusal(approved) is RefusalReason.AGENCY_NOT_ALLOWED
-    own = desk.node.accounts.approve(found.submission_id, desk.sign(wanted, SECOND), AGENCY, asking)
+    own = desk.node.accounts.approve(desk.sign(approval(desk, found)), AGENCY, asking)
     assert await refusal(own) is RefusalReason.KEY_NOT_VALID
 
 
@@ -301,7 +364,7 @@ async def test_a_session_that_may_only_ask_approves_nothing() -> None:
 async def test_without_a_disk_nothing_is_decided(step: str) -> None:
     """A full disk is named; what was not marked approved is not asked."""
     desk = await desk_of()
-    found, wanted = (None, None) if step == "submit" else await hand_in(desk)
+    found = None if step == "submit" else (await hand_in(desk))[0]
     desk.node.submissions.failing = step
     if found is None:
         assert await refusal(hand_in(desk)) is RefusalReason.NOT_DURABLE
@@ -309,7 +372,7 @@ async def test_without_a_disk_nothing_is_decided(step: str) -> None:
     refusing = desk.sign(desk.request(SubmissionRefusal, submission_id=found.submission_id))
     if step == "decide":
         assert await refusal(desk.node.accounts.refuse(refusing, AGENCY)) is RefusalReason.NOT_DURABLE
-    assert await refusal(approve(desk, found, wanted)) is RefusalReason.NOT_DURABLE
+    assert await refusal(approve(desk, found)) is RefusalReason.NOT_DURABLE
     assert bool(desk.node.log.sent) is (step == "finish")
 
 
@@ -331,10 +394,10 @@ async def test_a_refusal_that_loses_the_race_is_told() -> None:
 async def test_what_was_deleted_is_not_asked() -> None:
     """Once the body is gone, an approval finds nothing to ask."""
     desk = await desk_of()
-    found, wanted = await hand_in(desk)
+    found, _ = await hand_in(desk)
     desk.node.submissions.bodies.clear()
     assert desk.node.accounts.submission(reading(desk, SECOND, found), AGENCY).payload == b""
-    assert await refusal(approve(desk, found, wanted)) is RefusalReason.EXPIRED
+    assert await refusal(approve(desk, found)) is RefusalReason.EXPIRED
     assert state(desk, found) is State.FAILED
 
 

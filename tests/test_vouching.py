@@ -197,6 +197,43 @@ async def test_a_request_comes_from_its_signer(counter: Counter) -> None:
         assert await refused(counter.authorising.statuses(requested(), JIANGSU)) is reason
 
 
+FILING = {
+    "number": "SAMPLE-1", "authority": {"zh": "示例", "en": "Sample"}, "from": "2025-01-01", "until": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "row", "may"),
+    [
+        ({}, {"filing": FILING}, True),
+        ({}, {"filing": None}, False),
+        ({}, {"filing": {**FILING, "until": "2026-03-10"}}, False),
+        ({"purposes": ["FREE"]}, {"filing": FILING}, False),
+        ({"valid_until": "2026-03-10"}, {"filing": FILING}, False),
+    ],
+    ids=["filed", "unfiled", "filing ended", "another purpose", "no rule any more"],
+)
+async def test_a_bureau_learns_and_spends_only_what_its_sort_and_filing_allow(
+    counter: Counter, rule: dict[str, Any], row: dict[str, Any], *, may: bool
+) -> None:
+    """A credit bureau that may not ask gets no status and takes no use of its subject's authorisation (A77, A78)."""
+    await given_to_bank(counter, use_limit=1)
+
+    def edit(document: dict[str, Any]) -> None:
+        widen(document)
+        jiangsu = next(each for each in document["members"] if each["id"] == JIANGSU)
+        jiangsu["agencies"][0].update(sort="credit_bureau", **row)
+        usual = {"sort": "credit_bureau", "purposes": ["*"], "filed": True, "valid_from": "2025-01-01"}
+        document["participants"] = [{**usual, **rule}]
+
+    counter.charter = charter_of(SHANGHAI, signed_directory(edit))
+    if may:
+        assert len(await told(counter)) == 1
+    else:
+        assert await refused(counter.authorising.statuses(requested(), JIANGSU)) is R.AGENCY_NOT_ALLOWED
+    assert counter.store.consents.consents(USCC)[0].use_count == may
+
+
 async def test_a_stale_directory_and_a_full_house_vouch_for_nobody(counter: Counter) -> None:
     """Past the directory's time, and beyond the questions in work, there is no status."""
     counter.charter = charter(limits={"in_flight": 1})

@@ -16,7 +16,13 @@ from gateway.exchange.compose import Inquiry
 from gateway.exchange.permit import approves, charge_limit
 from gateway.exchange.session import Bearer, check_in_force, officer_key
 from gateway.limits import Limits
-from gateway.model.accounts import SessionClosing, SessionReading, SubmissionReading, SubmissionRefusal
+from gateway.model.accounts import (
+    SessionClosing,
+    SessionReading,
+    SubmissionApproval,
+    SubmissionReading,
+    SubmissionRefusal,
+)
 from gateway.model.codes import RefusalReason
 from gateway.model.combined import Allowance, AllowanceReading, Case, CaseOpening, CaseReading, Intent
 from gateway.model.consent import Attestation, ConsentReading
@@ -35,6 +41,7 @@ Signable = TypeVar(
     SessionClosing,
     SessionReading,
     SubmissionReading,
+    SubmissionApproval,
     SubmissionRefusal,
     Attestation,
     ConsentReading,
@@ -203,6 +210,7 @@ _ROLES: Mapping[type, frozenset[str]] = {
     CaseOpening: frozenset({"ask"}),
     CaseReading: frozenset({"ask", "audit"}),
     AllowanceReading: frozenset({"ask", "audit"}),
+    SubmissionApproval: frozenset({"approve"}),
 }
 """Roles of which a session must have one to sign a request of this type for its officer; any for other types."""
 
@@ -210,6 +218,7 @@ _TIMES: Mapping[type, str] = {
     Intent: "intend_time",
     CaseOpening: "open_time",
     SessionClosing: "close_time",
+    SubmissionApproval: "approve_time",
     SubmissionRefusal: "refuse_time",
     Attestation: "attest_time",
 }

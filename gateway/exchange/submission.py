@@ -1,4 +1,4 @@
-"""What waits for a second officer (duties U7 and U14): handed in by the first alone, approved by the same bytes."""
+"""What waits for a second officer (duties U7 and U14): handed in by the first alone, approved by its digest."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from gateway import wire
 from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.errors import Refused
-from gateway.exchange.admit import reason_for
 from gateway.exchange.intend import check_age, read_signed_request
 from gateway.exchange.permit import approves
-from gateway.exchange.session import Bearer, holds, officer_key, read_assertion
+from gateway.exchange.session import Bearer, holds, read_assertion
 from gateway.kinds import kind_of
-from gateway.model.accounts import Submission, SubmissionRefusal
+from gateway.model.accounts import Submission, SubmissionApproval, SubmissionRefusal
 from gateway.model.codes import RefusalReason, SubmissionState
 from gateway.model.combined import CaseOpening, Intent
-from keys.envelope import Envelope, open_envelope
-from keys.errors import KeysError
+from keys.envelope import Envelope
 
 READERS = ("ask", "approve", "audit", "administer")
 """Roles that see what their agency handed in."""
@@ -107,32 +105,18 @@ def may_approve(officer: str, submission: Submission, bearer: Bearer | None, cha
     )
 
 
-def open_approval(
-    approval: Envelope, submission: Submission, charter: Charter, now: datetime, bearer: Bearer | None
-) -> str:
-    """Verify that a second officer signed the very bytes that wait; give that officer.
+def check_approves(
+    approval: SubmissionApproval, submission: Submission, bearer: Bearer | None, charter: Charter, now: datetime
+) -> None:
+    """Check that an officer may approve what waits.
 
     Raises:
-        Refused: BAD_SIGNATURE for other bytes or more signers, REPLAYED when it was decided, EXPIRED when it waited
-            too long, SECOND_OFFICER_NEEDED for the same officer, the same person, or one without the role.
+        Refused: REPLAYED when it was decided, EXPIRED when it waited too long, SECOND_OFFICER_NEEDED for the same
+            officer, the same person, or one without the role.
     """
-    if approval.digest() != submission.submission_id or len(approval.signatures) != 1:
-        raise Refused(RefusalReason.BAD_SIGNATURE)
-    try:
-        opened = open_envelope(
-            approval,
-            payload_type=approval.payload_type,
-            find=lambda key_id: officer_key(charter.directory, key_id, bearer),
-        )
-    except KeysError as error:
-        raise Refused(reason_for(error)) from error
-    second = opened.key_ids[0].rpartition("/")[0]
-    if bearer is not None:
-        bearer.check(opened.key_ids, second, ("approve",))
     check_waits(submission, now)
-    if not may_approve(second, submission, bearer, charter, now):
+    if not may_approve(approval.officer, submission, bearer, charter, now):
         raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
-    return second
 
 
 def check_waits(submission: Submission, now: datetime) -> None:

@@ -17,6 +17,7 @@ from gateway.limits import ID_BYTES
 from gateway.model.codes import AuthorisationStatus, RefusalReason
 from gateway.model.consent import AskedQuestion, HeldConsent, StatusRequest
 from gateway.model.question import Authorisation
+from gateway.participants import may_ask
 from keys.envelope import Envelope, open_envelope, sign
 from keys.errors import KeysError
 from keys.suite import Signer
@@ -85,12 +86,16 @@ def _check_fresh(request: StatusRequest, charter: Charter, now: datetime) -> Non
 
 
 def _check_right(request: StatusRequest, charter: Charter, now: datetime) -> None:
-    """Only the member of the agency learns of its authorisations, for a purpose in force that the agency has."""
+    """Only the member of the agency learns of its authorisations, for a purpose that is in force and open to it."""
     agency, today = charter.directory.agency(request.agency), civil_day(now)
     purpose = charter.catalogue.purposes.get(request.purpose)
     if purpose is None or not purpose.in_force(today) or request.kind not in purpose.kinds:
         raise Refused(RefusalReason.PURPOSE_NOT_ALLOWED)
-    if agency is None or agency.member != request.asker_member or request.purpose not in agency.purposes:
+    if (
+        agency is None
+        or agency.member != request.asker_member
+        or not may_ask(agency, request.purpose, charter.catalogue.participants, today)
+    ):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
     if agency.suspended or not agency.active(today):
         raise Refused(RefusalReason.SUSPENDED if agency.suspended else RefusalReason.AGENCY_NOT_ALLOWED)

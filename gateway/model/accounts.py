@@ -86,6 +86,16 @@ class SubmissionReading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubmissionApproval:
+    """What a second officer signs to approve a submission, by the digest of what was handed in."""
+
+    agency: str
+    officer: str
+    submission_id: bytes
+    approve_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubmissionRefusal:
     """What an officer signs to refuse a submission."""
 

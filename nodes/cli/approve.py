@@ -1,4 +1,4 @@
-"""`yrdx approve`: what waits for a second officer, who signs the very bytes that the first one signed (duty U7)."""
+"""`yrdx approve`: what waits for a second officer, who looks at the very bytes that the first one signed (duty U7)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from gateway import carriers, wire
+from gateway import wire
 from gateway.kinds import KINDS
-from gateway.model.accounts import Submission, SubmissionReading, SubmissionRefusal
+from gateway.model.accounts import Submission, SubmissionApproval, SubmissionReading, SubmissionRefusal
 from gateway.model.combined import CaseOpening, Intent
 from gateway.verification import Unreadable, verify
-from keys.envelope import pae, sign
+from keys.envelope import pae
 from nodes.cli import documents
 from nodes.cli.account_tables import show_submissions
 from nodes.cli.ask import exit_code, reserved, show
@@ -54,10 +54,11 @@ def list_submissions(*, profile: Path | None, as_json: bool) -> None:
 def show_one(*, identity: str, profile: Path | None, out: Path | None, as_json: bool) -> None:
     """Show one, and to the officer who handed it in the answer, verified; exit codes are those of ask."""
     access = unlock(profile)
-    response = _shown(access, _identity(identity, access))
+    digest = _identity(identity, access)
+    response = _shown(access, digest)
     found = value_of(Submission, response.submission)
     if response.payload_type:
-        _checked(found, response)
+        _check(digest, found, response)
     if not response.HasField("result"):
         tell(found, as_json=as_json)
         return
@@ -79,18 +80,21 @@ def show_one(*, identity: str, profile: Path | None, out: Path | None, as_json: 
 @option("--profile", say="help.profile", type=click.Path(path_type=Path), envvar="YRDX_PROFILE", show_envvar=True)
 @option("--json", "as_json", say="help.json", is_flag=True)
 def sign_one(*, identity: str, profile: Path | None, as_json: bool) -> None:
-    """Sign the very bytes as the second officer; the desk asks at once."""
+    """Approve the very bytes that are shown as the second officer; the desk asks at once."""
     access = unlock(profile)
     digest = _identity(identity, access)
     response = _shown(access, digest)
     found = value_of(Submission, response.submission)
     if not response.payload_type:
         raise Ended("accounts.not_for_you", state=session().words.code("submission", found.state.value))
-    _checked(found, response)
-    approval = sign(response.payload_type, response.payload, access.officer)
-    request = desk_pb2.ApproveSubmissionRequest(
-        submission_id=digest, approval=carriers.envelope_to_message(approval), assertion=enclosed(access)
+    _check(digest, found, response)
+    approval = SubmissionApproval(
+        agency=access.profile.agency,
+        officer=access.profile.officer,
+        submission_id=digest,
+        approve_time=session().now(),
     )
+    request = desk_pb2.ApproveSubmissionRequest(approval=message(approval, access), assertion=enclosed(access))
     answer = send(access, "ApproveSubmission", request, desk_pb2.ApproveSubmissionResponse())
     tell(value_of(Submission, answer.submission), as_json=as_json)
 
@@ -138,8 +142,8 @@ def _reading(access: Access, digest: bytes) -> envelope_pb2.Envelope:
     return message(reading, access)
 
 
-def _checked(found: Submission, response: desk_pb2.GetSubmissionResponse) -> None:
-    """Compare what the desk says of the bytes with the bytes themselves: an officer signs what was shown.
+def _check(identity: bytes, found: Submission, response: desk_pb2.GetSubmissionResponse) -> None:
+    """Compare the bytes with their id and with what the desk says of them: an officer approves what was shown.
 
     Raises:
         Ended: when they differ.
@@ -150,7 +154,7 @@ def _checked(found: Submission, response: desk_pb2.GetSubmissionResponse) -> Non
         value = None if form is None else wire.decode(form, response.payload)
     except wire.WireMalformed as error:
         raise Ended("accounts.unreadable", NOT_GENUINE) from error
-    if value is None or digest != found.submission_id or _described(value) != _said(found):
+    if value is None or not digest == identity == found.submission_id or _described(value) != _said(found):
         raise Ended("accounts.other_bytes", NOT_GENUINE)
 
 

@@ -2015,7 +2015,7 @@ class GetSubmissionResponse(_message.Message):
     payload_type: _builtins.str
     """Payload type of what was handed in; for an officer who may approve it."""
     payload: _builtins.bytes
-    """The bytes to be signed."""
+    """The bytes to be looked at."""
     @_builtins.property
     def submission(self) -> Global___Submission:
         """The submission."""
@@ -2046,14 +2046,11 @@ class ApproveSubmissionRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SUBMISSION_ID_FIELD_NUMBER: _builtins.int
     APPROVAL_FIELD_NUMBER: _builtins.int
     ASSERTION_FIELD_NUMBER: _builtins.int
-    submission_id: _builtins.bytes
-    """Submission."""
     @_builtins.property
     def approval(self) -> _envelope_pb2.Envelope:
-        """The same bytes, signed by the second officer."""
+        """Signed SubmissionApproval; payload type application/vnd.yrdx.submission-approval.v1+proto."""
 
     @_builtins.property
     def assertion(self) -> _envelope_pb2.Envelope:
@@ -2062,17 +2059,54 @@ class ApproveSubmissionRequest(_message.Message):
     def __init__(
         self,
         *,
-        submission_id: _builtins.bytes = ...,
         approval: _envelope_pb2.Envelope | None = ...,
         assertion: _envelope_pb2.Envelope | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "assertion", b"assertion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "assertion", b"assertion", "submission_id", b"submission_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval", "assertion", b"assertion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApproveSubmissionRequest: _TypeAlias = ApproveSubmissionRequest  # noqa: Y015
+
+@_typing.final
+class SubmissionApproval(_message.Message):
+    """What a second officer signs to approve a submission: of no other type, so that no signature over the submission
+    itself approves it.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGENCY_FIELD_NUMBER: _builtins.int
+    OFFICER_FIELD_NUMBER: _builtins.int
+    SUBMISSION_ID_FIELD_NUMBER: _builtins.int
+    APPROVE_TIME_FIELD_NUMBER: _builtins.int
+    agency: _builtins.str
+    """Agency."""
+    officer: _builtins.str
+    """Second officer."""
+    submission_id: _builtins.bytes
+    """Submission: the digest of the very bytes that were handed in."""
+    @_builtins.property
+    def approve_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was signed."""
+
+    def __init__(
+        self,
+        *,
+        agency: _builtins.str = ...,
+        officer: _builtins.str = ...,
+        submission_id: _builtins.bytes = ...,
+        approve_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approve_time", b"approve_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "approve_time", b"approve_time", "officer", b"officer", "submission_id", b"submission_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmissionApproval: _TypeAlias = SubmissionApproval  # noqa: Y015
 
 @_typing.final
 class ApproveSubmissionResponse(_message.Message):

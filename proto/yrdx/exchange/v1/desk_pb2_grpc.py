@@ -172,7 +172,7 @@ class DeskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApproveSubmission(self, request, context):
-        """Approves what was handed in, by a signature over the same bytes; it is asked at once.
+        """Approves what was handed in; it is asked at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

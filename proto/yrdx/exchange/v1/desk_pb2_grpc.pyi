@@ -54,7 +54,7 @@ class DeskServiceStub:
     GetSubmission: _grpc.UnaryUnaryMultiCallable[_desk_pb2.GetSubmissionRequest, _desk_pb2.GetSubmissionResponse]
     """Shows what was handed in: the bytes to an approving officer, the answer to who handed it in."""
     ApproveSubmission: _grpc.UnaryUnaryMultiCallable[_desk_pb2.ApproveSubmissionRequest, _desk_pb2.ApproveSubmissionResponse]
-    """Approves what was handed in, by a signature over the same bytes; it is asked at once."""
+    """Approves what was handed in; it is asked at once."""
     RefuseSubmission: _grpc.UnaryUnaryMultiCallable[_desk_pb2.RefuseSubmissionRequest, _desk_pb2.RefuseSubmissionResponse]
     """Refuses what was handed in; it is never asked."""
 
@@ -84,7 +84,7 @@ class DeskServiceAsyncStub(DeskServiceStub):
     GetSubmission: _aio.UnaryUnaryMultiCallable[_desk_pb2.GetSubmissionRequest, _desk_pb2.GetSubmissionResponse]  # type: ignore[assignment]
     """Shows what was handed in: the bytes to an approving officer, the answer to who handed it in."""
     ApproveSubmission: _aio.UnaryUnaryMultiCallable[_desk_pb2.ApproveSubmissionRequest, _desk_pb2.ApproveSubmissionResponse]  # type: ignore[assignment]
-    """Approves what was handed in, by a signature over the same bytes; it is asked at once."""
+    """Approves what was handed in; it is asked at once."""
     RefuseSubmission: _aio.UnaryUnaryMultiCallable[_desk_pb2.RefuseSubmissionRequest, _desk_pb2.RefuseSubmissionResponse]  # type: ignore[assignment]
     """Refuses what was handed in; it is never asked."""
 
@@ -177,7 +177,7 @@ class DeskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _desk_pb2.ApproveSubmissionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_desk_pb2.ApproveSubmissionResponse, _abc.Awaitable[_desk_pb2.ApproveSubmissionResponse]]:
-        """Approves what was handed in, by a signature over the same bytes; it is asked at once."""
+        """Approves what was handed in; it is asked at once."""
 
     @_abc_1.abstractmethod
     def RefuseSubmission(
