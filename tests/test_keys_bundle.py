@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bundles import SIGNERS
-from drafts import COMMON, SUB, VERSION, Draft, Edit, base, draft, said, signed
+from drafts import COMMON, SUB, Draft, Edit, base, draft, said, signed
 from hands import FIRST, directory_of, hands_of, root_of, timed
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -556,17 +556,6 @@ def test_a_forged_bundle_is_refused_for_what_it_is(forge: Forge, refusal: type[e
     with pytest.raises(errors.KeysError) as caught:
         open_bundle(found.archive(), root=ROOT)
     assert type(caught.value) is refusal
-
-
-def test_a_later_root_may_be_the_trusted_one() -> None:
-    """A verifier that holds the second root opens what leads on from it, and nothing that ends before."""
-    found = draft()
-    for _ in "23":
-        reroot(lambda _: None)(found)
-    second = found.roots[1]
-    assert open_bundle(found.archive(), root=second).version == VERSION
-    with pytest.raises(errors.RootBroken):
-        open_bundle(draft().archive(), root=second)
 
 
 def test_members_change_with_the_root() -> None:

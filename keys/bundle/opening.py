@@ -5,7 +5,7 @@ Expiry is told, never judged: old evidence must still verify.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -74,7 +74,7 @@ def open_root(content: bytes) -> SignedRole:
 
     Raises SignatureInvalid, BundleMalformed, WeakKey.
     """
-    found, seat = _trusted(content)
+    found, seat = _self_signed(content)
     return _signed_role(layout.ROOT, found, seat)
 
 
@@ -90,34 +90,22 @@ class _Walk:
     statements: dict[str, bytes] = field(default_factory=dict)
 
     def roots(self, trusted: bytes) -> Root:
-        """Walk from the trusted root to the newest."""
-        last, seat = _trusted(trusted)
+        """Walk from the first root over the trusted one to the newest."""
+        pinned = _self_signed(trusted)[0]
         numbers = sorted(int(found[1]) for found in map(_ROOT_NAME.fullmatch, self.parts) if found)
-        if numbers != list(range(1, len(numbers) + 1)) or len(numbers) < last.signed.version:
+        if numbers != list(range(1, len(numbers) + 1)) or len(numbers) < pinned.signed.version:
             raise RootBroken("the bundle lacks a root between the trusted one and its newest; fetch it from elsewhere")
+        last, seat = _first(self._root(1))
         for number in numbers:
-            content = self.parts.pop(layout.metadata_name(layout.ROOT, number))
-            if number == last.signed.version:
-                self._same(content, last)
-            elif number > last.signed.version:
-                last, seat = self._next(content, last.signed)
+            if number > 1:
+                last, seat = _next(self._root(number), last.signed, older=number <= pinned.signed.version)
+            if number == pinned.signed.version and last.signed_bytes != pinned.signed_bytes:
+                raise RootBroken("the bundle is of another federation than the trusted root; fetch the right one")
         self._seat(layout.ROOT, last, seat)
         return last.signed
 
-    def _same(self, content: bytes, trusted: Metadata[Root]) -> None:
-        found = metadata.read(content, Root, layout.ROOT)
-        if found.signed_bytes != trusted.signed_bytes:
-            raise RootBroken("the bundle is of another federation than the trusted root; fetch the right one")
-        metadata.verify(found, layout.ROOT, trusted.signed)
-
-    def _next(self, content: bytes, last: Root) -> tuple[Metadata[Root], Seat]:
-        found = metadata.read(content, Root, layout.ROOT)
-        if found.signed.version != last.version + 1:
-            raise RootBroken("a root of the bundle does not follow the one before; fetch it from elsewhere")
-        metadata.check_root(found.signed)
-        # Signed by enough of the members of before, and by enough of those of now; each hand is one of theirs.
-        before = metadata.signers(found, layout.ROOT, last)
-        return found, metadata.verify(found, layout.ROOT, found.signed, others=before)
+    def _root(self, number: int) -> bytes:
+        return self.parts.pop(layout.metadata_name(layout.ROOT, number))
 
     def timestamp(self, root: Root, floor: int) -> Timestamp:
         """Verify the timestamp; an old snapshot ends here."""
@@ -206,10 +194,34 @@ class _Walk:
         self.seats.append(_signed_role(role, found, seat))
 
 
-def _trusted(content: bytes) -> tuple[Metadata[Root], Seat]:
+def _self_signed(content: bytes) -> tuple[Metadata[Root], Seat]:
+    """Read a root by itself; what else it bears is by hands of the root before, which is not at hand."""
     found = metadata.read(content, Root, "trusted root")
     metadata.check_root(found.signed)
+    seat = metadata.seat_of(layout.ROOT, found.signed)
+    signed = metadata.signers(found, layout.ROOT, found.signed)
+    return found, replace(seat, signed_by=tuple(sorted(signed)))
+
+
+def _first(content: bytes) -> tuple[Metadata[Root], Seat]:
+    found = metadata.read(content, Root, layout.ROOT)
+    metadata.check_root(found.signed)
     return found, metadata.verify(found, layout.ROOT, found.signed)
+
+
+def _next(content: bytes, last: Root, *, older: bool) -> tuple[Metadata[Root], Seat]:
+    """Verify a root under the one before; `older` when it is no newer than the trusted one."""
+    found = metadata.read(content, Root, layout.ROOT)
+    if found.signed.version != last.version + 1:
+        raise RootBroken("a root of the bundle does not follow the one before; fetch it from elsewhere")
+    metadata.check_root(found.signed)
+    # Signed by enough of the members of before, and by enough of those of now; each hand is one of theirs.
+    before = metadata.signers(found, layout.ROOT, last)
+    seat = metadata.verify(found, layout.ROOT, found.signed, others=before)
+    # Anybody can invent a root of before and sign the next one as its hands: only hands that stayed tell.
+    if older and len(before.intersection(seat.signed_by)) < last.roles[layout.ROOT].threshold:
+        raise RootBroken("too few hands lead from a root to the trusted one; trust an older root of the federation")
+    return found, seat
 
 
 def _signed_role(role: str, found: Metadata[Any], seat: Seat) -> SignedRole:
