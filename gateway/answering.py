@@ -19,7 +19,8 @@ from gateway.errors import BudgetSpent, NotDurable, Refused, Replayed
 from gateway.exchange.admit import Admitted, Genuine, authenticate, authorise, unwrap
 from gateway.exchange.permit import Permit, check_homes
 from gateway.exchange.release import Home, Setting, columns, refuse, release, setting
-from gateway.model.codes import RefusalReason
+from gateway.model.codes import AuthorisationStatus, RefusalReason
+from gateway.model.consent import HeldConsent
 from gateway.model.sealed import Routing
 from gateway.model.signed import Reply
 from gateway.pace import Pace
@@ -72,6 +73,9 @@ class Node:
     source: Source
     journal: Journal
     home: Home
+    consents: Callable[[str], tuple[HeldConsent, ...]]
+    """What the member's own book holds of a subject."""
+
     observe: Callable[[Event], None]
 
 
@@ -212,11 +216,19 @@ class Answering:
             raise Refused(RefusalReason.BUDGET_EXHAUSTED)
 
     def _check_homes(self, permit: Permit, charter: Charter) -> None:
-        """Refuse an authorisation that another member than the subject's home vouches for; see ADR 0026."""
+        """Refuse what another member than the subject's home vouches for, or was taken back here; see ADR 0026."""
         if permit.vouchers:
             rows = self._node.source.read(tuple(permit.vouchers), {"register": COLUMNS}).rows
             registers = {code: tables.get("register", ()) for code, tables in rows.items()}
-            check_homes(permit, registers, charter.directory)
+            check_homes(permit, registers, self._withdrawn(permit, charter), charter)
+
+    def _withdrawn(self, permit: Permit, charter: Charter) -> frozenset[bytes]:
+        """Name what was taken back of what this member itself vouches for: a status of before holds here no more."""
+        own = [code for code, given in permit.vouchers.items() if any(each.home_member == charter.me for each in given)]
+        held = [each for code in own for each in self._node.consents(code)]
+        return frozenset(
+            each.consent.authorisation_id for each in held if each.status is not AuthorisationStatus.IN_FORCE
+        )
 
     def _setting(self, permit: Permit, charter: Charter) -> Setting:
         """Work the setting out once for each grant and state of the feeds; both are known by identity."""

@@ -1,7 +1,7 @@
 """The subject's authorisation 授权 (duty U8, step 13): vouched for by its home member, checked at both ends.
 
-A status that its home gave for certain questions holds for them alone, so that neither a use nor a status that was
-given before a withdrawal serves twice (threat 5).
+A status that its home gave for certain questions holds for them alone and for no longer than they live, so that a use
+serves once, and nobody lays in statuses against a withdrawal (threat 5).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from gateway import wire
 from gateway.charter import Charter
+from gateway.limits import Limits
 from gateway.model.codes import AuthorisationStatus
 from gateway.model.question import Authorisation, QuestionHeader
 from keys.envelope import Envelope, open_envelope, sign
@@ -25,27 +26,26 @@ def vouch(authorisation: Authorisation, signer: Signer) -> Envelope:
     return sign(TYPE, wire.encode(authorisation), signer)
 
 
-Vouchers = Mapping[str, frozenset[str]]
-"""Code to the members that vouch for its authorisation."""
+Vouchers = Mapping[str, tuple[Authorisation, ...]]
+"""Code to the statuses that cover it."""
 
 
 def covered(header: QuestionHeader, kind: str, charter: Charter, now: datetime, *, age_minutes: int) -> Vouchers:
     """Give the codes for which the question carries an authorisation that holds for it, now, at this answerer.
 
-    Who vouches is told with each code: whether that is the subject's home, a register must say.
+    The statuses are told with each code: whether a subject's home gave them, a register must say.
     """
     opened = (_open(envelope, charter, now) for envelope in header.authorisations)
-    skew = timedelta(seconds=charter.catalogue.limits.clock_skew)
-    oldest = now - timedelta(minutes=age_minutes)
-    found: dict[str, frozenset[str]] = {}
+    age = timedelta(minutes=age_minutes)
+    found: dict[str, tuple[Authorisation, ...]] = {}
     for each in opened:
         if (
             each is not None
             and _fits(each, header, kind)
             and each.valid_from_time <= now < each.valid_until_time
-            and oldest <= each.status_time <= now + skew
+            and _is_fresh(each, charter.catalogue.limits, now, age)
         ):
-            found[each.uscc] = found.get(each.uscc, frozenset()) | {each.home_member}
+            found[each.uscc] = (*found.get(each.uscc, ()), each)
     return found
 
 
@@ -76,6 +76,14 @@ def _fits(each: Authorisation, header: QuestionHeader, kind: str) -> bool:
         and header.answerer_member in each.members
         and _is_for(each, header)
     )
+
+
+def _is_fresh(each: Authorisation, limits: Limits, now: datetime, age: timedelta) -> bool:
+    """Say whether a status is young enough: one of certain questions lives no longer than they may."""
+    skew = timedelta(seconds=limits.clock_skew)
+    if each.question_ids:
+        age = min(age, timedelta(seconds=limits.question_life) + skew)
+    return now - age <= each.status_time <= now + skew
 
 
 def _is_for(each: Authorisation, header: QuestionHeader) -> bool:

@@ -141,6 +141,7 @@ class RunningNode:
             source=self.store.source,
             journal=self.store.journal,
             home=self._home,
+            consents=self.store.consents.consents,
             observe=self._observe,
         )
 

@@ -20,6 +20,7 @@ from gateway.federation import LocalMember
 from gateway.model.accounts import Session, Submission
 from gateway.model.codes import RefusalReason, SubmissionState
 from gateway.model.combined import Case
+from gateway.model.consent import HeldConsent
 from gateway.model.signed import Reply, Signed
 from gateway.office import Office
 from gateway.ports import Closing, Columns, Exchange, Facts, Feed, Issued
@@ -284,6 +285,7 @@ class FakeNode:
     events: list[Event] = field(default_factory=list)
     others: dict[str, Any] = field(default_factory=dict)
     ticks: float = 0.0
+    consents: Callable[[str], tuple[HeldConsent, ...]] = lambda _: ()
 
     def __post_init__(self) -> None:
         """Build the services."""
@@ -297,6 +299,7 @@ class FakeNode:
                 source=self.source,
                 journal=self.journal,
                 home=Home(entropy=entropy, name_digest=lambda code, name: f"{code}{name}".encode()),
+                consents=lambda code: self.consents(code),  # noqa: PLW0108  a test may put another there later
                 observe=self.events.append,
             )
         )

@@ -39,20 +39,24 @@ GOOD = Authorisation(
 )
 
 
-def found(*envelopes: Envelope, charter: Any = CHARTER, **header: Any) -> frozenset[str]:
+def found(*envelopes: Envelope, charter: Any = CHARTER, minutes: int = MINUTES, **header: Any) -> frozenset[str]:
     """Give the codes that a question of Shanghai's to Jiangsu is covered for."""
     inquiry = Inquiry(
         intent=intent_of(plot("summary")), intent_digest=bytes(32), agreement_id=AGREEMENT, case_subject_count=0
     )
     signed = compose(inquiry, JIANGSU, 1, question_id=bytes(16), charter=charter, signer=SIGNERS[SHANGHAI], now=NOW)
     asked = replace(signed.question.header, authorisations=envelopes, **header)
-    return frozenset(covered(asked, "summary", charter, NOW, age_minutes=MINUTES))
+    return frozenset(covered(asked, "summary", charter, NOW, age_minutes=minutes))
 
 
 def vouched(**changes: Any) -> Envelope:
     """Let Shanghai vouch for an authorisation."""
     return vouch(replace(GOOD, **changes), SIGNERS[SHANGHAI])
 
+
+OF_THIS: Mapping[str, Any] = {"question_ids": (bytes(16),)}
+LIFE = timedelta(seconds=90)
+"""How long a question lives, and how far clocks may differ."""
 
 CHANGES: dict[str, tuple[Mapping[str, Any], bool]] = {
     "as it is": ({}, True),
@@ -73,6 +77,8 @@ CHANGES: dict[str, tuple[Mapping[str, Any], bool]] = {
     "a status as old as may be": ({"status_time": NOW - timedelta(minutes=MINUTES)}, True),
     "an older status": ({"status_time": NOW - timedelta(minutes=MINUTES) - TICK}, False),
     "a status as far ahead as clocks may be": ({"status_time": NOW + timedelta(seconds=30)}, True),
+    "a status of this question as old as that may be": ({**OF_THIS, "status_time": NOW - LIFE}, True),
+    "an older status of this question": ({**OF_THIS, "status_time": NOW - LIFE - TICK}, False),
     "a status from the future": ({"status_time": NOW + timedelta(seconds=30) + TICK}, False),
     "for a home member that did not sign": ({"home_member": ZHEJIANG}, False),
     "for no home member": ({"home_member": ""}, False),
@@ -84,6 +90,14 @@ def test_an_authorisation_holds_for_what_it_says_alone(name: str) -> None:
     """Agency, purpose, kind, answerer, times and status must all fit, and each boundary has one side."""
     changes, good = CHANGES[name]
     assert found(vouched(**changes)) == (frozenset({USCC}) if good else frozenset())
+
+
+@pytest.mark.parametrize("questions", [(), (bytes(16),)])
+def test_no_status_is_older_than_the_purpose_says(questions: tuple[bytes, ...]) -> None:
+    """Where the purpose's own age is the shorter one, it holds, for whatever the status was given."""
+    ages = (timedelta(minutes=1), timedelta(minutes=1, microseconds=1))
+    each = [vouched(question_ids=questions, status_time=NOW - age) for age in ages]
+    assert [found(status, minutes=1) for status in each] == [{USCC}, frozenset()]
 
 
 def test_another_agencys_question_is_not_covered() -> None:

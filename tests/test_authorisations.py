@@ -193,6 +193,27 @@ async def test_a_withdrawal_reaches_an_origin_that_heard_nothing(firm: Firm, cal
     assert await by_hand(caller, firm, carried(told)) is RefusalReason.AUTHORISATION_MISSING
 
 
+async def test_statuses_that_were_laid_in_end_with_the_withdrawal(firm: Firm, caller: Caller) -> None:
+    """Statuses for question ids that an asker chose itself: after the withdrawal the home takes none of them."""
+    consent = await firm.give()
+    held = {use * 16: await statuses(firm.lab, firm.request(use)) for use in (b"a", b"b")}
+
+    async def ask(question_id: bytes) -> Any:
+        return await caller.ask(
+            caller.compose(
+                no_violation(named(firm.subject.uscc)),
+                purpose=PURPOSE,
+                item=ITEM,
+                authorisations=held[question_id],
+                alter=lambda header: header.update(question_id=question_id),
+            )
+        )
+
+    assert not (await ask(b"a" * 16)).refused
+    await firm.withdraw(consent)
+    assert reason(await ask(b"b" * 16)) is RefusalReason.AUTHORISATION_MISSING
+
+
 async def test_expired_purpose_wrong_field_and_reused_consent(firm: Firm, caller: Caller) -> None:
     """Threat 5: an expired purpose, a field beyond the purpose and a spent authorisation are three refusals."""
     await firm.give(use_limit=1)
@@ -225,11 +246,16 @@ async def test_what_is_not_taken_has_its_own_reason_over_grpc(pair: Lab, firm: F
     assert caught.value.error.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def ask_home(lab: Lab, request: Envelope, *, by: str = ASKER) -> int:
-    """Ask Jiangsu for statuses over the network; how many it gave."""
+async def statuses(lab: Lab, request: Envelope, *, by: str = ASKER) -> tuple[Envelope, ...]:
+    """Ask Jiangsu for statuses over the network."""
     endpoint, roots = lab.standings[HOME].endpoint or "", (lab.home(HOME) / "keys" / "ca.crt").read_bytes()
     async with open_channel(HOME, endpoint, roots, leaf(lab, by)) as channel:
-        return len(await RemoteHome(RemoteMember(channel)).statuses(request, 20.0))
+        return await RemoteHome(RemoteMember(channel)).statuses(request, 20.0)
+
+
+async def ask_home(lab: Lab, request: Envelope, *, by: str = ASKER) -> int:
+    """Ask Jiangsu for statuses; how many it gave."""
+    return len(await statuses(lab, request, by=by))
 
 
 async def test_only_the_agencys_member_gets_a_status(firm: Firm) -> None:

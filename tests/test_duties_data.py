@@ -149,6 +149,7 @@ class Member(Yard):
             source=source,
             journal=FakeJournal(),
             home=Home(entropy=entropy, name_digest=lambda subject, name: name_digest(SECRET, subject, name)),
+            consents=lambda _: (),
             observe=lambda _: None,
         )
         try:

@@ -262,6 +262,31 @@ async def test_a_slow_home_is_silent(world: World) -> None:
     assert await refused(world.ask()) is R.AUTHORISATION_MISSING
 
 
+class TakenBack:
+    """A home whose subject takes an authorisation back as soon as a status has left."""
+
+    def __init__(self, counter: Counter) -> None:
+        """Give the statuses of a counter."""
+        self.counter = counter
+
+    async def statuses(self, request: Envelope, seconds: float) -> tuple[Envelope, ...]:
+        """Give them, then keep the withdrawal."""
+        found = await LocalHome(self.counter.authorising, SHANGHAI).statuses(request, seconds)
+        await self.counter.authorising.withdraw(by_key(withdrawal()), AGENCY)
+        return found
+
+
+async def test_a_home_answers_nothing_on_what_was_taken_back(world: World) -> None:
+    """The home looks in its own book: a status of a moment before holds there no more; a second authorisation does."""
+    world.node.consents = world.counter.store.consents.consents
+    world.homes[SHANGHAI] = TakenBack(world.counter)
+    await world.counter.given()
+    found = {each.member: each.reason for each in (await world.ask()).members}
+    assert found == {SHANGHAI: R.AUTHORISATION_MISSING, JIANGSU: None, ZHEJIANG: None, "340000": None}
+    await world.counter.given(authorisation_id=b"2" * 16)
+    assert answered(await world.ask())
+
+
 # Who is the home
 
 

@@ -327,11 +327,11 @@ def accepted(envelope: Envelope, *, question_id: bytes, at: Any = NOW, to: str =
     found = compose(
         inquiry, to, 1, question_id=question_id, charter=charter(), signer=SIGNERS[SHANGHAI], now=at
     ).question.header
-    return covered(found, "summary", charter(to), at, age_minutes=AGE) == {USCC: frozenset({SHANGHAI})}
+    return covered(found, "summary", charter(to), at, age_minutes=AGE).keys() == {USCC}
 
 
 async def test_a_status_holds_for_its_question_alone(counter: Counter) -> None:
-    """An origin that heard of no withdrawal takes a status for no other question, nor past the purpose's age."""
+    """An origin that heard of no withdrawal takes a status for no other question, and for that while it lives."""
     await counter.enrolled()
     await counter.given()
     home = {"asker_member": SHANGHAI, "agency": AGENCY, "by": SHANGHAI}
@@ -340,7 +340,7 @@ async def test_a_status_holds_for_its_question_alone(counter: Counter) -> None:
     assert not accepted(status, question_id=b"3" * 16)
     await counter.authorising.withdraw(by_key(withdrawal()), AGENCY)
     assert not accepted(status, question_id=b"4" * 16)
-    late = NOW + timedelta(minutes=AGE)
+    late = NOW + timedelta(seconds=90)
     assert accepted(status, question_id=b"2" * 16, at=late)
     assert not accepted(status, question_id=b"2" * 16, at=late + TICK)
 
@@ -349,5 +349,5 @@ def test_a_counted_one_without_its_questions_is_none() -> None:
     """A status of a limited authorisation that names no question would serve any: no origin takes it."""
     assert found(vouched(use_limit=0)) == {GOOD.uscc}
     assert found(vouched(use_limit=1)) == frozenset()
-    assert found(vouched(use_limit=1, question_ids=(bytes(16),))) == {GOOD.uscc}
-    assert found(vouched(question_ids=(b"x" * 16,))) == frozenset()
+    assert found(vouched(use_limit=1, question_ids=(bytes(16),), status_time=NOW)) == {GOOD.uscc}
+    assert found(vouched(question_ids=(b"x" * 16,), status_time=NOW)) == frozenset()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -215,16 +215,25 @@ def _check_consent(
     return {each.uscc: found[each.uscc] for each in subjects}
 
 
-def check_homes(permit: Permit, registers: Mapping[str, Sequence[Fact]], directory: Directory) -> None:
-    """Step 13, where the answerer can tell: who vouches for a subject is its home, by the answerer's own register.
+def check_homes(
+    permit: Permit, registers: Mapping[str, Sequence[Fact]], withdrawn: Container[bytes], charter: Charter
+) -> None:
+    """Step 13, where the answerer can tell: its own register shows who is the subject's home, its own book an end.
+
+    `withdrawn` are the ids of authorisations that were given to the answerer itself and taken back.
 
     Raises:
         Refused: AUTHORISATION_MISSING, as where there is no authorisation.
     """
     today = permit.today.isoformat()
-    for code, vouchers in permit.vouchers.items():
-        home = home_of(registers.get(code, ()), today, directory)
-        if home is not None and home not in vouchers:
+    for code, statuses in permit.vouchers.items():
+        homes = {
+            each.home_member
+            for each in statuses
+            if each.home_member != charter.me or each.authorisation_id not in withdrawn
+        }
+        home = home_of(registers.get(code, ()), today, charter.directory)
+        if not homes or (home is not None and home not in homes):
             raise Refused(RefusalReason.AUTHORISATION_MISSING)
 
 
