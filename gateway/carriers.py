@@ -7,9 +7,10 @@ from typing import cast
 
 from gateway import wire
 from gateway.model.question import QuestionHeader
+from gateway.model.sealed import SealedText
 from gateway.model.signed import Reply, Signed
 from keys.envelope import Envelope
-from yrdx.exchange.v1 import desk_pb2, envelope_pb2, exchange_pb2, question_pb2, relay_pb2
+from yrdx.exchange.v1 import authorisation_pb2, desk_pb2, envelope_pb2, exchange_pb2, question_pb2, relay_pb2
 
 
 def envelope_to_message(envelope: Envelope) -> envelope_pb2.Envelope:
@@ -118,12 +119,13 @@ def read_response(payload: bytes) -> tuple[Envelope, tuple[bytes, ...]]:
     return envelope_from_message(message.answer), tuple(message.items)
 
 
-def write_sealed_text(reply: Reply, size_of: Callable[[int], int]) -> bytes:
+def write_sealed_text(text: SealedText, size_of: Callable[[int], int]) -> bytes:
     """Serialise what is to be sealed, a request being no refusal, padded to the size that `size_of` gives."""
-    return _padded(relay_pb2.SealedText(message=reply.payload, refused=reply.refused), size_of)
+    message = relay_pb2.SealedText(message=text.payload, refused=text.refused, statuses=text.statuses)
+    return _padded(message, size_of)
 
 
-def read_sealed_text(text: bytes) -> Reply:
+def read_sealed_text(text: bytes) -> SealedText:
     """Parse what was sealed.
 
     Raises:
@@ -131,7 +133,40 @@ def read_sealed_text(text: bytes) -> Reply:
     """
     message = relay_pb2.SealedText()
     wire.parse_into(message, text)
-    return Reply(payload=message.message, refused=message.refused)
+    return SealedText(payload=message.message, refused=message.refused, statuses=message.statuses)
+
+
+def write_status_request(request: Envelope) -> bytes:
+    """Serialise a GetStatusesRequest."""
+    return bytes(authorisation_pb2.GetStatusesRequest(request=envelope_to_message(request)).SerializeToString())
+
+
+def read_status_request(payload: bytes) -> Envelope:
+    """Parse a GetStatusesRequest whose signatures nobody has checked.
+
+    Raises:
+        WireMalformed: when it is none.
+    """
+    message = authorisation_pb2.GetStatusesRequest()
+    wire.parse_into(message, payload)
+    return envelope_from_message(message.request)
+
+
+def write_statuses(statuses: Sequence[Envelope]) -> bytes:
+    """Serialise a GetStatusesResponse."""
+    found = [envelope_to_message(each) for each in statuses]
+    return bytes(authorisation_pb2.GetStatusesResponse(statuses=found).SerializeToString())
+
+
+def read_statuses(payload: bytes) -> tuple[Envelope, ...]:
+    """Parse a GetStatusesResponse; nobody has verified what stands in it.
+
+    Raises:
+        WireMalformed: when it is none.
+    """
+    message = authorisation_pb2.GetStatusesResponse()
+    wire.parse_into(message, payload)
+    return tuple(envelope_from_message(each) for each in message.statuses)
 
 
 def write_relay(sealed: Envelope) -> bytes:

@@ -95,8 +95,7 @@ class StatusDoor:
         except Refused as refused:
             await context.abort_with_status(status_of(refused.reason))
             raise
-        statuses = [carriers.envelope_to_message(each) for each in found]
-        return bytes(authorisation_pb2.GetStatusesResponse(statuses=statuses).SerializeToString())
+        return carriers.write_statuses(found)
 
 
 class RemoteHome:
@@ -113,12 +112,9 @@ class RemoteHome:
             Unavailable: naming the transport's status, or when what came back is no response.
             Refused: with the member's reason.
         """
-        message = authorisation_pb2.GetStatusesRequest(request=carriers.envelope_to_message(request))
-        response = authorisation_pb2.GetStatusesResponse()
         try:
-            content = bytes(message.SerializeToString())
-            wire.parse_into(response, await self._member.call(GET_STATUSES, content, seconds))
-            return tuple(carriers.envelope_from_message(each) for each in response.statuses)
+            content = carriers.write_status_request(request)
+            return carriers.read_statuses(await self._member.call(GET_STATUSES, content, seconds))
         except wire.WireMalformed as error:
             raise Unavailable("MALFORMED") from error
         except grpc.aio.AioRpcError as error:

@@ -7,24 +7,26 @@ that opens what it passes on (protocol section 6, threats 1 and 2).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
+from gateway import carriers, wire
 from gateway.answering import Answering, Event
-from gateway.carriers import read_header, read_request
 from gateway.charter import Charter
 from gateway.errors import Refused, Unavailable
-from gateway.exchange.routing import Way, routing_of, ways
+from gateway.exchange.routing import Way, routing_of, routing_of_statuses, ways
 from gateway.exchange.sealing import Openers, check_outer, open_reply, seal, sealing_key, unseal
 from gateway.federation import NO_ENDPOINT
 from gateway.model.codes import RefusalReason
-from gateway.model.question import QuestionHeader
-from gateway.model.sealed import Routing, Sealed
+from gateway.model.consent import StatusRequest
+from gateway.model.sealed import Routing, Sealed, SealedText
 from gateway.model.signed import Reply
 from gateway.pace import Pace
+from keys.envelope import Envelope
 from keys.suite import Signer
 
 REPLY_REJECTED = "DATA_LOSS"
@@ -32,6 +34,10 @@ REPLY_REJECTED = "DATA_LOSS"
 
 AVOIDED_SECONDS = 30.0
 """How long a way that failed comes behind the others."""
+
+
+Statuses = Callable[[Envelope, str], Awaitable[tuple[Envelope, ...]]]
+"""Gives the statuses that a StatusRequest of a member asks for, or raises Refused."""
 
 
 class Hop(Protocol):
@@ -151,38 +157,49 @@ class Hub:
 
 
 class SealedAnswering:
-    """Answers sealed questions: opens, answers as any other question, and seals the reply to the asker."""
+    """Answers what is sealed: opens, answers as any other question or request, and seals the reply to the asker."""
 
-    def __init__(self, answering: Answering, post: Post, ring: Ring) -> None:
-        """Answer by way of an answering node."""
-        self._answering, self._post, self._ring = answering, post, ring
+    def __init__(self, answering: Answering, home: Statuses, post: Post, ring: Ring) -> None:
+        """Answer by way of an answering node; `home` vouches for authorisations."""
+        self._answering, self._home, self._post, self._ring = answering, home, post, ring
         self._pace = Pace(post.ticks)
 
     async def relay(self, request: bytes, peer: str, _seconds: float) -> bytes:
-        """Give the sealed reply to a sealed question from a relay whose certificate was verified.
+        """Give the sealed reply to a sealed request from a relay whose certificate was verified.
 
         Raises:
             Refused: for an outer layer that is wrong, or TOO_LARGE for an answer that cannot be sealed; what is wrong
-                with the question itself comes back sealed.
+                with the request itself comes back sealed.
         """
         started = self._post.ticks()
         try:
-            sealed, question = self._opened(request, peer)
+            sealed, text = self._opened(request, peer)
         except Refused as error:
             self._observe(peer, error.reason, started)
             raise
-        reply = await self._answering.ask(question, peer, sealed.routing)
-        now = self._post.clock()
-        return seal(reply, sealed.routing.back(now), charter=self._post.charter(), signer=self._ring.signer(), now=now)
+        reply = await self._reply(text, peer, sealed.routing)
+        back, now = SealedText(payload=reply.payload, refused=reply.refused, statuses=text.statuses), self._post.clock()
+        return seal(back, sealed.routing.back(now), charter=self._post.charter(), signer=self._ring.signer(), now=now)
 
-    def _opened(self, request: bytes, peer: str) -> tuple[Sealed, bytes]:
+    async def _reply(self, text: SealedText, peer: str, routing: Routing) -> Reply:
+        if not text.statuses:
+            return await self._answering.ask(text.payload, peer, routing)
+        try:
+            request = carriers.read_status_request(text.payload)
+            return Reply(payload=carriers.write_statuses(await self._home(request, routing.sender_member)))
+        except wire.WireMalformed:
+            return Reply(payload=RefusalReason.MALFORMED.value.encode(), refused=True)
+        except Refused as error:  # unlike a question's, it is not signed: the outer layer is
+            return Reply(payload=error.reason.value.encode(), refused=True)
+
+    def _opened(self, request: bytes, peer: str) -> tuple[Sealed, SealedText]:
         charter, now = self._post.charter(), self._post.clock()
         self._pace.take(peer, charter.catalogue.limits.relayed_per_second)
         sealed = check_outer(request, peer=peer, charter=charter, now=now)
-        question = unseal(sealed, self._ring.openers(), charter, now)
+        text = unseal(sealed, self._ring.openers(), charter, now)
         # Before the question has any effect: an answer that cannot be sealed cannot be sent.
         sealing_key(charter, sealed.routing.sender_member, now)
-        return sealed, question.payload
+        return sealed, text
 
     def _observe(self, peer: str, reason: RefusalReason, started: float) -> None:
         self._post.observe(
@@ -215,19 +232,44 @@ class RelayedMember:
         Raises:
             Unavailable: naming the transport's status, or why a hop refused; DATA_LOSS for a reply that is false.
         """
-        header = read_header(read_request(request))
-        way, share = self._choose(header)
+        header = carriers.read_header(carriers.read_request(request))
+        named = ways(self._post.charter(), header.answerer_member, self._post.clock())
+        found = [each for each in named if {*each} <= {*header.relays}]
+        return await self._carry(SealedText(payload=request), found, partial(routing_of, header), seconds)
+
+    async def statuses(self, request: Envelope, seconds: float) -> tuple[Envelope, ...]:
+        """Send a signed StatusRequest to the home member that it names; satisfies `authorising.Home`.
+
+        Raises:
+            Unavailable: as `ask`, or when what came back is no response.
+            Refused: with the member's reason.
+        """
+        asked, charter = wire.decode(StatusRequest, request.payload), self._post.charter()
+        routing = partial(
+            routing_of_statuses, asked, suite=self._ring.signer().suite, life=charter.catalogue.limits.question_life
+        )
+        text = SealedText(payload=carriers.write_status_request(request), statuses=True)
+        reply = await self._carry(text, ways(charter, asked.home_member, self._post.clock()), routing, seconds)
         try:
-            return await self._ask_by(self._hop(way[0]), request, routing_of(header, way), seconds * share)
+            if reply.refused:
+                raise Refused(RefusalReason(reply.payload.decode()))
+            return carriers.read_statuses(reply.payload)
+        except (ValueError, wire.WireMalformed) as error:
+            raise Unavailable("MALFORMED") from error
+
+    async def _carry(
+        self, text: SealedText, found: Sequence[Way], routing: Callable[[Way], Routing], seconds: float
+    ) -> Reply:
+        way, share = self._choose(found)
+        try:
+            return await self._carry_by(self._hop(way[0]), text, routing(way), seconds * share)
         except Unavailable:
             self._failed[way] = self._post.ticks()
             raise
 
-    def _choose(self, header: QuestionHeader) -> tuple[Way, float]:
+    def _choose(self, found: Sequence[Way]) -> tuple[Way, float]:
         """Give the way that did not fail lately, or failed first, and its share of the time that is left."""
         charter = self._post.charter()
-        named = ways(charter, header.answerer_member, self._post.clock())
-        found = [each for each in named if {*each} <= {*header.relays}]
         if not found:
             raise Unavailable(NO_ENDPOINT)
         since = self._post.ticks() - AVOIDED_SECONDS
@@ -235,16 +277,16 @@ class RelayedMember:
         fresh = min(sum(each not in failed for each in found), charter.catalogue.limits.attempts)
         return min(found, key=lambda way: failed.get(way, since)), 1 / max(1, fresh)
 
-    async def _ask_by(self, hop: Hop | None, request: bytes, routing: Routing, seconds: float) -> Reply:
+    async def _carry_by(self, hop: Hop | None, text: SealedText, routing: Routing, seconds: float) -> Reply:
         if hop is None:
             raise Unavailable(NO_ENDPOINT)
         charter, clock = self._post.charter(), self._post.clock
         try:
-            sealed = seal(Reply(payload=request), routing, charter=charter, signer=self._ring.signer(), now=clock())
+            sealed = seal(text, routing, charter=charter, signer=self._ring.signer(), now=clock())
             payload = await hop.relay(sealed, seconds)
         except Refused as error:
             raise Unavailable(error.reason.value) from error
         try:
-            return open_reply(payload, routing, self._ring.openers(), charter, clock())
+            return open_reply(payload, routing, self._ring.openers(), charter, clock(), statuses=text.statuses)
         except Refused as error:
             raise Unavailable(REPLY_REJECTED) from error

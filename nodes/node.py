@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from gateway import consents, desk, server
+from gateway import authorising, consents, desk, server
 from gateway.accounts import Accounts
 from gateway.accounts_door import AccountsDoor
 from gateway.answering import Answering, Event, Member, Node
@@ -103,7 +103,8 @@ class RunningNode:
         self._authorising = Authorising(self._registry())
         peers = Peers(self._charter, self._clock.now)
         exchange = self._door = ExchangeDoor(answering, peers)
-        relay = RelayDoor(SealedAnswering(answering, self._post, self._ring).relay, peers)
+        sealed = SealedAnswering(answering, self._authorising.statuses, self._post, self._ring)
+        relay = RelayDoor(sealed.relay, peers)
         doors = {
             server.SERVICE: exchange.handler(),
             consents.STATUS_SERVICE: StatusDoor(self._authorising, peers, self._paced).handler(),
@@ -158,9 +159,11 @@ class RunningNode:
     def _errand(self) -> Errand:
         local = LocalHome(self._authorising, self._config.member)
 
-        def home(member: str) -> LocalHome | RemoteHome | None:
+        def home(member: str) -> authorising.Home | None:
             if member == self._config.member:
                 return local
+            if hubs(self._charter(), member, self._clock.now()):
+                return self._relayed
             found = self._members.member(member)
             return None if found is None else RemoteHome(found)
 

@@ -29,8 +29,8 @@ from gateway.model.codes import OutcomeState, ResultState, Window
 from gateway.model.codes import RefusalReason as R
 from gateway.model.combined import CombinedResult
 from gateway.model.question import NamedSubject, SummaryQuestion
-from gateway.model.sealed import Routing, Sealed
-from gateway.model.signed import Reply, Signed
+from gateway.model.sealed import Routing, Sealed, SealedText
+from gateway.model.signed import Signed
 from keys import seal as sealer
 from keys.directory import Directory
 from keys.envelope import Signature, sign
@@ -72,7 +72,7 @@ def outgoing(asked: Signed | None = None, **changes: Any) -> bytes:
     """Seal a question of Shanghai to Anhui, as it goes to the hub."""
     asked = asked or question()
     routing = replace(routing_of(asked.question.header, (HUB,)), **changes)
-    message = Reply(payload=request_bytes(asked))
+    message = SealedText(payload=request_bytes(asked))
     return seal(message, routing, charter=charter(SHANGHAI), signer=SIGNERS[SHANGHAI], now=NOW)
 
 
@@ -366,7 +366,7 @@ async def test_the_question_must_say_the_way_that_it_came(changes: dict[str, Any
     world = World(edit=named)
     routing = replace(routing_of(asked.question.header, (HUB,)), **changes)
     held = world.nodes[SHANGHAI].charter
-    request = seal(Reply(payload=request_bytes(asked)), routing, charter=held, signer=SIGNERS[SHANGHAI], now=NOW)
+    request = seal(SealedText(payload=request_bytes(asked)), routing, charter=held, signer=SIGNERS[SHANGHAI], now=NOW)
     payload = await world.answering.relay(request, routing.relays[-1], 5)
     sealed = check_outer(payload, peer=HUB, charter=held, now=NOW)
     reply = unseal(sealed, world.ring(SHANGHAI).openers(), held, NOW)
@@ -470,7 +470,7 @@ async def test_the_newest_key_seals_and_every_valid_key_opens(days: int, newest:
 
     def sealed_by(edit: Callable[[Document], None] | None) -> Sealed:
         sender = charter(SHANGHAI, edit)
-        message = Reply(payload=b"text")
+        message = SealedText(payload=b"text")
         return sealed_of(seal(message, routing, charter=sender, signer=SIGNERS[SHANGHAI], now=now))
 
     assert sealed_by(None).key_id == newest
@@ -629,7 +629,7 @@ async def test_a_member_without_an_endpoint_is_told_at_once() -> None:
     asked = question(to=JIANGSU)
     routing = replace(routing_of(asked.question.header, (HUB,)), relays=(HUB,))
     held = world.nodes[SHANGHAI].charter
-    request = seal(Reply(payload=request_bytes(asked)), routing, charter=held, signer=SIGNERS[SHANGHAI], now=NOW)
+    request = seal(SealedText(payload=request_bytes(asked)), routing, charter=held, signer=SIGNERS[SHANGHAI], now=NOW)
     with pytest.raises(Unavailable, match="NO_ENDPOINT"):
         await world.hub.relay(request, SHANGHAI, 5)
 

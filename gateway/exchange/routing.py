@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.charter import Charter
+from gateway.model.consent import StatusRequest
 from gateway.model.question import QuestionHeader
 from gateway.model.sealed import Routing
 from keys.directory import Directory
@@ -51,6 +52,19 @@ def routing_of(header: QuestionHeader, way: Way) -> Routing:
         question_id=header.question_id,
         send_time=header.asked_time,
         expire_time=header.expire_time,
+    )
+
+
+def routing_of_statuses(request: StatusRequest, way: Way, *, suite: str, life: int) -> Routing:
+    """Give the routing of a sealed request for statuses that lives so many seconds; its id is the use id."""
+    return Routing(
+        suite=suite,
+        sender_member=request.asker_member,
+        recipient_member=request.home_member,
+        relays=way,
+        question_id=request.use_id,
+        send_time=request.ask_time,
+        expire_time=request.ask_time + timedelta(seconds=life),
     )
 
 

@@ -16,7 +16,7 @@ from gateway.exchange.release import size_class
 from gateway.exchange.routing import may_relay
 from gateway.limits import ID_BYTES
 from gateway.model.codes import RefusalReason
-from gateway.model.sealed import Routing, Sealed
+from gateway.model.sealed import Routing, Sealed, SealedText
 from gateway.model.signed import Reply
 from keys import seal as sealer
 from keys.envelope import open_envelope, sign
@@ -55,17 +55,17 @@ def sealing_key(charter: Charter, member: str, now: datetime) -> PublicKey:
     return max(good, key=lambda each: (each.valid_from, each.id)).public_key()
 
 
-def seal(message: Reply, routing: Routing, *, charter: Charter, signer: Signer, now: datetime) -> bytes:
+def seal(text: SealedText, routing: Routing, *, charter: Charter, signer: Signer, now: datetime) -> bytes:
     """Seal a request or a reply to its recipient and sign the outer layer; give the bytes for the next hop.
 
     Raises:
         Refused: TOO_LARGE beyond what may be sealed; KEY_NOT_VALID when the recipient has no key of this suite.
     """
-    if len(message.payload) > charter.catalogue.limits.answer_bytes:
+    if len(text.payload) > charter.catalogue.limits.answer_bytes:
         raise Refused(RefusalReason.TOO_LARGE)
     key = sealing_key(charter, routing.recipient_member, now)
     try:
-        ciphertext = sealer.seal(carriers.write_sealed_text(message, _text_size), key, _context(routing))
+        ciphertext = sealer.seal(carriers.write_sealed_text(text, _text_size), key, _context(routing))
     except KeysError as error:
         raise Refused(RefusalReason.KEY_NOT_VALID) from error
     sealed = Sealed(routing=routing, key_id=key.id, ciphertext=ciphertext)
@@ -151,8 +151,8 @@ def _check_fresh(routing: Routing, charter: Charter, now: datetime) -> None:
         raise Refused(RefusalReason.STALE_BUNDLE)
 
 
-def unseal(sealed: Sealed, openers: Openers, charter: Charter, now: datetime) -> Reply:
-    """Open what was sealed to one of this node's keys that is good now; a request comes as a reply that is no refusal.
+def unseal(sealed: Sealed, openers: Openers, charter: Charter, now: datetime) -> SealedText:
+    """Open what was sealed to one of this node's keys that is good now.
 
     Raises:
         Refused: KEY_NOT_VALID; MALFORMED when it does not open or holds something else.
@@ -169,7 +169,9 @@ def unseal(sealed: Sealed, openers: Openers, charter: Charter, now: datetime) ->
         raise Refused(RefusalReason.MALFORMED) from error
 
 
-def open_reply(payload: bytes, asked: Routing, openers: Openers, charter: Charter, now: datetime) -> Reply:
+def open_reply(
+    payload: bytes, asked: Routing, openers: Openers, charter: Charter, now: datetime, *, statuses: bool = False
+) -> Reply:
     """Check and open what came back for a question that went this way.
 
     Raises:
@@ -179,4 +181,7 @@ def open_reply(payload: bytes, asked: Routing, openers: Openers, charter: Charte
     sealed = check_outer(payload, peer=asked.relays[0], charter=charter, now=now, most=most)
     if sealed.routing != asked.back(sealed.routing.send_time):
         raise Refused(RefusalReason.WRONG_AUDIENCE)
-    return unseal(sealed, openers, charter, now)
+    text = unseal(sealed, openers, charter, now)
+    if text.statuses is not statuses:
+        raise Refused(RefusalReason.WRONG_TYPE)
+    return Reply(payload=text.payload, refused=text.refused)

@@ -120,7 +120,7 @@ class Routing(_message.Message):
     recipient_member: _builtins.str
     """Member that may open."""
     question_id: _builtins.bytes
-    """The question's id, also in its reply."""
+    """The question's id, or the use id of a StatusRequest; also in its reply."""
     @_builtins.property
     def relays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Relays between them, in the order of the way; at least one."""
@@ -161,10 +161,15 @@ class SealedText(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     PADDING_FIELD_NUMBER: _builtins.int
+    STATUSES_FIELD_NUMBER: _builtins.int
     message: _builtins.bytes
-    """The exact bytes of an AskRequest; in a reply, of an AskResponse or of a refusal's Envelope."""
+    """The exact bytes of an AskRequest; in a reply, of an AskResponse or of a refusal's Envelope. With statuses, those of
+    a GetStatusesRequest; in a reply, of a GetStatusesResponse or the name of the reason.
+    """
     refused: _builtins.bool
     """Whether a reply is a refusal."""
+    statuses: _builtins.bool
+    """Whether this is about statuses of authorisations and not about a question; also in the reply."""
     @_builtins.property
     def padding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Fills the text exactly to its size class and 16 bytes; ignored."""
@@ -175,10 +180,11 @@ class SealedText(_message.Message):
         message: _builtins.bytes = ...,
         refused: _builtins.bool = ...,
         padding: _abc.Iterable[_builtins.bytes] | None = ...,
+        statuses: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "padding", b"padding", "refused", b"refused"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "padding", b"padding", "refused", b"refused", "statuses", b"statuses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
