@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from bundles import AGENCY, OFFICER, OFFICERS, charter_of, entropy, signed_directory
@@ -20,9 +22,10 @@ from gateway.model.accounts import (
     SubmissionRefusal,
 )
 from gateway.model.codes import RefusalReason
-from keys import jsontext, suite
+from keys import custody, jsontext, suite
 from keys.envelope import Envelope, sign
 from keys.suite import Signer
+from nodes.cli import signing
 
 ADMIN, THIRD = f"{AGENCY}/m1", f"{AGENCY}/o3"
 KEYS = OFFICERS | {name: suite.signer(bytes([60 + n]) * 32, owner=name) for n, name in enumerate((ADMIN, THIRD))}
@@ -149,6 +152,27 @@ def one_person(*names: str) -> Callable[[Document], None]:
             officer_row(document, name)["person"] = "p-17"
 
     return change
+
+
+@contextmanager
+def in_session(folder: Path, officer: Signer, until: datetime) -> Iterator[None]:
+    """Put the files of an officer's session beside a profile."""
+    name, seed = officer.id.rpartition("/")[0], bytes(range(32))
+    assertion = OfficerAssertion(
+        assertion_id=bytes(16),
+        agency=name.rpartition("/")[0],
+        officer=name,
+        session_public=suite.signer(seed, owner=name).public,
+        roles=("ask", "approve"),
+        from_time=until - timedelta(hours=8),
+        until_time=until,
+    )
+    envelope = sign(wire.PAYLOAD_TYPES[OfficerAssertion], wire.encode(assertion), officer)
+    signing.save(folder, seed, envelope, custody.read_passphrase(folder / "passphrase"), officer=name)
+    try:
+        yield
+    finally:
+        signing.remove(folder, name)
 
 
 async def refusal(work: Any) -> RefusalReason:

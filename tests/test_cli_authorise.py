@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from bundles import AGENCY, NOW
 from click.testing import Result
 from consents import IDENTITY, Counter
+from desks import in_session
 from test_cli import WORK, ask, folder, run
 from test_cli import Desk as Asked
 from test_cli_words import described
@@ -222,6 +224,28 @@ def signed_file(subject: Subject) -> bytes:
 def replace_id(consent: Consent, identity: bytes) -> Consent:
     """Give the same authorisation another id."""
     return replace(consent, authorisation_id=identity)
+
+
+@pytest.mark.parametrize("hours", [8, -1], ids=["running", "over"])
+def test_a_session_beside_the_profile_changes_nothing(desk: Desk, subject: Subject, folder: Path, hours: int) -> None:
+    """Every command of subjects works in a session as without one, for officers sign here with their own keys."""
+    with in_session(folder, bundles.OFFICERS[bundles.OFFICER], NOW + timedelta(hours=hours)):
+        key_id = document(subject.enrol())["key"]["key_id"]
+        given = document(subject.give(*subject.by_key))["reference"]
+        paper = document(subject.give(*subject.by_paper))["reference"]
+        listed = document(run("authorise", "list", USCC, *subject.profile, "--json"))
+        assert [each["reference"] for each in listed["authorisations"]] == [given, paper]
+        out = subject.home / "withdraw.json"
+        assert run("authorise", "withdraw", given, USCC, *subject.by_key, "--out", out).exit_code == 0
+        ends = (
+            ("authorise", "send", out),
+            ("authorise", "withdraw", paper, USCC, *subject.by_paper),
+            ("enrol", "revoke", key_id, USCC, "--home", SHANGHAI, *subject.by_paper),
+        )
+        for end in ends:
+            document(run(*end, *subject.profile, "--json"))
+    signers = {each.key_id for sent in desk.sent for each in sent.signatures}
+    assert signers == {key_id, *(each.id for each in bundles.OFFICERS.values())}
 
 
 WRONG: dict[str, tuple[Callable[[Subject], tuple[Any, ...]], str]] = {

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from desks import in_session
 from populations import load
 from test_ingest import GOOD, listings, write
 
@@ -188,12 +189,13 @@ def test_a_role_that_ended_gives_no_leave(lab: Lab) -> None:
 
 
 def test_the_command_makes_a_leave_that_is_taken(lab: Lab) -> None:
-    """By a profile of the second officer; the name to write must be free; the snapshot then passes."""
+    """By the second officer, in a session too; the name to write must be free; the snapshot then passes."""
     path, out = file(lab, 50), lab.folder / "made.leave"
     lab._write_profiles(MEMBER, "127.0.0.1:1")
     told = ["leave", str(path), "--feed", FEED, "--withdrawals", "50", "--out", str(out)]
     told += ["--profile", str(lab.profile(SECOND))]
-    done = [CliRunner().invoke(main, told, obj=Session(now=lambda: NOW), env={"YRDX_LANG": "en"}) for _ in range(2)]
+    with in_session(lab.profile(SECOND).parent, signer(lab, SECOND), NOW + timedelta(hours=1)):
+        done = [CliRunner().invoke(main, told, obj=Session(now=lambda: NOW), env={"YRDX_LANG": "en"}) for _ in range(2)]
     assert [each.exit_code for each in done] == [0, 2]
     assert "must not be taken" in done[1].output
     other = write_leave(allowed(path, feed="310000-TAX-listing"), signer(lab, SECOND))

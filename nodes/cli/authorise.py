@@ -12,11 +12,12 @@ from gateway.wire import PAYLOAD_TYPES, encode
 from keys.envelope import Envelope, sign
 from nodes.cli import consent_tables
 from nodes.cli.ask import REFERENCE
-from nodes.cli.profile import Access, unlock
+from nodes.cli.profile import Access
 from nodes.cli.requests import signed
 from nodes.cli.session import Ended, SpeakingGroup, option, session
 from nodes.cli.subjects import (
     Hand,
+    at_counter,
     begin_of,
     check_code,
     end_of,
@@ -134,7 +135,7 @@ def send_signed(*, file: Path, profile: Path | None, as_json: bool) -> None:
     if method is None:
         raise Ended("authorise.bad_file", file=file.name)
     answer: _Answer = getattr(authorisation_pb2, f"{method}Response")()
-    _show(send(unlock(profile), method, envelope, answer), as_json=as_json)
+    _show(send(at_counter(profile), method, envelope, answer), as_json=as_json)
 
 
 @authorise.command("list", help="help.authorise_list")
@@ -148,7 +149,7 @@ def list_kept(
 ) -> None:
     """List a subject's authorisations: to its own key all, to an officer those to the own agency."""
     check_code(code)
-    access, keys, held, token = unlock(profile), (), [], ""
+    access, keys, held, token = at_counter(profile), (), [], ""
     found: tuple[SubjectKey, ...] = keys
     while True:
         envelope = _reading(code, token, access, key, passphrase_file)

@@ -15,11 +15,11 @@ from keys import custody, suite
 from keys.envelope import sign
 from keys.errors import KeysError
 from nodes.cli import consent_tables
-from nodes.cli.profile import unlock
 from nodes.cli.session import Ended, SpeakingGroup, option, session
 from nodes.cli.subjects import (
     USE,
     Hand,
+    at_counter,
     attested,
     check_code,
     hand_in,
@@ -80,7 +80,7 @@ def request(
 @option("--json", "as_json", say="help.json", is_flag=True)
 def attest(*, file: Path, scan: Path, profile: Path | None, as_json: bool) -> None:
     """Have two officers attest a request, and show the keys that the subject has."""
-    envelope, access = read_signed(file), unlock(profile, second=True)
+    envelope, access = read_signed(file), at_counter(profile, second=True)
     response = send(access, "EnrolKey", attested(envelope, scan, access), authorisation_pb2.EnrolKeyResponse())
     key = read_message(SubjectKey, response.key)
     existing = tuple(read_message(SubjectKey, each) for each in response.existing)

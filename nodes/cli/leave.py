@@ -19,7 +19,7 @@ from nodes.leave import Leave, file_sha256, write_leave
 @option("--out", say="help.leave_out", type=click.Path(path_type=Path), required=True)
 def leave(*, file: Path, feed: str, withdrawals: int, profile: Path | None, out: Path) -> None:
     """Sign a leave, and write it under a name that is not taken."""
-    access = unlock(profile)
+    access = unlock(profile, own=True)  # read from the file alone: it encloses no session's assertion
     try:
         allowed = Leave(
             feed=feed,

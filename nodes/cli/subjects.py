@@ -100,13 +100,24 @@ def hand_in(hand: Hand, method: str, value: Any, response: T) -> T | None:  # no
         Ended: when a file cannot be used, or the desk refuses or cannot be reached.
     """
     if hand.scan is not None:
-        access = unlock(hand.profile, second=True)
+        access = at_counter(hand.profile, second=True)
         return send(access, method, attested(value, hand.scan, access), response)
     envelope = sign(wire.PAYLOAD_TYPES[type(value)], wire.encode(value), subject_signer(hand.key, hand.passphrase_file))
     if hand.out is not None:
         write_signed(hand.out, envelope)
         return None
-    return send(unlock(hand.profile), method, envelope, response)
+    return send(at_counter(hand.profile), method, envelope, response)
+
+
+def at_counter(profile: Path | None, *, second: bool = False) -> Access:
+    """Open a profile for what officers attest or read of subjects, signed with their own keys in a session too.
+
+    An attestation is evidence for as long as what it enrols or gives, and verifies without an assertion.
+
+    Raises:
+        Ended: naming the file and every field at fault.
+    """
+    return unlock(profile, second=second, own=True)
 
 
 def attested(body: Any, scan: Path, access: Access) -> Envelope:  # noqa: ANN401  what a subject signed
