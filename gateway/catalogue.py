@@ -50,9 +50,13 @@ class ApplicationItem(Dated):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement(Dated):
-    """What its parties may exchange, for which purposes, kinds and domains, within which area."""
+    """What its parties may exchange, for which purposes, kinds and domains, within which area.
+
+    Each text that the parties sign has a higher `edition`, from 1 on.
+    """
 
     id: str
+    edition: int
     name: Mapping[str, str]
     parties: tuple[str, ...]
     area: tuple[str, ...]
@@ -98,9 +102,13 @@ class Measure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """A row of the classification table 行为清单: what kind of act it is, of which domain and severity."""
+    """A row of the classification table 行为清单: what kind of act it is, of which domain and severity.
+
+    It is of the yearly `edition` that brought it.
+    """
 
     code: str
+    edition: str
     name: Mapping[str, str]
     domain: str
     severity: Severity

@@ -78,7 +78,7 @@ def draft_of(
     base: Published | None = None,
 ) -> Draft:
     """Propose an edited document on the first bundle, unsigned."""
-    asked = wanted(tables(edit), of or council(), LATER, renew=renew)
+    asked = wanted(tables(edit), of or council(), renew=renew)
     return propose(replace(asked, proofs=proofs or {}), base or first(), now=LATER)
 
 

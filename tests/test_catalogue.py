@@ -18,7 +18,7 @@ from nodes.federation import REFERENCE
 from nodes.federation import sections as reference_sections
 
 Sections = dict[str, Any]
-BEHAVIOUR = {"code": "B01", "name": {"zh": "甲", "en": "a"}, "domain": "TAX", "severity": "MINOR"}
+BEHAVIOUR = {"code": "B01", "edition": "2026", "name": {"zh": "甲", "en": "a"}, "domain": "TAX", "severity": "MINOR"}
 TABLES = (
     "domains",
     "list_types",
@@ -387,6 +387,15 @@ def test_agreements_come_by_precedence_and_only_where_they_fit() -> None:
 def test_an_area_is_a_set_of_prefixes(area: tuple[str, ...], division: str, covered: bool) -> None:  # noqa: FBT001
     """A division lies in an area when one of its prefixes begins the division's code."""
     agreement = Agreement(
-        id="A", name={}, parties=MEMBERS, area=area, purposes=(), domains=(), kinds=(), precedence=1, valid_from=TODAY
+        id="A",
+        edition=1,
+        name={},
+        parties=MEMBERS,
+        area=area,
+        purposes=(),
+        domains=(),
+        kinds=(),
+        precedence=1,
+        valid_from=TODAY,
     )
     assert agreement.covers_area(division) is covered

@@ -130,7 +130,7 @@ def test_no_private_key_is_in_a_draft_or_published(held: tuple[Path, list[int]])
 def test_the_page_rotates_a_root_key_and_refreshes(
     held: tuple[Path, list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second ceremony makes a root of version 2 by old and new holders, the third a timestamp of the next day."""
+    """The second ceremony makes a root of version 2 by old and new holders, the third a timestamp of each day."""
     shutil.copytree(held[0], tmp_path / "next")
     monkeypatch.chdir(tmp_path / "next")
     desk = Desk(now=NOW + timedelta(hours=1))
@@ -144,6 +144,9 @@ def test_the_page_rotates_a_root_key_and_refreshes(
     shutil.copytree("bundle", "before")
     desk.script(ceremonies()[2])
     assert desk.codes[-3:] == [3, 0, 0]
+    desk.now += timedelta(hours=20)
+    desk.script(ceremonies()[2])
+    assert desk.codes[-3:] == [3, 0, 0]
     for member in ("320000", "340000"):
         key = f"--key officers/{member}/publisher.key --passphrase-file officers/{member}/publisher.passphrase"
         line = f"yrdx trust publish behind --published before --refresh {key} --stand-in"
@@ -152,7 +155,7 @@ def test_the_page_rotates_a_root_key_and_refreshes(
     assert found is not None
     versions = {each.name: each.version for each in found.opened.roles}
     assert {each.name for each in Path("mirror/archives").iterdir()} == {"1.tar", "2.tar"}
-    assert (len(found.roots), versions["root"], versions["snapshot"], versions["timestamp"]) == (2, 2, 2, 3)
+    assert (len(found.roots), versions["root"], versions["snapshot"], versions["timestamp"]) == (2, 2, 2, 4)
 
 
 def check_seats(desk: Desk) -> None:
@@ -200,7 +203,7 @@ def test_a_quarantine_of_nothing_is_warned_of(language: str, desk: Desk, tmp_pat
     done = desk.run(f"yrdx trust propose {tmp_path / 'draft'} --published bundle --federation {tmp_path / 'tables'}")
     assert (done.exit_code, "purpose NO_SUCH" in done.stderr, (tmp_path / "draft").exists()) == (2, True, False)
     base = read_published(Path("bundle"))
-    write_draft(propose(folders.wanted(tmp_path / "tables", base, now=desk.now), base, now=desk.now), tmp_path / "made")
+    write_draft(propose(folders.wanted(tmp_path / "tables", base), base, now=desk.now), tmp_path / "made")
     warned = table()["trust"]["unknown_stop"][language]
     shown = "".join(desk.run(f"yrdx trust show {tmp_path / 'made'} --published bundle").output.split())
     assert "".join(warned.format(what=table()["stop_what"]["purpose"][language], id="NO_SUCH").split()) in shown

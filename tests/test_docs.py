@@ -129,7 +129,7 @@ def test_each_file_of_the_bundle_is_its_roles_and_holds_its_sections() -> None:
         assert layout.sections_of(role, above, path) == tuple(sections)
         found |= set(sections)
     ours = {"endpoint", "via", "ca_certificates", "issuing_certificates", "keys", "agencies", "officers"}
-    assert found - ours == {*document(REFERENCE, {}), "quarantine", "rota"} - {"agreements"}
+    assert found - ours == {*document(REFERENCE, {}), "quarantine", "rota"} - {"agreements"} | {layout.EDITIONS}
 
 
 def test_payload_types_are_those_of_the_wire() -> None:

@@ -63,6 +63,7 @@ PERSON = "11010519491231002X"  # the sample number printed in GB 11643
 NEW_ACT = "样例新行为"
 MORE_ACTS = f"""
 [[behaviours]]
+edition = "2026"
 code = "MARKET_REG-G-900"
 domain = "MARKET_REG"
 severity = "GENERAL"

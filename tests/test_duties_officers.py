@@ -63,7 +63,7 @@ def amend(document: Document) -> None:
         if agency["id"] == "310115-credit":
             agency["active_until"] = "2026-01-02"
     zone = next(each for each in document["agreements"] if each["id"] == "ZONE-2026")
-    zone["suspended"] = True
+    zone.update(edition=2, suspended=True)
 
 
 @pytest.fixture(scope="module")

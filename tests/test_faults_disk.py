@@ -143,7 +143,7 @@ async def test_an_expired_directory_stops_new_exchanges(small: Lab, asking: Call
 
 def suspend(document: dict[str, Any]) -> None:
     """Suspend the agreement that questions name."""
-    next(each for each in document["agreements"] if each["id"] == SUSPENDED)["suspended"] = True
+    next(each for each in document["agreements"] if each["id"] == SUSPENDED).update(edition=2, suspended=True)
 
 
 def rolled_back(_: Lab, old: bytes) -> bytes:

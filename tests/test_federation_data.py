@@ -341,6 +341,7 @@ divisions = ["310118"]
 
 [[agreements]]
 id = "QP-2026"
+edition = 1
 name = { zh = "样例协议", en = "Sample agreement" }
 parties = ["310118", "340000"]
 area = ["310118", "3405"]

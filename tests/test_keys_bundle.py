@@ -27,6 +27,7 @@ ROOT = root_of(MEMBERS)
 PACKED = draft().archive()
 OWN = ("minimum_version", "suites", "members")
 STATEMENT = f"agreements/{AGREEMENT}.json"
+EDITIONS = "agreements.json"
 MEMBER_ROLE, OTHER_ROLE, SUB_ROLE = (layout.member_role(each) for each in (SHANGHAI, JIANGSU, SUB))
 ENTRY = f"members/{SHANGHAI}/member.json"
 LOW_ORDER = bytes(32)
@@ -132,13 +133,44 @@ def stated(*hands: tuple[str, int], name: str = STATEMENT, stranger: bool = Fals
     """Put an agreement that these officers signed in its place; a stranger signs as an officer of Shanghai too."""
 
     def forge(it: Draft) -> None:
-        row = next(each for each in base()["agreements"] if each["id"] == AGREEMENT) | changes
+        rows = base()["agreements"]
+        row = next(each for each in rows if each["id"] == AGREEMENT) | changes
         signers = [signer(it, member, "officer", number) for member, number in hands]
         if stranger:
             signers.append(suite.signer(bytes([9]) * 32, owner=f"{SHANGHAI}/officer"))
         it.put("agreements", name, envelopes.to_json(agreements.sign_agreement(row, *signers)))
+        it.put("targets", EDITIONS, editions(row, *(each for each in rows if each["id"] != AGREEMENT)))
 
     return forge
+
+
+def editions(*rows: dict[str, Any], **changes: object) -> dict[str, Any]:
+    """Write the quorum's list of these agreements, its first row changed."""
+    first, *others = agreements.list_editions(rows)
+    return {"agreement_editions": [{**first, **changes}, *others]}
+
+
+def listed(**changes: object) -> Forge:
+    """Let the quorum list the first agreement otherwise than it is signed."""
+    return lambda it: it.put("targets", EDITIONS, editions(*base()["agreements"], **changes))
+
+
+def older(**changes: object) -> Forge:
+    """Let two publishers put another text of an agreement in place, which all its parties once signed."""
+
+    def forge(it: Draft) -> None:
+        row = next(each for each in base()["agreements"] if each["id"] == AGREEMENT)
+        signers = [signer(it, member, "officer", number) for member, number in FOUR]
+        it.put("agreements", STATEMENT, envelopes.to_json(agreements.sign_agreement({**row, **changes}, *signers)))
+
+    return forge
+
+
+def without_statement(it: Draft) -> None:
+    """Let two publishers leave an agreement out."""
+    digest = said(it.roles["agreements"])["targets"][STATEMENT]["hashes"]["sha256"]
+    it.sign("agreements", lambda content: content["targets"].pop(STATEMENT))
+    del it.targets[layout.target_name(STATEMENT, digest)]
 
 
 def document_with(edit: Edit) -> Forge:
@@ -458,6 +490,7 @@ CASES: dict[str, tuple[Forge, type[errors.KeysError] | None]] = {
         MALFORMED,
     ),
     "a yearly list that is none": (putting("targets", "calendar-2027.json", {"working_days": {}}), MALFORMED),
+    "a list that names no year": (putting("targets", "lists/behaviour-2026.json", {"behaviours": [{}]}), MALFORMED),
     "a list of another year": (
         putting("targets", "lists/application-2025.json", {"applications": [{"edition": "2026"}]}),
         MALFORMED,
@@ -527,6 +560,22 @@ CASES: dict[str, tuple[Forge, type[errors.KeysError] | None]] = {
     ),
     # agreements
     "all parties signed": (stated(*FOUR), None),
+    "an agreement of an older text": (older(area=["31"]), errors.BundleMixed),
+    "an agreement of a later edition": (older(edition=2), errors.BundleMixed),
+    "an agreement without an edition": (older(edition=None), MALFORMED),
+    "an agreement left out": (without_statement, errors.BundleMixed),
+    "an agreement that is not listed": (
+        lambda it: it.put("targets", EDITIONS, {"agreement_editions": []}),
+        errors.BundleMixed,
+    ),
+    "another edition listed": (listed(edition=2), errors.BundleMixed),
+    "another text listed": (listed(sha256="0" * 64), errors.BundleMixed),
+    "no digest listed": (listed(sha256="0"), MALFORMED),
+    "edition 0 listed": (listed(edition=0), MALFORMED),
+    "an agreement listed twice": (
+        lambda it: it.put("targets", EDITIONS, editions(*base()["agreements"], *base()["agreements"])),
+        MALFORMED,
+    ),
     "one officer of a party": (stated(*LESS), errors.AgreementUnsigned),
     "nobody of a party": (stated(*FOUR[:6]), errors.AgreementUnsigned),
     "two officers of one party for both": (
@@ -618,7 +667,14 @@ def thawed(value: Any) -> Any:
 def test_a_row_of_nobody_is_not_split(section: str) -> None:
     """A member's rule goes into its own files; for one that is not listed there is none."""
     with pytest.raises(errors.BundleMalformed, match="not listed"):
-        sections.split({"members": [], section: [{"member": "990000"}]}, year=2026)
+        sections.split({"members": [], section: [{"member": "990000"}]})
+
+
+@pytest.mark.parametrize("section", ["data_items", "behaviours", "applications", "working_days"])
+def test_a_row_of_no_edition_is_not_split(section: str) -> None:
+    """A yearly list's row says of which year it is: no clock says it instead."""
+    with pytest.raises(errors.BundleMalformed, match="names no edition"):
+        sections.split({"members": [], section: [{"code": "A"}]})
 
 
 def test_a_signature_is_added_or_replaced() -> None:

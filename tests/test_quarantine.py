@@ -40,6 +40,7 @@ agency = "320000-market"
 valid_from = "2000-01-01"
 
 [[behaviours]]
+edition = "2026"
 code = "MARKET_REG-G-900"
 domain = "MARKET_REG"
 severity = "GENERAL"

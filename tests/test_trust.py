@@ -35,7 +35,7 @@ from nodes.setup import DESK
 from nodes.trust.ceremony import hold, wanted
 from nodes.trust.draft import After, Draft
 from nodes.trust.errors import Ground, TrustRefused
-from nodes.trust.proposing import propose, refresh
+from nodes.trust.proposing import is_over, propose, refresh
 from nodes.trust.published import Published
 from nodes.trust.publishing import Step, publish
 from nodes.trust.review import review
@@ -57,6 +57,7 @@ def refusal(ground: Ground) -> Any:
 def area(document: dict[str, Any]) -> None:
     """Widen the zone's agreement."""
     document["agreements"][0]["area"].append("3401")
+    document["agreements"][0]["edition"] += 1
 
 
 def purpose(document: dict[str, Any]) -> None:
@@ -99,7 +100,7 @@ def test_a_federation_begins_with_its_officers_alone() -> None:
     ("edit", "roles", "agreements"),
     [
         (purpose, {"targets"}, set()),
-        (area, set(), {"ZONE-2026"}),
+        (area, {"targets"}, {"ZONE-2026"}),
         (lambda d: d["mappings"][0]["levels"].update(D="D") or d["clocks"][0].update(version="x"), None, None),
         (lambda d: d["members"][1].update(endpoint="a.example:1"), {"members-320000"}, set()),
     ],
@@ -118,13 +119,30 @@ def test_nothing_changed_is_no_draft() -> None:
     with refusal(Ground.NOTHING_CHANGED):
         draft_of()
     assert set(draft_of(renew=frozenset({"mappings"})).roles) == {"mappings"}
-    asked = wanted(tables(), council(), LATER)
+    asked = wanted(tables(), council())
     assert set(propose(asked, first(), now=NOW + timedelta(days=25)).roles) == {f"members-{each}" for each in MEMBERS}
+
+
+def test_a_turn_of_the_year_moves_no_list() -> None:
+    """In January the lists of last year stay as they are signed; an act that is new then comes in a new file."""
+    january = NOW.replace(year=2027, month=1, day=4)
+    asked = wanted(tables(), council())
+    assert propose(asked, first(), now=january).files == {}
+
+    def more(document: dict[str, Any]) -> None:
+        row = document["behaviours"][0]
+        document["behaviours"].append(
+            {**row, "code": "TAX-G-900", "edition": "2027", "name": {"zh": "新", "en": "New"}}
+        )
+
+    draft = propose(wanted(tables(more), council()), first(), now=january)
+    assert set(draft.files) == {"lists/behaviour-2027.json"}
+    assert "TAX-G-900" in review(draft, first(), now=january).after.catalogue.behaviours
 
 
 def test_a_member_without_keys_cannot_be_seated() -> None:
     """Too few officers, or no root key, are named."""
-    asked = wanted(tables(purpose), council(), LATER)
+    asked = wanted(tables(purpose), council())
     for name in (("330000", "officer"), ("330000", "root")):
         fewer = replace(asked, keys={**asked.keys, name: asked.keys[name][1:]})
         with refusal(Ground.KEYS_MISSING) as error:
@@ -227,6 +245,17 @@ def test_a_refresh_signs_a_new_timestamp_and_nothing_else() -> None:
     assert (versions["timestamp"], versions["snapshot"], versions["targets"]) == (2, 1, 1)
     late = publish(refresh(first()), first(), key("330000", "publisher"), now=NOW + timedelta(days=6), root=ROOT)
     assert late.made == ("snapshot",)
+
+
+def test_a_refresh_is_over_once_it_is_published() -> None:
+    """Its draft is made anew then, and after any other bundle; a draft that changes anything is never taken for one."""
+    draft = publish(refresh(first()), first(), key(ON_DUTY, "publisher"), now=LATER, root=ROOT).draft
+    found = take_turns(draft, ("310000", "330000")).published
+    assert found is not None
+    assert (is_over(refresh(first()), first()), is_over(draft, first()), is_over(draft, found)) == (False, False, True)
+    assert not is_over(refresh(found), found)
+    assert not is_over(replace(draft_of(purpose), stage=draft.stage), found)
+    assert is_over(replace(refresh(first()), base_digest="0" * 64), found)
 
 
 def test_no_publisher_acts_before_the_officers() -> None:
@@ -490,7 +519,7 @@ def test_a_signature_wants_the_digest_of_the_very_draft() -> None:
         lambda d: d["rota"].update(days=0),
         lambda d: d["rota"].pop("order"),
         lambda d: d["purposes"][0].update(colour="red"),
-        lambda d: d["agreements"][0]["parties"].append("990000"),
+        lambda d: d["agreements"][0].update(edition=2, parties=["310000", "990000"]),
     ],
 )
 def test_tables_that_contradict_themselves_are_not_signed(edit: Edit) -> None:
@@ -510,13 +539,46 @@ def test_an_altered_draft_is_refused() -> None:
         After(draft=draft, base=None).sheets()
 
 
-def test_a_removed_agreement_is_published_away() -> None:
-    """Without its row an agreement needs no party's signature any more: the publishers leave it out."""
+def test_a_removed_agreement_wants_the_quorum() -> None:
+    """Without its row an agreement needs no party's signature any more, but the quorum's: publishers cannot drop it."""
     draft = draft_of(lambda d: d["agreements"].pop(0))
-    assert (draft.roles, draft.agreements, draft.listed) == ({}, {}, ("YRD-4-2026",))
-    found = take_turns(draft, ("330000", "320000")).published
+    assert (set(draft.roles), draft.agreements, draft.listed) == ({"targets"}, {}, ("YRD-4-2026",))
+    with refusal(Ground.SIGNATURES_MISSING):
+        take_turns(draft, ("330000", "320000"))
+    found = take_turns(signed_but(draft), ("330000", "320000")).published
     assert found is not None
     assert [each["id"] for each in found.directory.sections["agreements"]] == ["YRD-4-2026"]
+    bare = replace(refresh(first()), listed=("YRD-4-2026",))
+    with refusal(Ground.BUNDLE_REFUSED):
+        publish(bare, first(), key(ON_DUTY, "publisher"), now=LATER, root=ROOT)
+
+
+def narrow(document: dict[str, Any]) -> None:
+    """Narrow the zone's agreement, in its next edition."""
+    document["agreements"][0]["area"].pop()
+    document["agreements"][0]["edition"] = 2
+
+
+def test_nobody_brings_back_an_edition_that_was_replaced() -> None:
+    """The wide area that its parties once signed is carried by no publisher, asked for by no officer, and listed."""
+    narrowed = take_turns(signed_but(draft_of(narrow)), ("310000", "320000")).published
+    assert narrowed is not None
+    old = {"ZONE-2026": first().files[f"{AGREEMENT}.json"]}
+    carried = replace(refresh(narrowed), agreements=old)
+    with refusal(Ground.AGREEMENT_EDITION) as error:
+        publish(carried, narrowed, key("330000", "publisher"), now=LATER, root=ROOT, stand_in=True)
+    assert error.value.values == {"agreement": "ZONE-2026", "edition": 2}
+    back = draft_of(base=narrowed)
+    with refusal(Ground.AGREEMENT_EDITION):
+        sign(back, narrowed, key("310000", "officer"), digest=back.digest, now=LATER)
+
+
+def test_an_agreement_never_changes_under_its_number() -> None:
+    """Another text of the edition in force is signed by nobody; the same text goes on with other hands."""
+    draft = draft_of(lambda d: d["agreements"][0]["area"].pop())
+    with refusal(Ground.AGREEMENT_EDITION):
+        review(draft, first(), now=LATER)
+    assert review(draft_of(narrow), first(), now=LATER).after.catalogue.agreements["ZONE-2026"].edition == 2
 
 
 def test_the_standing_tells_what_is_missing_and_what_ends() -> None:

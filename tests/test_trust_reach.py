@@ -169,7 +169,7 @@ def test_what_begins_later_is_told_with_its_day() -> None:
 
     def next_year(document: dict[str, Any]) -> None:
         with_officers(document)
-        row(document, "agreements", "id", "ZONE-2026")["valid_until"] = "2027-01-01"
+        row(document, "agreements", "id", "ZONE-2026").update(edition=2, valid_until="2027-01-01")
 
     base = hold(tables(with_officers), council(), None, now=LATER)
     draft = draft_of(next_year, base=base)

@@ -79,6 +79,7 @@ def sections() -> dict[str, Any]:
         "agreements": [
             {
                 "id": AGREEMENT,
+                "edition": 1,
                 "name": _name("长三角"),
                 "parties": list(MEMBERS),
                 "area": ["31", "32", "33", "34"],

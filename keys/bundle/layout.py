@@ -10,6 +10,8 @@ from types import MappingProxyType
 ROOT, TARGETS, SNAPSHOT, TIMESTAMP = "root", "targets", "snapshot", "timestamp"
 MAPPINGS, AGREEMENTS = "mappings", "agreements"
 MEMBER_ROLE = "members-"
+EDITIONS = "agreement_editions"
+"""Section in which the quorum lists the agreements in force."""
 
 USE: Mapping[str, str] = MappingProxyType(
     {
@@ -47,6 +49,7 @@ _TARGET_FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "limits": ("key_alarms", "key_rules", "limits"),
         "suites": ("suites",),
+        "agreements": (EDITIONS,),
     }
 )
 _YEARLY_FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(

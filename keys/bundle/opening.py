@@ -11,6 +11,7 @@ from typing import Any
 
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
+from keys import envelope as envelopes
 from keys import jsontext
 from keys.bundle import agreements, archive, layout, metadata, rolekeys, sections
 from keys.bundle.metadata import Seat
@@ -153,12 +154,15 @@ class _Walk:
         return sections.members_in(read)
 
     def agreements(self) -> Iterable[Mapping[str, Any]]:
-        """Open every agreement with the officers of all members."""
+        """Open every agreement with the officers of all members, in the edition that the quorum lists."""
         officers = {key.id: key for role in self.seats if layout.member_of(role.name) for key in role.keys}
-        return [
+        found = [
             agreements.open_agreement(content, name=name, officers=officers)
             for name, content in sorted(self.statements.items())
         ]
+        held = {name: envelopes.from_json(content).payload for name, content in self.statements.items()}
+        agreements.check_editions(sections.editions_in(self.files), held)
+        return found
 
     def finish(self) -> None:
         """Check that nothing is left over, and that each public key stands for one owner and use."""

@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from keys import jsontext, moments
+from keys.bundle import agreements as statements
 from keys.bundle import layout
+from keys.bundle.agreements import Edition
 from keys.errors import BundleMalformed
 
 _Rows = Mapping[str, Any]
@@ -49,6 +51,15 @@ def members_in(file: Signed) -> list[str]:
     return [each.members(("id",), others=True)["id"].text(layout.MEMBER_ID) for each in found]
 
 
+def editions_in(files: Iterable[Signed]) -> dict[str, Edition]:
+    """Return the editions of agreements that the files list.
+
+    Raises BundleMalformed.
+    """
+    places = (each.sections[layout.EDITIONS] for each in files if layout.EDITIONS in each.sections)
+    return {name: edition for place in places for name, edition in statements.read_editions(place).items()}
+
+
 def assemble(files: Iterable[Signed], agreements: Iterable[_Rows], ends: Mapping[str, datetime]) -> _Rows:
     """Put the sections together as one document; `ends` says until when each role counts.
 
@@ -62,6 +73,8 @@ def assemble(files: Iterable[Signed], agreements: Iterable[_Rows], ends: Mapping
         for name, place in file.sections.items():
             if name == "members":
                 rows += [_row(each, member) for each in place.items(limit=_MANY)]
+            elif name == layout.EDITIONS:
+                continue  # it says of the agreements what they say themselves
             elif member is None:
                 _add(shared, name, _of_year(place, layout.year_of(file.path)))
             elif name in layout.RULE_SECTIONS:
@@ -75,20 +88,20 @@ def assemble(files: Iterable[Signed], agreements: Iterable[_Rows], ends: Mapping
     return {**shared, "members": members}
 
 
-def split(document: _Rows, *, year: int) -> dict[str, bytes]:
-    """Write a document as target files; agreements are signed one by one and stay out.
+def split(document: _Rows) -> dict[str, bytes]:
+    """Write a document as target files; agreements are signed one by one, and their editions are listed.
 
-    Rows of yearly files go by their edition, else by the year from which they count, else to `year`.
-    Raises BundleMalformed for a section without a place, or a row of no member.
+    Rows of yearly files go by their edition, else by the year from which they count, whenever that is done.
+    Raises BundleMalformed for a section without a place, a row of no member, or one of no edition.
     """
-    return _Split(document, year).files()
+    return _Split(document).files()
 
 
 class _Split:
     """A document on its way into files."""
 
-    def __init__(self, document: _Rows, year: int) -> None:
-        self._document, self._year = document, year
+    def __init__(self, document: _Rows) -> None:
+        self._document = document
         self._files: dict[str, dict[str, Any]] = {}
         rows = [row for row in document["members"] if isinstance(row, Mapping)]
         tops = {row.get("id") for row in rows if row.get("parent") is None}
@@ -104,7 +117,9 @@ class _Split:
                 self._file(layout.FEDERATION)[name] = []
                 for row in value:
                     self._member(row)
-            elif name != "agreements":
+            elif name == "agreements":
+                self._file(layout.AGREEMENTS)[layout.EDITIONS] = statements.list_editions(value)
+            else:
                 self._shared(name, value)
         return {f"{path}.json": _text(held) for path, held in self._files.items()}
 
@@ -117,7 +132,10 @@ class _Split:
             self._file(path)[name] = value
             return
         for row in value:
-            self._add(f"{path}-{_edition(row, self._year)}", name, row)
+            edition = _edition(row)
+            if not edition:
+                raise BundleMalformed(f"a row of {name} names no edition; say of which year it is")
+            self._add(f"{path}-{edition}", name, row)
 
     def _member(self, row: Any) -> None:  # noqa: ANN401 - any JSON
         """Write a member's row where its parent or the federation signs it, and its own files."""
@@ -148,9 +166,8 @@ class _Split:
         self._file(path).setdefault(section, []).append(row)
 
 
-def _edition(row: Any, year: int) -> str:  # noqa: ANN401 - any JSON
-    named = row.get("edition") or row.get("year") or str(row.get("valid_from", ""))[:4]
-    return str(named or year)
+def _edition(row: _Rows) -> str:
+    return str(row.get("edition") or row.get("year") or str(row.get("valid_from", ""))[:4])
 
 
 def _text(held: Mapping[str, Any]) -> bytes:
@@ -172,12 +189,11 @@ def _checked(place: jsontext.Place, member: str) -> jsontext.Place:
 
 
 def _of_year(place: jsontext.Place, year: str | None) -> jsontext.Place:
-    """Check that the rows of a yearly file are of its year, where they name one."""
+    """Check that the rows of a yearly file are of its year: none names another, or no year at all."""
     for row in place.items(limit=_MANY) if year else ():
-        part = row.members((), others=True)
-        named = part.get("edition") or part.get("year")
-        if named is not None and str(named.value) != year:
-            named.fail("is of another year than its file")
+        row.members((), others=True)
+        if _edition(row.value) != year:
+            row.fail("is of another year than its file")
     return place
 
 

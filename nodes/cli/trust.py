@@ -18,8 +18,9 @@ from nodes.cli.session import INCOMPLETE, Ended, SpeakingGroup, option, session
 from nodes.federation import REFERENCE
 from nodes.setup import read_entry
 from nodes.trust import folders, publishing, requests, signing
-from nodes.trust.draft import Draft, read_draft, write_draft, write_signatures, write_stage
+from nodes.trust.draft import Draft, read_draft, remove_draft, write_draft, write_signatures, write_stage
 from nodes.trust.errors import Ground, TrustRefused
+from nodes.trust.proposing import is_over
 from nodes.trust.proposing import propose as next_draft
 from nodes.trust.proposing import refresh as refreshing
 from nodes.trust.published import FIRST_ROOT, Published, archives, read_published, replace
@@ -92,7 +93,6 @@ def propose(
             entries=[read_entry(path.read_text("utf-8")) for path in entries],
             requests=[requests.read_request(path.read_bytes()) for path in asked],
             renew=renew,
-            now=now,
         )
         made = next_draft(wanted, base, now=now)
         check_quarantine(review(made, base, now=now))
@@ -246,9 +246,12 @@ def _show(told: Told, reviewed: Reviewed) -> None:
 
 
 def _to_publish(draft: Path, base: Published | None, *, refresh: bool) -> Draft:
-    """Read the draft, or make the one that refreshes what is published."""
-    if refresh and base is not None and not draft.exists():
-        write_draft(refreshing(base), draft)
+    """Read the draft, or make the one that refreshes what is published, anew where the last one is done."""
+    if refresh and base is not None:
+        if draft.exists() and is_over(read_draft(draft), base):
+            remove_draft(draft)
+        if not draft.exists():
+            write_draft(refreshing(base), draft)
     return read_draft(draft)
 
 

@@ -26,7 +26,7 @@ def turn_over(lab: Lab, member: str, folder: Path) -> dict[str, str]:
     asked = requests.init(folder, member, work=LIGHT)
     made = {name: requests.load(folder / f"{name}.key", folder / f"{name}.passphrase") for name, _ in _names()}
     new, base, now = _with(lab.hands, member, made), lab.published, lab.clock()
-    proposed = replace(wanted(lab.document(), new, now), proofs={requests.REQUEST: asked.text})
+    proposed = replace(wanted(lab.document(), new), proofs={requests.REQUEST: asked.text})
     draft = propose(proposed, base, now=now, lives=lives_of())
     review(draft, base, now=now)
     draft = sign_all(draft, base, chain(every(lab.hands), every(new)))

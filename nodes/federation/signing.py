@@ -118,7 +118,7 @@ class _Signing:
         }
         self._tops = [each for each, parent in self._parents.items() if parent not in self._parents]
         self._seats = found.seats() | {layout.member_role(each): found.seat("officer", each) for each in self._parents}
-        self._files = sections.split(document, year=issued.year) | self._statements()
+        self._files = sections.split(document) | self._statements()
         self._roles: dict[str, bytes] = {}
 
     def files(self) -> dict[str, bytes]:

@@ -36,7 +36,7 @@ def hold(
     Raises:
         TrustRefused: whatever the tool refuses.
     """
-    draft = propose(wanted(document, officers, now, renew=renew), base, now=now, lives=lives)
+    draft = propose(wanted(document, officers, renew=renew), base, now=now, lives=lives)
     at_work = [officers.signers[top]["publisher"][0] for top in officers.tops][-publishers:]
     return put_out(sign_all(draft, base, every(officers)), base, at_work, now=now, lives=lives)
 
@@ -69,13 +69,11 @@ def put_out(
     raise TrustRefused(Ground.SIGNATURES_MISSING, names=layout.TIMESTAMP)
 
 
-def wanted(
-    document: Mapping[str, Any], officers: Hands, now: datetime, *, renew: frozenset[str] = frozenset()
-) -> Wanted:
+def wanted(document: Mapping[str, Any], officers: Hands, *, renew: frozenset[str] = frozenset()) -> Wanted:
     """Say what a document wants under the keys of these officers."""
     plain = json.loads(json.dumps(document, ensure_ascii=False))
     return Wanted(
-        files=sections.split(plain, year=now.year),
+        files=sections.split(plain),
         agreements=tuple(plain.get("agreements", ())),
         keys={
             (member, use): tuple(each.public_key() for each in keys)

@@ -157,6 +157,11 @@ def write_draft(draft: Draft, folder: Path) -> None:
     new.rename(folder)
 
 
+def remove_draft(folder: Path) -> None:
+    """Remove a draft's folder, with the signatures in it."""
+    shutil.rmtree(folder)
+
+
 def write_signatures(draft: Draft, key_id: str, folder: Path) -> Path:
     """Write a key's signatures into a draft's folder; give the file."""
     document = {

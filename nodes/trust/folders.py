@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,6 @@ def wanted(
     entries: Iterable[Entry] = (),
     requests: Iterable[Request] = (),
     renew: Iterable[str] = (),
-    now: datetime,
 ) -> Wanted:
     """Say what a federation's folder wants; who brings no entry or request keeps what is published of it.
 
@@ -46,7 +44,7 @@ def wanted(
                 raise TrustRefused(Ground.MEMBER_UNKNOWN, member=member)
         kept = {member: each for member, each in standings.items() if member in members}
         found = json.loads(json.dumps(document(federation, kept), ensure_ascii=False))
-        files = sections.split(found, year=now.year)
+        files = sections.split(found)
     except (GatewayError, KeysError) as error:
         raise TrustRefused(Ground.TABLES_REFUSED, why=str(error)) from error
     keys = keys_of(base)

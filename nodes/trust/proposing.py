@@ -12,6 +12,7 @@ from typing import Any
 
 from keys.bundle import agreements, layout, rolekeys, writing
 from keys.bundle.metadata import Seat
+from keys.bundle.sheets import read_sheet
 from keys.envelope import Envelope, from_json, to_json
 from keys.suite import PublicKey
 from nodes.federation.signing import PUBLISHERS, Lives
@@ -93,6 +94,15 @@ def refresh(base: Published) -> Draft:
         files={},
         agreements={},
     )
+
+
+def is_over(draft: Draft, base: Published) -> bool:
+    """Say whether a draft that only refreshes has done so: its timestamp, or another one since, is published."""
+    if draft.roles or draft.files or draft.agreements:
+        return False
+    stage = draft.stage.get(layout.TIMESTAMP)
+    stamped = stage is not None and read_sheet(stage, layout.TIMESTAMP).version <= base.sheet(layout.TIMESTAMP).version
+    return stamped or draft.base_digest != digest_of(base)
 
 
 def digest_of(base: Published | None) -> str:
@@ -201,7 +211,7 @@ def _agreements(wanted: Wanted, base: Published | None) -> Iterator[tuple[str, b
     officers = {key.id for (_, use), keys in wanted.keys.items() if use == layout.OFFICER for key in keys}
     for row in wanted.agreements:
         held = base.files.get(f"{AGREEMENTS}{row['id']}.json") if base else None
-        payload = json.dumps(row, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        payload = agreements.write_statement(row)
         if held is None or from_json(held).payload != payload:
             yield row["id"], to_json(_envelope(payload, ()))
             continue

@@ -29,6 +29,7 @@ from nodes.federation.signing import Lives, hands, sign_bundle, sign_root
 from nodes.setup import DESK
 from nodes.trust import grades
 from nodes.trust.draft import After, Draft
+from nodes.trust.editions import check_editions
 from nodes.trust.errors import Ground, TrustRefused
 from nodes.trust.proposing import digest_of, keys_of
 from nodes.trust.published import Published
@@ -160,10 +161,10 @@ def _mappings(base: Published | None) -> tuple[MappingTable, ...]:
 
 
 def check_extends(draft: Draft, base: Published | None) -> None:
-    """Check that a draft extends exactly what is published, role by role.
+    """Check that a draft extends exactly what is published, role by role and agreement by agreement.
 
     Raises:
-        TrustRefused: NOT_EXTENDING.
+        TrustRefused: NOT_EXTENDING, and what `check_editions` raises.
     """
     if (draft.base_version, draft.base_digest) != (base.version if base else 0, digest_of(base)):
         raise TrustRefused(Ground.NOT_EXTENDING, version=draft.base_version, published=base.version if base else 0)
@@ -173,6 +174,7 @@ def check_extends(draft: Draft, base: Published | None) -> None:
         last = base.sheet(role).version if base is not None and held else 0
         if after.sheet(role).version != last + 1:
             raise TrustRefused(Ground.NOT_EXTENDING, version=after.sheet(role).version, published=last)
+    check_editions(after, base)
 
 
 def _check_keys(after: After, base: Published | None, document: Mapping[str, Any]) -> None:
