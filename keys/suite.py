@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from nacl import bindings
@@ -115,6 +116,7 @@ def verify(key: PublicKey, message: bytes, signature: bytes) -> None:
         )
 
 
+@lru_cache(maxsize=4096)  # a bundle lists one key at each place that its owner signs; a refusal is not remembered
 def check_public(suite: str, raw: bytes) -> None:
     """Return when the public key is fit to be registered.
 

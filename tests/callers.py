@@ -221,7 +221,7 @@ async def directory_taken(lab: Lab, *members: str) -> None:
 
     async def taken() -> bool:
         paths = [lab.config(each).data / "bundle" / "current" for each in members]
-        return all(each.read_text(encoding="ascii") == str(lab.version) for each in paths)
+        return all(each.read_text(encoding="ascii").startswith(f"{lab.version}/") for each in paths)
 
     await until(taken, "directory taken")
 

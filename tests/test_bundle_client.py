@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mirrors import answering, served
 from repositories import DAY, NOW, Repository
 from tuf.api.exceptions import DownloadError, RepositoryError
 from tuf.api.metadata import MetaFile
 
-from nodes.bundle.client import Fault, Trusted, fault, refresh, trusted
+from nodes.bundle.client import Fault, Trusted, fault, is_unchanged, refresh, trusted
 from nodes.bundle.fetching import Visit
 
 ROLES = ("timestamp", "snapshot", "targets")
@@ -42,7 +43,7 @@ class Client:
         with Visit() as visit:
             try:
                 mirror = f"{self.repository.folder.as_uri()}/"
-                return refresh(self.folder, mirror, root=self.first, now=self.now, visit=visit)
+                return refresh(self.folder, mirror, root=self.first, now=self.now, skew=DAY, visit=visit)
             except (RepositoryError, DownloadError) as error:
                 return fault(error, visit)
 
@@ -361,3 +362,18 @@ def test_a_false_first_root_is_refused(repository: Repository, tmp_path: Path) -
     client = Client(repository=repository, folder=tmp_path / "trusted")
     client.first = client.first.replace(b'"version": 1', b'"version": 2')
     assert client.refresh() == Fault(problem="SIGNATURES_MISSING", role="root", have=0, need=2)
+
+
+@pytest.mark.net
+@pytest.mark.parametrize(("status", "known"), [(404, True), (403, True), (500, False)])
+def test_no_root_is_told_from_no_answer(status: int, *, known: bool, client: Client, repository: Repository) -> None:
+    """A mirror that has no further root says so with 404 or 403; another answer leaves open what it has."""
+    held = trusted(client.folder).files
+    with served(repository.folder) as mirror, Visit() as visit:
+        mirror.tricks["2.root.json"] = answering(status)
+        if known:
+            assert is_unchanged(mirror.url, held, visit)
+            return
+        with pytest.raises(DownloadError) as caught:
+            is_unchanged(mirror.url, held, visit)
+        assert fault(caught.value, visit) == Fault(problem="NOT_SERVED", role="root")

@@ -23,7 +23,7 @@ from keys.bundle import layout, writing
 from keys.directory import Stage, Stop
 from keys.envelope import sign, to_json
 from nodes import health
-from nodes.bundle.client import Fault
+from nodes.bundle.client import Fault, Trusted, refresh
 from nodes.bundle.fetching import SILENCE_SECONDS, VISIT_SECONDS
 from nodes.bundle.following import JITTER, QUICK_SECONDS, BundleMissing, Following
 from nodes.bundle.source import Source
@@ -90,6 +90,24 @@ class World:
             each.close()
         self.following.clear()
 
+    def turn_over(self, *members: str) -> None:
+        """Give members new publisher keys in the next root, which the old ones sign."""
+        old, new = self.hands, hands_of(MEMBERS, MEMBERS, "new").signers
+        changed = {each: {**old.signers[each], "publisher": new[each]["publisher"]} for each in members or MEMBERS}
+        self.hands = replace(old, signers={**old.signers, **changed})
+        self._sign_root(old)
+
+    def add_root(self, mirror: str) -> None:
+        """Publish a further root alone, with the same keys."""
+        self._sign_root(self.hands)
+        (self.folder / mirror / "metadata" / f"{len(self.roots)}.root.json").write_bytes(self.roots[-1])
+
+    def _sign_root(self, old: Hands) -> None:
+        seats = self.hands.seats()
+        named = {role: seats[role] for role in (layout.ROOT, layout.TARGETS, layout.SNAPSHOT, layout.TIMESTAMP)}
+        root = writing.write_root(version=len(self.roots) + 1, expires=self.now + 365 * DAY, seats=named)
+        self.roots.append(old.sign(root, old.seats()[layout.ROOT]))
+
     def renew(self, mirror: str, hands: Hands | None = None) -> None:
         """Publish a new timestamp of the newest snapshot, as publishers do each day."""
         path = self.folder / mirror / "metadata"
@@ -127,8 +145,72 @@ def test_a_newer_bundle_takes_effect(world: World) -> None:
     world.publish()
     assert following.poll()
     assert version(following) == 8
-    assert (following.kept(7), following.kept(8)) == (before, following.current.directory.archive)
-    assert following.kept(9) == b""
+    assert (following.kept(7), following.kept(8)) == ((before,), (following.current.directory.archive,))
+    assert following.kept(9) == ()
+
+
+@pytest.fixture
+def walks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Record the mirrors whose metadata were walked through."""
+    found: list[str] = []
+
+    def walk(folder: Path, mirror: str, **named: Any) -> Trusted:
+        found.append(mirror)
+        return refresh(folder, mirror, **named)
+
+    monkeypatch.setattr("nodes.bundle.following.refresh", walk)
+    return found
+
+
+NEWS: dict[str, Callable[[World], None]] = {
+    "none": lambda _: None,
+    "a snapshot": lambda world: world.publish(),
+    "a timestamp": lambda world: world.renew("a"),
+    "a root": lambda world: world.add_root("a"),
+    "an end of the timestamp": lambda world: setattr(world, "now", world.now + 2 * DAY),
+    "a hole in what is trusted": lambda world: (world.folder / "data/bundle/trusted/timestamp.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("news", NEWS.values(), ids=NEWS)
+def test_only_news_are_walked_through(news: Callable[[World], None], walks: list[str], world: World) -> None:
+    """While a mirror has what is held and nothing has ended, nothing is verified anew; whatever changes is walked."""
+    following = world.follow()
+    walks.clear()
+    news(world)
+    following.poll()
+    assert walks == [world.address("a")][: news is not NEWS["none"]]
+    walks.clear()
+    world.restart().poll()
+    assert len(walks) == (following.current.directory.expire_time <= world.now)
+
+
+def test_a_new_root_alone_is_taken(world: World) -> None:
+    """A root without any other news is in force after one poll."""
+    following = world.follow()
+    world.add_root("a")
+    assert following.poll()
+    assert {each.version for each in following.current.directory.roles if each.name == layout.ROOT} == {2}
+
+
+def test_an_end_is_named_without_any_news(world: World) -> None:
+    """A mirror that has only the held timestamp is at fault from the moment that this ends."""
+    following = world.follow()
+    ends = following.current.directory.expire_time
+    for now, fault in ((ends - timedelta(seconds=1), None), (ends, Fault(problem="EXPIRED", role="timestamp"))):
+        world.now = now
+        following.poll()
+        assert [each.fault for each in following.mirrors] == [fault]
+
+
+def test_a_mirror_behind_what_is_trusted_is_named(world: World) -> None:
+    """What is held is older than what is trusted when an archive was false: a mirror of the held one lags."""
+    shutil.copytree(world.folder / "a", world.folder / "old")
+    following = world.follow("a", "old")
+    world.publish("a")
+    archive_path(world.folder / "a", 8).unlink()
+    following.poll()
+    assert (version(following), problems(following)) == (7, ["NOT_SERVED", "ROLLED_BACK"])
 
 
 def test_the_next_mirror_is_asked_when_one_is_down(world: World) -> None:
@@ -239,7 +321,7 @@ def test_a_new_timestamp_alone_is_taken_without_an_archive(world: World) -> None
     assert following.poll()
     directory = following.current.directory
     assert (directory.version, directory.issued_time, directory.expire_time) == (7, world.now, world.now + DAY)
-    assert following.kept(7) == directory.archive
+    assert following.kept(7) == (directory.archive,)
 
 
 def test_a_frozen_federation_is_degraded_then_closed(world: World) -> None:
@@ -296,12 +378,81 @@ def test_a_clock_set_back_is_found_out(world: World) -> None:
     assert health.stage(following.current, world.now) is Stage.NORMAL
 
 
-def test_the_time_floor_outlives_the_bundle(world: World) -> None:
-    """The newest signed time is kept beside the bundle: it never goes back."""
+def test_evidence_outlives_a_recovery(world: World) -> None:
+    """When versions begin anew, a bundle of the same number is kept beside the one that was in force before."""
+    following = world.follow()
+    old = following.kept(7)
+    world.turn_over()
+    world.version = 6
+    shutil.rmtree(world.folder / "a")
+    world.publish()
+    assert following.poll()
+    found = following.kept(7)
+    assert len(found) == len({*found, *old}) == 2
+    assert world.restart().current.directory.archive in {*found} - {*old}
+
+
+@pytest.mark.parametrize("ahead", [timedelta(seconds=31), DAY / 2, 3650 * DAY], ids=str)
+def test_a_timestamp_from_the_future_is_not_kept(ahead: timedelta, world: World) -> None:
+    """Two publishers' keys may sign any time: what is ahead of the clock closes no node and hides no honest bundle."""
+    following = world.follow()
+    world.publish(issued=world.now + ahead)
+    assert not following.poll()
+    assert [each.fault for each in following.mirrors] == [Fault(problem="AHEAD", role="timestamp")]
+    assert health.stage(world.restart().current, world.now) is Stage.NORMAL
+    world.publish(issued=world.now + timedelta(seconds=30))
+    following = world.restart()
+    assert following.poll()
+    assert (version(following), health.stage(following.current, world.now)) == (9, Stage.NORMAL)
+
+
+def test_a_node_does_not_begin_in_the_future(tmp_path: Path) -> None:
+    """A first timestamp that is ahead of the clock is not kept either: the honest one of the same number is taken."""
+    world = World(folder=tmp_path)
+    world.publish(issued=NOW + DAY)
+    with pytest.raises(BundleMissing, match="AHEAD timestamp"):
+        world.follow()
+    world.version = 6
+    shutil.rmtree(world.folder / "a")
+    world.publish()
+    following = world.follow()
+    assert health.stage(following.current, world.now) is Stage.NORMAL
+    world.stop()
+
+
+@pytest.mark.parametrize("replaced", [MEMBERS, MEMBERS[:3]], ids=len)
+def test_the_time_floor_ends_with_the_keys_that_said_it(replaced: tuple[str, ...], world: World) -> None:
+    """A time taken far ahead closes the node, restarts included, until the root drops those who signed it."""
+    world.now += 300 * DAY
+    world.publish()
+    following = world.follow()
+    world.now = NOW
+    world.publish()
+    following.poll()
+    following = world.restart()
+    assert health.stage(following.current, world.now) is Stage.CLOSED
+    world.turn_over(*replaced)
+    world.publish()
+    assert following.poll()
+    assert health.stage(following.current, world.now) is Stage.NORMAL
+    assert health.stage(world.restart().current, world.now) is Stage.NORMAL
+
+
+def test_the_time_floor_stays_while_its_keys_count(world: World) -> None:
+    """One publisher's new key takes nothing back: two of those who said the time still sit in the root."""
     world.follow()
+    world.turn_over(MEMBERS[0])
+    world.now += DAY
+    world.publish()
+    following = world.restart()
+    assert following.poll()
     floor = world.folder / "data" / "bundle" / "time.floor"
-    floor.write_text("2026-12-01T00:00:00Z", encoding="ascii")
+    time, *hands = floor.read_text(encoding="ascii").split()
+    assert (time, len(hands)) == ("2026-03-11T04:00:00Z", 2)
+    floor.write_text(" ".join(["2026-12-01T00:00:00Z", *hands]), encoding="ascii")
     assert world.restart().current.time_floor == datetime.fromisoformat("2026-12-01T00:00:00+00:00")
+    floor.write_text(" ".join(["2026-12-01T00:00:00Z", *hands[:1], "320000/publisher/none"]), encoding="ascii")
+    assert world.restart().current.time_floor == world.now
 
 
 def test_one_worker_asks_and_the_others_take_from_the_disk(world: World) -> None:
@@ -349,15 +500,7 @@ def test_keys_that_were_turned_over_let_versions_begin_anew(world: World) -> Non
     world.publish()
     following.poll()
     assert version(following) == 1_000_000
-    old, other = world.hands, hands_of(MEMBERS, MEMBERS, "new")
-    signers = {
-        member: {**uses, "publisher": other.signers[member]["publisher"]} for member, uses in old.signers.items()
-    }
-    world.hands = replace(old, signers=signers)
-    seats = world.hands.seats()
-    named = {role: seats[role] for role in (layout.ROOT, layout.TARGETS, layout.SNAPSHOT, layout.TIMESTAMP)}
-    root = writing.write_root(version=2, expires=world.now + 365 * DAY, seats=named)
-    world.roots.append(old.sign(root, old.seats()[layout.ROOT]))
+    world.turn_over()
     world.version = 8
     shutil.rmtree(world.folder / "a")
     world.publish()
@@ -391,7 +534,7 @@ def test_a_members_own_stop_holds_until_it_is_lifted(world: World) -> None:
     following = world.restart()
     directory = following.current.directory
     assert [directory.suspended(each, world.now) for each in MEMBERS] == [False, True, True, False]
-    assert following.kept(8) == directory.archive
+    assert following.kept(8) == (directory.archive,)
     stop(world, *lifted(following.stops, "member", MEMBERS[1]))
     assert following.look()
     assert [following.current.directory.suspended(each, world.now) for each in MEMBERS] == [False, False, True, False]

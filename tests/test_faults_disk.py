@@ -101,14 +101,13 @@ async def test_a_full_disk_lets_nothing_out(log: str, small: Lab, asking: Caller
 
 async def test_a_directory_that_cannot_be_kept_is_taken_later(small: Lab, asking: Caller) -> None:
     """A newer directory that finds no room in the data folder takes effect once there is room."""
-    process, data = small.status(MEMBER)["process_id"], small.config(MEMBER).data
-    obstacle = data / "bundle" / "archives" / f"{small.version + 1}.tar.{process}.new"
-    obstacle.mkdir()
+    obstacle = small.config(MEMBER).data / "bundle" / "archives" / str(small.version + 1)
+    obstacle.touch()
     small.edits.append(suspend)
     small.publish()
     await until(lambda: logged(small, "mirror_failed", 0), "rejected")
     before = await outcome(asking.ask(asking.compose()))
-    obstacle.rmdir()
+    obstacle.unlink()
     await directory_taken(small, MEMBER)
     assert (before, await outcome(asking.ask(asking.compose()))) == ("ANSWERED", "SUSPENDED")
 

@@ -48,9 +48,10 @@ def test_signs_the_published_figures(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", VECTORS["public_keys"], ids=lambda case: case["name"])
 def test_refuses_unfit_public_keys(case: dict[str, Any]) -> None:
-    """Low-order, non-canonical, mixed and mis-sized keys are never registered."""
-    with pytest.raises(getattr(errors, case["expect"])):
-        suite.check_public(INT_1, bytes.fromhex(case["public"]))
+    """Low-order, non-canonical, mixed and mis-sized keys are never registered, however often they are tried."""
+    for _ in "12":
+        with pytest.raises(getattr(errors, case["expect"])):
+            suite.check_public(INT_1, bytes.fromhex(case["public"]))
 
 
 PRIME = 2**255 - 19

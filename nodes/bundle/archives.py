@@ -12,6 +12,6 @@ from keys.errors import KeysError
 
 def earlier(folder: Path, root: bytes) -> Iterator[Directory]:
     """Open what a folder keeps, one by one, the last that came into force first; what does not open is passed over."""
-    for path in sorted(folder.glob("*.tar"), key=lambda each: each.stat().st_mtime_ns, reverse=True):
+    for path in sorted(folder.rglob("*.tar"), key=lambda each: each.stat().st_mtime_ns, reverse=True):
         with suppress(OSError, KeysError):
             yield open_bundle(path.read_bytes(), root=root)

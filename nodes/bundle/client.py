@@ -10,8 +10,9 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import final
 
 from tuf.api.exceptions import (
     BadVersionNumberError,
@@ -26,6 +27,9 @@ from tuf.api.exceptions import (
 )
 from tuf.ngclient import Updater, UpdaterConfig
 
+from keys import moments
+from keys.bundle.layout import ROOT, TIMESTAMP, metadata_name
+from keys.bundle.writing import ISSUED
 from nodes.bundle.fetching import Visit
 
 CONFIG = UpdaterConfig(
@@ -37,10 +41,16 @@ CONFIG = UpdaterConfig(
 )
 """Caps of files whose length nothing signed tells, in bytes."""
 
+
+class IssuedAhead(RepositoryError):
+    """A timestamp was issued after the node's time: else two publishers could close every node."""
+
+
 PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
     (UnsignedMetadataError, "SIGNATURES_MISSING"),
     (ExpiredMetadataError, "EXPIRED"),
     (BadVersionNumberError, "ROLLED_BACK"),
+    (IssuedAhead, "AHEAD"),
     (LengthOrHashMismatchError, "WRONG_HASH"),
     (RepositoryError, "MALFORMED"),
     (DownloadLengthMismatchError, "TOO_LARGE"),
@@ -49,10 +59,14 @@ PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
     (DownloadError, "UNREACHABLE"),
     (OSError, "DISK"),
 )
+NO_FILE = (403, 404)
+"""What a web server answers for a file that it does not have."""
+
 REFUSED = "REFUSED"
 """Of every other error: the bundle that the mirror has contradicts itself, or the root."""
 _SIGNED = re.compile(r"(?P<role>\S+) was signed by (?P<have>[0-9]+)/(?P<need>[0-9]+) keys")
 _EXPIRED = re.compile(r"(?P<role>[^ ]+?)(\.json)? is expired")
+_ROOT = re.compile(r"metadata/([0-9]+)\.root\.json")
 _FILE = re.compile(r"([0-9]+\.)?(?P<role>.+?)\.(json|tar)")
 
 
@@ -74,7 +88,21 @@ class Trusted:
     files: Mapping[str, bytes]
 
 
-def refresh(folder: Path, mirror: str, *, root: bytes, now: datetime, visit: Visit) -> Trusted:
+@final
+class _Client(Updater):
+    """The framework's client, at the node's time; it keeps no timestamp that was issued after `latest`."""
+
+    latest: datetime
+
+    def _persist_metadata(self, rolename: str, data: bytes) -> None:  # type: ignore[explicit-override]
+        """Keep what was verified."""
+        issued = self._trusted_set.timestamp.unrecognized_fields.get(ISSUED)
+        if rolename == TIMESTAMP and isinstance(issued, str) and moments.read(issued) > self.latest:
+            raise IssuedAhead("the timestamp was issued after this node's time")
+        super()._persist_metadata(rolename, data)
+
+
+def refresh(folder: Path, mirror: str, *, root: bytes, now: datetime, skew: timedelta, visit: Visit) -> Trusted:
     """Take what a mirror has: verified, current at `now`, and nothing older than what the folder holds.
 
     Args:
@@ -82,22 +110,58 @@ def refresh(folder: Path, mirror: str, *, root: bytes, now: datetime, visit: Vis
         mirror: the mirror's URL with a slash at its end.
         root: the root of trust that came with the node.
         now: the node's time.
+        skew: how far ahead of it the timestamp may be issued.
         visit: the visit to the mirror.
 
     Raises:
         RepositoryError, DownloadError: naming what is wrong with the mirror; `fault` reads them.
         OSError: when the folder cannot be written.
     """
-    updater = open_updater(folder, f"{mirror}metadata/", root=root, now=now, visit=visit)
+    updater = open_updater(folder, f"{mirror}metadata/", root=root, now=now, skew=skew, visit=visit)
     updater.refresh()
     return trusted(folder)
 
 
-def open_updater(folder: Path, url: str, *, root: bytes, now: datetime, visit: Visit) -> Updater:
+def open_updater(
+    folder: Path, url: str, *, root: bytes, now: datetime, visit: Visit, skew: timedelta = timedelta(0)
+) -> Updater:
     """Give the framework's client over a folder, with the node's time in place of the system's."""
-    updater = Updater(str(folder), url, fetcher=visit, config=CONFIG, bootstrap=root)
+    updater = _Client(str(folder), url, fetcher=visit, config=CONFIG, bootstrap=root)
+    updater.latest = now + skew
     updater._trusted_set.reference_time = now  # noqa: SLF001  it has no other door for the time
     return updater
+
+
+def is_trusted(folder: Path, held: Mapping[str, bytes]) -> bool:
+    """Say whether what is held, by its names in an archive, is the newest that the client trusts."""
+    try:
+        found = [(folder / f"{role}.json").read_bytes() for role in (TIMESTAMP, ROOT)]
+    except OSError:
+        return False
+    return found == [held.get(metadata_name(TIMESTAMP, 0)), held.get(metadata_name(ROOT, _newest_root(held)))]
+
+
+def is_unchanged(mirror: str, held: Mapping[str, bytes], visit: Visit) -> bool:
+    """Say whether a mirror has no root after those held, and the very timestamp that is held: all it can have is held.
+
+    Nothing is verified here and nothing kept: what is held was verified, and every other octet is news.
+
+    Raises:
+        DownloadError: when the mirror does not say.
+    """
+    try:
+        visit.download_bytes(f"{mirror}{metadata_name(ROOT, _newest_root(held) + 1)}", CONFIG.root_max_length)
+    except DownloadHTTPError as error:
+        if error.status_code not in NO_FILE:
+            raise
+    else:
+        return False
+    timestamp = metadata_name(TIMESTAMP, 0)
+    return visit.download_bytes(f"{mirror}{timestamp}", CONFIG.timestamp_max_length) == held.get(timestamp)
+
+
+def _newest_root(held: Mapping[str, bytes]) -> int:
+    return max((int(found[1]) for found in map(_ROOT.fullmatch, held) if found), default=0)
 
 
 def trusted(folder: Path) -> Trusted:

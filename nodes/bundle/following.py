@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from hashlib import sha256
 from io import BufferedRandom
 from pathlib import Path
 
@@ -20,14 +21,15 @@ from tuf.api.exceptions import DownloadError, RepositoryError
 
 from gateway.charter import Charter, charter, is_behind, stage_of
 from gateway.errors import CatalogueMalformed
+from gateway.limits import Limits
 from gateway.model.codes import BundleStage
-from keys import moments
 from keys.bundle import archive
 from keys.directory import Directory, open_bundle
 from keys.errors import KeysError
 from nodes.bundle.archives import earlier
-from nodes.bundle.client import Fault, Trusted, fault, refresh
+from nodes.bundle.client import Fault, Trusted, fault, is_trusted, is_unchanged, refresh
 from nodes.bundle.fetching import Visit
+from nodes.bundle.floor import time_floor
 from nodes.bundle.source import Source
 from nodes.bundle.stops import STOPS, OwnStop, read_stops, replace_file
 from nodes.config import Config
@@ -95,12 +97,9 @@ class Following:
             raise BundleMissing("no bundle was taken yet; wait for the first one")
         return self._current
 
-    def kept(self, version: int) -> bytes:
-        """Give the bundle of a version as an archive, or nothing when it was never in force here."""
-        try:
-            return self._archive(version).read_bytes()
-        except FileNotFoundError:
-            return b""
+    def kept(self, version: int) -> tuple[bytes, ...]:
+        """Give the bundles of a version that were in force here, as archives: after a recovery it may be several."""
+        return tuple(each.read_bytes() for each in sorted((self._folder / "archives" / str(version)).glob("*.tar")))
 
     def pause(self) -> float:
         """Say how many seconds lie between the last poll and the next: few once the bundle is not current."""
@@ -135,8 +134,6 @@ class Following:
         if not self.leads():
             return False
         now, before = self._source.clock(), self._current
-        if before is not None and is_behind(before, now):
-            return False  # what is expired would pass for current
         slow = {each.address: each.seconds for each in self.mirrors if each.fault}
         order = sorted(self._source.mirrors, key=lambda each: slow.get(each, 0.0))
         self.mirrors = tuple(self._visit(each, now) for each in order)
@@ -153,11 +150,23 @@ class Following:
         began, found = time.monotonic(), None
         with Visit() as visit:
             try:
-                trusted = refresh(self._folder / "trusted", mirror, root=self._source.root, now=now, visit=visit)
-                self._bring(mirror, trusted, visit)
+                if self._has_news(mirror, now, visit):
+                    self._bring(mirror, self._refresh(mirror, now, visit), visit)
             except (RepositoryError, DownloadError, KeysError, CatalogueMalformed, OSError, ValueError) as error:
                 found = fault(error, visit)
         return Mirror(address=mirror, visit_time=now, fault=found, seconds=time.monotonic() - began)
+
+    def _has_news(self, mirror: str, now: datetime, visit: Visit) -> bool:
+        """Say whether to walk through all that is signed: a role that has ended is to be named, too."""
+        whole, trusted = self._whole, self._folder / "trusted"
+        if whole is None or now >= min(whole.expire_time, whole.close_time) or not is_trusted(trusted, self._held):
+            return True
+        return not is_unchanged(mirror, self._held, visit)
+
+    def _refresh(self, mirror: str, now: datetime, visit: Visit) -> Trusted:
+        folder, limits = self._folder / "trusted", self._current.catalogue.limits if self._current else Limits()
+        skew = timedelta(seconds=limits.clock_skew)
+        return refresh(folder, mirror, root=self._source.root, now=now, skew=skew, visit=visit)
 
     def _bring(self, mirror: str, trusted: Trusted, visit: Visit) -> None:
         """Make the archive of what is trusted: our own metadata, and the mirror's files that the metadata name."""
@@ -170,7 +179,7 @@ class Following:
             url = f"{mirror}archives/{trusted.snapshot}.tar"
             parts = archive.unpack(visit.download_bytes(url, archive.SIZE_LIMIT))
         directory = self._open(archive.pack({**parts, **trusted.files}))
-        self._put(directory, keep=True)
+        self._put(directory, keep=f"{trusted.snapshot}/{sha256(trusted.files[snapshot]).hexdigest()}")
         self._held = trusted.files
 
     def _begin(self) -> None:
@@ -204,7 +213,7 @@ class Following:
             changed = self._stamp(path)
         with suppress(OSError, ValueError, KeysError):
             if changed:
-                return self._open(self._archive(int(path.read_text(encoding="ascii"))).read_bytes())
+                return self._open(self._archive(path.read_text(encoding="ascii")).read_bytes())
         return None
 
     def _stopped(self, directory: Directory, *, first: bool = False) -> bool:
@@ -235,8 +244,8 @@ class Following:
     def _open(self, packed: bytes) -> Directory:
         return open_bundle(packed, root=self._source.root)
 
-    def _put(self, directory: Directory, *, keep: bool = False) -> None:
-        """Put a bundle in force under the member's own stops; `keep` writes it to the disk before.
+    def _put(self, directory: Directory, *, keep: str = "") -> None:
+        """Put a bundle in force under the member's own stops; with a name to `keep` it is written to the disk before.
 
         Raises:
             MemberUnknown, CatalogueMalformed: when its tables contradict themselves; nothing has changed then.
@@ -244,25 +253,18 @@ class Following:
         with self._mutex:  # the watch may read new stops while a poll takes a new bundle
             found = charter(self._source.me, directory, self._source.kinds, stops=[each.stop for each in self.stops])
             if keep:
-                replace_file(self._archive(directory.version), directory.archive)
+                path = self._archive(keep)
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                replace_file(path, directory.archive)
             self._whole = directory
-            self._current = replace(found, time_floor=self._floor(directory.issued_time))
+            self._current = replace(found, time_floor=time_floor(self._folder / "time.floor", directory))
             if keep:  # last: whoever reads it may count on the bundle being in force
-                replace_file(self._folder / "current", str(directory.version).encode())
+                replace_file(self._folder / "current", keep.encode())
                 self._stamp(self._folder / "current")
 
-    def _floor(self, issued: datetime) -> datetime:
-        """Keep the newest time that a quorum signed: a clock set back behind it is found out after a restart too."""
-        path = self._folder / "time.floor"
-        with suppress(OSError, ValueError):
-            kept = moments.read(path.read_text(encoding="ascii"))
-            if kept >= issued:
-                return kept
-        replace_file(path, moments.write(issued).encode())
-        return issued
-
-    def _archive(self, version: int) -> Path:
-        return self._folder / "archives" / f"{version}.tar"
+    def _archive(self, name: str) -> Path:
+        """Give the path of a kept bundle, by version and snapshot: versions may begin anew."""
+        return self._folder / "archives" / f"{name}.tar"
 
 
 def current_charter(config: Config) -> Charter:
