@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from gateway import wire
+from gateway import carriers, wire
 from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.errors import BudgetSpent, NotDurable, Refused, Replayed
 from gateway.exchange.admit import Admitted, Genuine, authenticate, authorise, unwrap
 from gateway.exchange.permit import Permit, check_homes
 from gateway.exchange.release import Home, Setting, columns, refuse, release, setting
+from gateway.model.answer import Answer
 from gateway.model.codes import AuthorisationStatus, RefusalReason
 from gateway.model.consent import HeldConsent
 from gateway.model.sealed import Routing
@@ -36,6 +37,10 @@ ALARMING = frozenset({"BAD_SIGNATURE", "WRONG_TYPE", "WRONG_AUDIENCE", "REPLAYED
 """Refusals that an honest peer never meets: somebody strips, swaps, renames or replays (threats 10 and 18)."""
 
 SETTINGS_KEPT = 64
+
+
+class _Withheld(Refused):
+    """A stored answer that may not be given any more; its question id stays with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +95,18 @@ class Answering:
         self._pace = Pace(node.ticks)
         self._settings: dict[int, tuple[Grant, tuple[Feed, ...], Setting]] = {}
 
-    async def ask(self, request: bytes, peer: str, routing: Routing | None = None) -> Reply:
+    async def ask(
+        self, request: bytes, peer: str, routing: Routing | None = None, keys: set[str] | None = None
+    ) -> Reply:
         """Answer or refuse the bytes of an AskRequest from a peer member whose certificate was verified.
 
         `routing` is that of the sealed layer, where the peer is a relay.
+        `keys` takes up the ids of the keys under which the question verified, before it is answered.
         """
         started = self._node.ticks()
         self._asked += 1
         try:
-            reply, kind, question_id, reason = await self._ask(request, peer, routing)
+            reply, kind, question_id, reason = await self._ask(request, peer, routing, keys)
         finally:
             self._asked -= 1
         outcome = "REFUSED" if reply.refused else "ANSWERED"
@@ -115,7 +123,9 @@ class Answering:
         )
         return reply
 
-    async def _ask(self, request: bytes, peer: str, routing: Routing | None) -> tuple[Reply, str, bytes, str]:
+    async def _ask(
+        self, request: bytes, peer: str, routing: Routing | None, keys: set[str] | None
+    ) -> tuple[Reply, str, bytes, str]:
         now, charter = self._node.clock(), self._node.charter()
         try:
             self._check_load(charter, peer)
@@ -123,12 +133,15 @@ class Answering:
         except Refused as refused:
             reply = await self._refuse(refused.reason, request, None, "", charter, now)
             return reply, "", b"", refused.reason.value
+        if keys is not None:
+            keys.update(each.key_id for each in genuine.envelope.signatures)
         question_id = genuine.question.header.question_id
         try:
             reply, kind = await self._once(genuine, request, charter, now)
         except Refused as refused:
             kind = type(genuine.question.body).__name__
-            reply = await self._refuse(refused.reason, request, genuine, kind, charter, now)
+            claims = not isinstance(refused, _Withheld)
+            reply = await self._refuse(refused.reason, request, genuine, kind, charter, now, claims=claims)
             return reply, kind, question_id, refused.reason.value
         return reply, kind, question_id, ""
 
@@ -154,6 +167,7 @@ class Answering:
         except Replayed as error:
             raise Refused(RefusalReason.REPLAYED) from error
         if stored is not None:
+            self._check_again(genuine, stored, charter, now)
             return stored, "retry"
         future = asyncio.get_running_loop().create_future()
         self._in_flight[key] = future
@@ -170,6 +184,19 @@ class Answering:
         finally:
             del self._in_flight[key]
         return reply, kind
+
+    def _check_again(self, genuine: Genuine, stored: Reply, charter: Charter, now: datetime) -> None:
+        """Withhold a stored answer that would not be given now: a quarantine has no tail (threat 6)."""
+        if stored.refused:
+            return
+        try:
+            permit = authorise(genuine, charter=charter, now=now).permit
+            self._check_homes(permit, charter)
+        except Refused as refused:
+            raise _Withheld(refused.reason) from refused
+        answer = wire.decode(Answer, carriers.read_response(stored.payload)[0].payload)
+        if not permit.grant.fields.issuperset(answer.fields_granted):  # a data item less: to be asked anew
+            raise _Withheld(RefusalReason.REPLAYED)
 
     async def _answer(self, genuine: Genuine, request: bytes, charter: Charter, now: datetime) -> tuple[Reply, str]:
         admitted = authorise(genuine, charter=charter, now=now)
@@ -258,8 +285,10 @@ class Answering:
         kind: str,
         charter: Charter,
         now: datetime,
+        *,
+        claims: bool = True,
     ) -> Reply:
-        """Sign the refusal, and journal it unless it is one of the moment."""
+        """Sign the refusal, and journal it unless it is one of the moment; `claims` binds the question id to it."""
         signer = self._node.signer()
         digest = genuine.digest if genuine else _digest(request)
         number = genuine.question.header.pair_sequence if genuine else 0
@@ -267,8 +296,8 @@ class Answering:
         reply = Reply(payload=wire.encode(envelope), refused=True)
         if reason in TRANSIENT:
             return reply
-        claims = genuine if reason is not RefusalReason.REPLAYED else None
-        exchange = _refusal(claims, request, reply, reason.value, kind, now, digest)
+        claimed = genuine if claims and reason is not RefusalReason.REPLAYED else None
+        exchange = _refusal(claimed, request, reply, reason.value, kind, now, digest)
         try:
             return await self._node.journal.commit(exchange)
         except Replayed:  # another body won the race for the id

@@ -48,11 +48,14 @@ def options(size: int = MESSAGE_BYTES) -> tuple[tuple[str, int], ...]:
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class _Stream:
-    """An open stream: who is at its other end, with which keys its last question was signed, and what goes out."""
+    """An open stream: who is at its other end, under which keys its questions verified, and what goes out.
+
+    What did not verify names no key here: it could name a good one in the place of one that was taken back.
+    """
 
     member: str
     certificate: bytes
-    key_ids: tuple[str, ...] = ()
+    keys: set[str] = field(default_factory=set)
     outcomes: asyncio.Queue[bytes | RefusalReason | None] = field(default_factory=asyncio.Queue)
 
 
@@ -116,10 +119,7 @@ class ExchangeDoor:
 
     async def _one_of_many(self, request: bytes, stream: _Stream) -> bytes:
         inner = _inner(request)
-        envelope = _opened(inner)
-        if envelope:
-            stream.key_ids = tuple(each.key_id for each in envelope.signatures)
-        return _outcome(envelope, await self._answering.ask(inner, stream.member))
+        return _outcome(_opened(inner), await self._answering.ask(inner, stream.member, keys=stream.keys))
 
     def recheck(self, charter: Charter, now: datetime) -> None:
         """End the streams of peers that may not ask any more: suspended, key or certificate taken back (threat 6)."""
@@ -136,7 +136,7 @@ class ExchangeDoor:
         if charter.directory.suspended(stream.member, now):
             return RefusalReason.SUSPENDED
         try:
-            for key_id in stream.key_ids:
+            for key_id in stream.keys:
                 charter.directory.key(key_id, use="sign", at=now)
         except KeysError:
             return RefusalReason.KEY_NOT_VALID

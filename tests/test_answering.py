@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import worlds
-from bundles import NOW, SIGNERS, charter_of, intent_of, plot, register, signed_directory
+from bundles import AGENCY, NOW, SIGNERS, charter_of, intent_of, plot, register, signed_directory
 from fakes import FakeNode, FakeSource
 from worlds_tables import AGREEMENT, JIANGSU, PURPOSE, SHANGHAI, USCC
 
 from gateway import wire
+from gateway.charter import Charter
 from gateway.exchange.accept import accept
 from gateway.exchange.admit import Admitted, Genuine
 from gateway.exchange.compose import Inquiry, compose, sign_question
@@ -72,6 +74,59 @@ async def test_a_retry_gets_the_stored_bytes() -> None:
     first = await jiangsu.answering.ask(request, SHANGHAI)
     assert await jiangsu.answering.ask(request, SHANGHAI) == first
     assert (len(jiangsu.source.asked), len(jiangsu.journal.kept)) == (1, 1)
+
+
+def edited(edit: Callable[[dict[str, Any]], None]) -> Charter:
+    """Give the charter of the next bundle for Jiangsu."""
+    return charter_of(JIANGSU, signed_directory(edit))
+
+
+def of_shanghai(document: dict[str, Any]) -> dict[str, Any]:
+    """Find the asker's row."""
+    found: dict[str, Any] = next(each for each in document["members"] if each["id"] == SHANGHAI)
+    return found
+
+
+def stopped(what: str, identity: str) -> Callable[[dict[str, Any]], None]:
+    """Have the quorum quarantine one thing."""
+    row = {"what": what, "id": identity, "ground": "a case of the tests"}
+    return lambda document: document.setdefault("quarantine", []).append(row)
+
+
+TAKEN_AWAY: dict[str, tuple[Callable[[dict[str, Any]], None], RefusalReason]] = {
+    "agency": (stopped("agency", AGENCY), RefusalReason.SUSPENDED),
+    "agreement": (stopped("agreement", AGREEMENT), RefusalReason.SUSPENDED),
+    "purpose": (stopped("purpose", PURPOSE), RefusalReason.PURPOSE_NOT_ALLOWED),
+    "data item": (stopped("data_item", "penalty"), RefusalReason.REPLAYED),
+    "officer": (lambda document: of_shanghai(document)["officers"].clear(), RefusalReason.AGENCY_NOT_ALLOWED),
+}
+
+
+@pytest.mark.parametrize(("edit", "why"), TAKEN_AWAY.values(), ids=TAKEN_AWAY)
+async def test_a_stored_answer_is_withheld_when_it_would_not_be_given_now(
+    edit: Callable[[dict[str, Any]], None], why: RefusalReason
+) -> None:
+    """A retry is looked at under the bundle in force; refused, it claims nothing: lifted, the stored bytes come."""
+    jiangsu = node(penalty=[worlds.penalty()])
+    before, request = jiangsu.charter, request_bytes(question())
+    first = await jiangsu.answering.ask(request, SHANGHAI)
+    jiangsu.charter = edited(edit)
+    for _ in range(2):
+        refused = refusal(await jiangsu.answering.ask(request, SHANGHAI))
+        assert (refused.reason, refused.question_digest) == (why, question().digest)
+    assert [(each.question_id, each.reason) for each in jiangsu.journal.kept[1:]] == [(None, why.value)] * 2
+    assert [each.reason for each in jiangsu.events] == ["", why.value, why.value]
+    jiangsu.charter = before
+    assert await jiangsu.answering.ask(request, SHANGHAI) == first
+
+
+async def test_a_stored_refusal_is_given_whatever_holds_now() -> None:
+    """A refusal says nothing that could be withheld: its retry gets the same bytes under another bundle."""
+    jiangsu = node()
+    signed = question(header=replace(question().question.header, application_item="NONE"))
+    first = await jiangsu.answering.ask(request_bytes(signed), SHANGHAI)
+    jiangsu.charter = edited(stopped("agency", AGENCY))
+    assert await jiangsu.answering.ask(request_bytes(signed), SHANGHAI) == first
 
 
 async def test_duplicates_in_flight_wait_for_the_first() -> None:

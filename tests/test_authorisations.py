@@ -33,6 +33,7 @@ from gateway.model.consent import (
     Withdrawal,
 )
 from gateway.model.question import Question, SummaryQuestion
+from gateway.model.signed import Signed
 from gateway.statuses import consent_reason_of
 from gateway.uscc import sample_code
 from keys import suite
@@ -194,24 +195,25 @@ async def test_a_withdrawal_reaches_an_origin_that_heard_nothing(firm: Firm, cal
 
 
 async def test_statuses_that_were_laid_in_end_with_the_withdrawal(firm: Firm, caller: Caller) -> None:
-    """Statuses for question ids that an asker chose itself: after the withdrawal the home takes none of them."""
+    """Statuses for question ids that an asker chose itself: after the withdrawal the home takes none, nor a retry."""
     consent = await firm.give()
     held = {use * 16: await statuses(firm.lab, firm.request(use)) for use in (b"a", b"b")}
 
-    async def ask(question_id: bytes) -> Any:
-        return await caller.ask(
-            caller.compose(
-                no_violation(named(firm.subject.uscc)),
-                purpose=PURPOSE,
-                item=ITEM,
-                authorisations=held[question_id],
-                alter=lambda header: header.update(question_id=question_id),
-            )
+    def compose(question_id: bytes) -> Signed:
+        return caller.compose(
+            no_violation(named(firm.subject.uscc)),
+            purpose=PURPOSE,
+            item=ITEM,
+            authorisations=held[question_id],
+            alter=lambda header: header.update(question_id=question_id),
         )
 
-    assert not (await ask(b"a" * 16)).refused
+    first = compose(b"a" * 16)
+    assert await caller.ask(first) == await caller.ask(first)
+    assert not (await caller.ask(first)).refused
     await firm.withdraw(consent)
-    assert reason(await ask(b"b" * 16)) is RefusalReason.AUTHORISATION_MISSING
+    for each in (compose(b"b" * 16), first):
+        assert reason(await caller.ask(each)) is RefusalReason.AUTHORISATION_MISSING
 
 
 async def test_expired_purpose_wrong_field_and_reused_consent(firm: Firm, caller: Caller) -> None:

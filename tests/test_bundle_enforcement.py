@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -84,7 +85,11 @@ class Stream:
 
     async def ask(self, **changes: Any) -> str:
         """Ask one question; how it ended, or the status with which the stream ended."""
-        await self.call.write(wrapped(self.caller.compose(**changes)))
+        return await self.send(wrapped(self.caller.compose(**changes)))
+
+    async def send(self, message: bytes) -> str:
+        """Send a message; how it ended, or the status with which the stream ended."""
+        await self.call.write(message)
         heard = await self.call.read()
         if heard is grpc.aio.EOF:
             return await self.status()
@@ -130,6 +135,31 @@ async def test_an_open_stream_ends_with_its_peers_standing(
     assert await outcome(caller.ask(quiet)) == refused
 
 
+def misnamed(caller: Caller, key_id: str) -> bytes:
+    """Give a question whose signature is said to be of another key."""
+    signed = caller.compose()
+    signatures = tuple(replace(each, key_id=key_id) for each in signed.envelope.signatures)
+    return wrapped(replace(signed, envelope=replace(signed.envelope, signatures=signatures)))
+
+
+async def test_a_message_that_does_not_verify_keeps_no_stream_open(lab: Lab, caller: Caller) -> None:
+    """A last message in the name of a key that is still good does not hide that the stream's own was revoked."""
+    stream = Stream(caller)
+    assert await stream.ask() == "ANSWERED"
+    assert await stream.send(misnamed(caller, lab.signer("330000").id)) == "BAD_SIGNATURE"
+    await publish(lab, revoke_key)
+    assert await stream.status() == "UNAUTHENTICATED KEY_NOT_VALID"
+
+
+async def test_a_message_that_does_not_verify_ends_no_stream(lab: Lab, caller: Caller) -> None:
+    """A key id that nobody knows is refused for its own question, and the stream goes on through the next bundle."""
+    stream = Stream(caller)
+    assert await stream.ask() == "ANSWERED"
+    assert await stream.send(misnamed(caller, f"{ME}/unknown")) == "KEY_NOT_VALID"
+    await publish(lab)
+    assert await stream.ask() == "ANSWERED"
+
+
 async def test_others_streams_go_on(lab: Lab, caller: Caller) -> None:
     """A stream of a member that is not concerned lives through the new bundle."""
     stream = Stream(caller)
@@ -172,14 +202,20 @@ QUARANTINED = {
 async def test_a_quarantine_takes_effect_at_another_node_within_a_poll(
     what: str, case: tuple[Callable[[Caller], str], str], lab: Lab, caller: Caller
 ) -> None:
-    """What the quorum stops is refused by a node that runs, for the reason that fits; lifted, it is answered again."""
-    assert await outcome(caller.ask(caller.compose())) == "ANSWERED"
+    """What the quorum stops is refused by a node that runs, for the reason that fits, a retry of before as well.
+
+    Lifted, it is answered again, and the retry gets the bytes of before.
+    """
     signed = caller.compose()
+    first = await caller.ask(signed)
+    assert not first.refused
+    fresh = caller.compose()
     await publish(lab, quarantine(what, case[0](caller)))
-    assert await outcome(caller.ask(signed)) == case[1]
+    assert [await outcome(caller.ask(each)) for each in (fresh, signed)] == [case[1]] * 2
     lab.edits.clear()
     await publish(lab)
     assert await outcome(caller.ask(caller.compose())) == "ANSWERED"
+    assert await caller.ask(signed) == first
 
 
 async def test_a_data_item_in_quarantine_is_withheld(lab: Lab, caller: Caller) -> None:
