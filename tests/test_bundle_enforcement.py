@@ -236,8 +236,15 @@ async def test_a_local_stop_takes_effect_within_a_second_and_is_lifted(lab: Lab,
     await run("stop", "member", ME, "--ground", "a case of the tests", "--config", config)
     assert await stream.status() == "PERMISSION_DENIED SUSPENDED"
     assert await outcome(caller.ask(caller.compose())) == "SUSPENDED"
-    shown = json.loads(await run("node", "status", "--config", config, "--json"))
-    assert [(each["what"], each["id"]) for each in shown["stops"]] == [("member", ME)]
+
+    async def status() -> Any:
+        return json.loads(await run("node", "status", "--config", config, "--json"))
+
+    async def told() -> bool:
+        return [(each["what"], each["id"]) for each in (await status())["stops"]] == [("member", ME)]
+
+    await until(told, "the status, which is written each second, shows the stop")
+    shown = await status()
     assert [each["problem"] for each in shown["mirrors"]] in (["UNREACHABLE", None], [None, "UNREACHABLE"])
     await run("lift", "member", ME, "--config", config)
 

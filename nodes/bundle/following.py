@@ -98,8 +98,10 @@ class Following:
         return self._current
 
     def kept(self, version: int) -> tuple[bytes, ...]:
-        """Give the bundles of a version that were in force here, as archives: after a recovery it may be several."""
-        return tuple(each.read_bytes() for each in sorted((self._folder / "archives" / str(version)).glob("*.tar")))
+        """Give the bundles of a version that were in force here, the last first: after a recovery it may be several."""
+        paths = (self._folder / "archives" / str(version)).glob("*.tar")
+        found = sorted(paths, key=lambda each: each.stat().st_mtime_ns, reverse=True)
+        return tuple(each.read_bytes() for each in found)
 
     def pause(self) -> float:
         """Say how many seconds lie between the last poll and the next: few once the bundle is not current."""
