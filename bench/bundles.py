@@ -17,6 +17,9 @@ from bench.exchanges import Scale
 from bench.measures import Row, percentile
 from gateway.kinds import KINDS
 from keys import moments, suite
+from keys.envelope import to_json
+from keys.possession import prove
+from keys.suite import Signer
 from nodes.bundle.following import Following
 from nodes.bundle.source import Source
 from nodes.federation.signing import Hands, Lives, hands
@@ -49,14 +52,16 @@ def _publish(folder: Path) -> Lab:
     more = [str(500_000 + each) for each in range(MEMBERS - len(lab.members))]
     added = hands(more, more)
     lab.hands = Hands(signers={**lab.hands.signers, **added.signers}, tops=lab.hands.tops)
-    lab.edits.append(lambda document: _widen(document, more))
+    signers = [suite.signer(suite.generate_seed(), owner=each) for each in more]
+    lab.proofs |= {f"entry-{each.id.partition('/')[0]}": to_json(prove([("sign", each)])) for each in signers}
+    lab.edits.append(lambda document: _widen(document, signers))
     lab.publish(lives=Lives())
     return lab
 
 
-def _widen(document: dict[str, Any], more: list[str]) -> None:
+def _widen(document: dict[str, Any], signers: list[Signer]) -> None:
     """Add members, each with a key, and agreements of four parties each."""
-    document["members"] += [_member(each, number) for number, each in enumerate(more)]
+    document["members"] += [_member(each, number) for number, each in enumerate(signers)]
     first, every = document["agreements"][0], [each["id"] for each in document["members"]]
     missing = AGREEMENTS - len(document["agreements"])
     for number in range(missing):
@@ -66,8 +71,8 @@ def _widen(document: dict[str, Any], more: list[str]) -> None:
         document["agreements"].append(row)
 
 
-def _member(identity: str, number: int) -> dict[str, Any]:
-    signer, now = suite.signer(suite.generate_seed(), owner=identity), datetime.now(UTC).replace(microsecond=0)
+def _member(signer: Signer, number: int) -> dict[str, Any]:
+    identity, now = signer.id.partition("/")[0], datetime.now(UTC).replace(microsecond=0)
     key = {
         "id": signer.id, "suite": signer.suite, "use": "sign", "public": base64.b64encode(signer.public).decode(),
         "valid_from": moments.write(now), "valid_until": moments.write(now + timedelta(days=365)),

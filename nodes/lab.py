@@ -29,6 +29,7 @@ from nodes.mirror import publish
 from nodes.run import STATUS
 from nodes.setup import ENTRY, Setting, init_hub, init_node, read_entry
 from nodes.trust.ceremony import hold
+from nodes.trust.folders import proofs_of
 from nodes.trust.published import Published
 
 START_SECONDS = 60.0
@@ -54,6 +55,7 @@ class Lab:
     federation: Path
     hands: Hands
     standings: dict[str, Standing]
+    proofs: dict[str, bytes] = field(default_factory=dict)
     root: bytes = b""
     version: int = 0
     published: Published | None = None
@@ -90,6 +92,7 @@ class Lab:
                 now=self.clock(),
                 lives=lives or lives_of(life),
                 renew=frozenset(roles),
+                proofs=self.proofs,
             )
         )
 
@@ -187,6 +190,7 @@ class Lab:
         """Take over what a member's entry says of its keys and certificates; `publish` tells the others."""
         entry = read_entry((self.home(member) / ENTRY).read_text(encoding="utf-8"))
         self.standings[member] = replace(entry.standing, endpoint=self.standings[member].endpoint)
+        self.proofs |= proofs_of(entry)
 
     def signer(self, member: str) -> suite.Signer:
         """Load a member's signing key."""
@@ -210,7 +214,7 @@ def build(
         members, [name for name, row in members.items() if row.get("parent") is None and not row.get("hub")]
     )
     chosen = replace(setting or Setting(), mirror=f"../{MIRROR}", root=f"../{ROOT}", poll_seconds=1)
-    standings, lives = {}, _long_leaves(lifetimes(federation))
+    standings, proofs, lives = {}, dict[str, bytes](), _long_leaves(lifetimes(federation))
     for member, row in members.items():
         if row.get("hub"):
             hub = init_hub(folder / member, member, lifetimes=lives, now=now, setting=chosen)
@@ -228,8 +232,9 @@ def build(
             work=work,
         )
         standings[member] = entry.standing
+        proofs |= proofs_of(entry)
         (folder / member / ENTRY).write_text(entry.to_json(), encoding="utf-8")
-    lab = Lab(folder=folder, federation=federation, hands=signing, standings=standings)
+    lab = Lab(folder=folder, federation=federation, hands=signing, standings=standings, proofs=proofs)
     if clock:
         lab.clock = clock
     lab.publish()

@@ -15,7 +15,7 @@ from keys.envelope import to_json
 from keys.possession import prove
 from nodes.federation import REFERENCE, document
 from nodes.federation.signing import Hands, hands
-from nodes.trust.ceremony import hold, sign_all, wanted
+from nodes.trust.ceremony import hold, wanted
 from nodes.trust.draft import Draft
 from nodes.trust.proposing import propose
 from nodes.trust.published import Published
@@ -91,7 +91,7 @@ def signed_but(draft: Draft, *without: suite.Signer, of: Hands | None = None) ->
     """Let everybody sign but some."""
     left_out = {each.id for each in without}
     every = (each for uses in (of or council()).signers.values() for keys in uses.values() for each in keys)
-    return sign_all(draft, first(), (each for each in every if each.id not in left_out))
+    return add(draft, first(), *(each for each in every if each.id not in left_out))
 
 
 def signed_by(draft: Draft, *signers: suite.Signer) -> Draft:

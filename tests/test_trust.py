@@ -26,6 +26,7 @@ from councils import (
     with_key,
 )
 
+from keys import suite
 from keys.bundle import layout, writing
 from keys.bundle.quarantine import WHATS
 from keys.bundle.sheets import read_sheet
@@ -41,7 +42,7 @@ from nodes.trust.publishing import Step, publish
 from nodes.trust.review import review
 from nodes.trust.seating import seatings
 from nodes.trust.seen import Seen
-from nodes.trust.signing import sign
+from nodes.trust.signing import add, sign
 from nodes.trust.standing import counts, may_sign, on_duty, standing
 from nodes.trust.telling import tell
 
@@ -283,7 +284,7 @@ def test_an_officer_counts_once_and_a_stranger_never() -> None:
     draft = signed_by(draft_of(area), officer)
     with refusal(Ground.NOTHING_TO_SIGN):
         signed_by(draft, officer)
-    assert may_sign(draft, first(), other.id) == ()
+    assert may_sign(counts(draft, first()), other.id) == ()
     copied = draft.with_signatures(key("310000", "officer", 1).id, {AGREEMENT: draft.signed(AGREEMENT)[officer.id]})
     strange = copied.with_signatures(other.id, {AGREEMENT: other.sign(b"anything")})
     assert [each.signed for each in counts(strange, first()) if each.of == "310000"] == [(officer.id,)]
@@ -594,6 +595,34 @@ def test_the_standing_tells_what_is_missing_and_what_ends() -> None:
         [2],
     )
     assert not standing(None, None, now=LATER).complete
+
+
+def test_what_was_signed_is_verified_once_however_many_sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty keys at one table verify no more than one does: a ceremony does not grow with its hands' square."""
+    draft, verified = draft_of(area), list[str]()
+    every = [each for uses in council().signers.values() for keys in uses.values() for each in keys]
+    half = add(draft, first(), *every[:10])
+    verify = suite.verify
+
+    def counted(key: suite.PublicKey, message: bytes, signature: bytes) -> None:
+        verified.append(key.id)
+        verify(key, message, signature)
+
+    monkeypatch.setattr(suite, "verify", counted)
+    add(half, first(), key("330000", "officer"))
+    alone = len(verified)
+    add(half, first(), *every[10:])
+    assert (alone > 0, len(verified)) == (True, 2 * alone)
+
+
+def test_a_ceremony_signs_only_what_the_tool_would() -> None:
+    """Held in one process it proves and reviews as officers do: an unproven key and a bad table are refused."""
+    with refusal(Ground.NOT_PROVEN):
+        hold(tables(with_officer(DESK_KEY)), council(), first(), now=LATER)
+    proofs = proven((DESK, DESK_KEY))
+    assert hold(tables(with_officer(DESK_KEY)), council(), first(), now=LATER, proofs=proofs).version == 2
+    with refusal(Ground.MAPPING_UPGRADES):
+        hold(tables(better), council(), first(), now=LATER)
 
 
 def test_a_second_ceremony_extends_the_first() -> None:

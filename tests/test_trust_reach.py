@@ -10,6 +10,9 @@ import pytest
 from councils import LATER, Edit, council, draft_of, first, signer, tables
 
 from gateway.charter import Charter
+from keys.envelope import to_json
+from keys.possession import prove
+from nodes.setup import DESK
 from nodes.trust import reach
 from nodes.trust.ceremony import hold
 from nodes.trust.changes import What, compare, days
@@ -29,6 +32,13 @@ def with_officers(document: dict[str, Any]) -> None:
             public = base64.b64encode(signer(name, name).public).decode()
             roles = [{"role": "ask", "from": "2026-01-01", "until": None}]
             member["officers"].append({"id": name, "agency": agency["id"], "public": public, "roles": roles})
+
+
+def desk_proofs() -> dict[str, bytes]:
+    """Prove that these officers hold their keys, one by one."""
+    agencies = (agency["id"] for member in tables()["members"] for agency in member["agencies"])
+    found = (signer(f"{each}/o1", f"{each}/o1") for each in agencies)
+    return {each.id.replace("/", "."): to_json(prove([(DESK, each)])) for each in found}
 
 
 def charter(edit: Edit | None = None) -> Charter:
@@ -171,7 +181,7 @@ def test_what_begins_later_is_told_with_its_day() -> None:
         with_officers(document)
         row(document, "agreements", "id", "ZONE-2026").update(edition=2, valid_until="2027-01-01")
 
-    base = hold(tables(with_officers), council(), None, now=LATER)
+    base = hold(tables(with_officers), council(), None, now=LATER, proofs=desk_proofs())
     draft = draft_of(next_year, base=base)
     told = tell(draft, base, review(draft, base, now=LATER), now=LATER)
     assert [(each.from_day, {it.gained for it in each.changes}) for each in told.sights] == [("2027-01-01", {False})]

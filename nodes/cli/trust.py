@@ -265,7 +265,7 @@ def _confirmed(draft: Draft) -> str:
     """Have the digest typed by whoever read it."""
     if not sys.stdin.isatty():
         return ""
-    typed: str = click.prompt(session().words.say("trust.confirm", digest=draft.digest))
+    typed: str = click.prompt(session().words.say("trust.confirm"))
     return draft.digest if len(typed) >= trust_tables.DIGITS and draft.digest.startswith(typed) else ""
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from nodes.cli.names import Names, moment
 from nodes.cli.sheets import BAD, GOOD, WARNING, row, table
-from nodes.cli.words import Words
+from nodes.cli.words import Words, plain
 from nodes.trust.changes import RowChange, What
 from nodes.trust.grades import GradeChange
 from nodes.trust.reach import Change
@@ -62,6 +62,9 @@ def show_standing(found: Standing, words: Words) -> None:
         for count in (*found.counts, *found.publishing):
             row(counts, *_count(count, words), style=BAD if count.missing else GOOD)
         console.print(counts)
+    if found.unread:
+        said = words.say("trust.unread", names=words.say("mark.comma").join(map(plain, found.unread)))
+        console.print(Text(said, style=WARNING))
     said = words.say("trust.complete") if found.complete else words.say("trust.incomplete")
     console.print(Text(said, style=GOOD if found.complete else BAD))
 
@@ -102,9 +105,6 @@ def _rows(console: Console, found: Iterable[RowChange], words: Words) -> None:
     shown = table(words, "title.rows", "table", "row", "change", "field", "before", "after")
     for each in found:
         what, style = words.code("row_change", each.what.value), _STYLES[each.what]
-        if each.what is not What.CHANGED:
-            row(shown, each.table, each.name, what, style=style)
-            continue
         for number, field in enumerate(each.fields):
             first = (each.table, each.name, what) if number == 0 else ("", "", "")
             row(shown, *first, field.path, field.before or "-", field.after or "-", style=style)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 
 from keys.suite import Signer
 from nodes.federation.signing import Hands
 from nodes.lab import LIGHT, Lab, lives_of
 from nodes.trust import requests
-from nodes.trust.ceremony import every, put_out, sign_all, wanted
+from nodes.trust.ceremony import every, put_out, wanted
 from nodes.trust.proposing import propose
-from nodes.trust.review import review
+from nodes.trust.signing import sign
 
 
 def turn_over(lab: Lab, member: str, folder: Path) -> dict[str, str]:
@@ -28,8 +27,7 @@ def turn_over(lab: Lab, member: str, folder: Path) -> dict[str, str]:
     new, base, now = _with(lab.hands, member, made), lab.published, lab.clock()
     proposed = replace(wanted(lab.document(), new), proofs={requests.REQUEST: asked.text})
     draft = propose(proposed, base, now=now, lives=lives_of())
-    review(draft, base, now=now)
-    draft = sign_all(draft, base, chain(every(lab.hands), every(new)))
+    draft = sign(draft, base, *every(lab.hands), *every(new), digest=draft.digest, now=now)
     other = next(each for each in new.tops if each != member)
     at_work = [new.signers[each]["publisher"][0] for each in (member, other)]
     lab.put(put_out(draft, base, at_work, now=now, lives=lives_of()))

@@ -6,19 +6,22 @@ Real members' keys are never together; each step here is the one that the office
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from keys.bundle import layout, sections
+from keys.envelope import to_json
+from keys.possession import prove
 from keys.suite import Signer
 from nodes.federation.signing import Hands, Lives
 from nodes.trust.draft import Draft
 from nodes.trust.errors import Ground, TrustRefused
-from nodes.trust.proposing import Wanted, propose
+from nodes.trust.proposing import Wanted, keys_of, propose
 from nodes.trust.published import Published
 from nodes.trust.publishing import publish
-from nodes.trust.signing import add
+from nodes.trust.signing import sign
 
 
 def hold(
@@ -30,20 +33,35 @@ def hold(
     lives: Lives | None = None,
     publishers: int = 2,
     renew: frozenset[str] = frozenset(),
+    proofs: Mapping[str, bytes] | None = None,
 ) -> Published:
     """Lead from what is published to a document's bundle; the last publishers are at work, the others are down.
+
+    `proofs` show that the new message keys in the document are held; the officers' own keys are proven here.
 
     Raises:
         TrustRefused: whatever the tool refuses.
     """
-    draft = propose(wanted(document, officers, renew=renew), base, now=now, lives=lives)
+    asked = replace(wanted(document, officers, renew=renew), proofs={**_proofs(officers, base), **(proofs or {})})
+    draft = propose(asked, base, now=now, lives=lives)
+    signed = sign(draft, base, *every(officers), digest=draft.digest, now=now)
     at_work = [officers.signers[top]["publisher"][0] for top in officers.tops][-publishers:]
-    return put_out(sign_all(draft, base, every(officers)), base, at_work, now=now, lives=lives)
+    return put_out(signed, base, at_work, now=now, lives=lives)
 
 
 def every(officers: Hands) -> Iterator[Signer]:
     """Give the role keys of all members, one by one."""
     return (each for uses in officers.signers.values() for keys in uses.values() for each in keys)
+
+
+def _proofs(officers: Hands, base: Published | None) -> dict[str, bytes]:
+    """Prove that each member's officers hold their keys, as their requests do; those published were proven before."""
+    known = {key.id for keys in keys_of(base).values() for key in keys}
+    found = {}
+    for member, uses in officers.signers.items():
+        if new := [(use, each) for use, keys in uses.items() for each in keys if each.id not in known]:
+            found[f"request-{member}"] = to_json(prove(new))
+    return found
 
 
 def put_out(
@@ -83,14 +101,3 @@ def wanted(document: Mapping[str, Any], officers: Hands, *, renew: frozenset[str
         proofs={},
         renew=renew,
     )
-
-
-def sign_all(draft: Draft, base: Published | None, signers: Iterable[Signer]) -> Draft:
-    """Let every signer sign what it may."""
-    for each in signers:
-        try:
-            draft = add(draft, base, each)
-        except TrustRefused as error:
-            if error.ground is not Ground.NOTHING_TO_SIGN:
-                raise
-    return draft

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ Signatures = Mapping[str, Mapping[str, bytes]]
 class Draft:
     """`roles` is unsigned metadata by role, `files` target files by path, `agreements` envelopes by id.
 
-    `listed` names every agreement that there would be; `stage` is what publishers have made so far.
+    `listed` names every agreement that there would be; `stage` is what publishers have made so far; `unread` names
+    files among the signatures that are none.
     """
 
     base_version: int
@@ -49,6 +50,7 @@ class Draft:
     proofs: Mapping[str, bytes] = field(default_factory=dict)
     signatures: Signatures = field(default_factory=dict)
     stage: Mapping[str, bytes] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -170,7 +172,7 @@ def write_signatures(draft: Draft, key_id: str, folder: Path) -> Path:
         "key": key_id,
         "signatures": {name: base64.b64encode(each).decode() for name, each in draft.signatures[key_id].items()},
     }
-    path = folder / "signatures" / f"{key_id.replace('/', '.')}.json"
+    path = folder / "signatures" / f"{_file_of(key_id)}.json"
     files_of.replace(path, json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
     return path
 
@@ -187,6 +189,8 @@ def write_stage(draft: Draft, folder: Path) -> None:
 
 def read_draft(folder: Path) -> Draft:
     """Read a draft's folder with the signatures that belong to it; those of another draft are passed over.
+
+    What is no file of signatures, or is called after another key than it names, is passed over by name.
 
     Raises:
         TrustRefused: UNREADABLE.
@@ -205,7 +209,7 @@ def read_draft(folder: Path) -> Draft:
             proofs=_tree(folder / "proofs"),
             stage=_tree(folder / "publishing"),
         )
-        return replace(draft, signatures=dict(_read_signatures(folder / "signatures", draft.digest)))
+        return _with_signatures(draft, _tree(folder / "signatures"))
     except (OSError, KeysError) as error:
         raise TrustRefused(Ground.UNREADABLE, file=folder.name, why=str(error)) from error
 
@@ -216,15 +220,36 @@ class _Unreadable(KeysError):
 
 def _tree(folder: Path) -> dict[str, bytes]:
     """Read every JSON file below a folder by its name without the ending."""
-    paths = sorted(folder.rglob("*.json")) if folder.is_dir() else ()
+    paths = sorted(each for each in folder.rglob("*.json") if each.is_file()) if folder.is_dir() else ()
     return {path.relative_to(folder).as_posix().removesuffix(".json"): path.read_bytes() for path in paths}
 
 
-def _read_signatures(folder: Path, digest: str) -> Iterator[tuple[str, dict[str, bytes]]]:
-    for content in _tree(folder).values():
-        part = jsontext.load(content, refuse=_Unreadable).members(("format", "draft", "key", "signatures"))
-        if part["draft"].value == digest:
-            yield part["key"].text(), {name: each.octets() for name, each in _members(part["signatures"]).items()}
+def _with_signatures(draft: Draft, files: Mapping[str, bytes]) -> Draft:
+    found: dict[str, dict[str, bytes]] = {}
+    unread = []
+    for name, content in files.items():
+        try:
+            of, key_id, signatures = _signatures(content)
+        except KeysError:
+            unread.append(f"{name}.json")
+            continue
+        if _file_of(key_id) != name:  # or a file of any name could take the place of another key's signatures
+            unread.append(f"{name}.json")
+        elif of == draft.digest:
+            found[key_id] = signatures
+    return replace(draft, signatures=found, unread=tuple(unread))
+
+
+def _signatures(content: bytes) -> tuple[str, str, dict[str, bytes]]:
+    """Read a file of signatures: the draft's digest, the key and what it signed."""
+    part = jsontext.load(content, refuse=_Unreadable).members(("format", "draft", "key", "signatures"))
+    signatures = {name: each.octets() for name, each in _members(part["signatures"]).items()}
+    return part["draft"].text(), part["key"].text(), signatures
+
+
+def _file_of(key_id: str) -> str:
+    """Name a key's file of signatures, without its ending."""
+    return key_id.replace("/", ".")
 
 
 def _members(place: jsontext.Place) -> Mapping[str, Any]:

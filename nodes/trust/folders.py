@@ -62,8 +62,13 @@ def wanted(
 def _proofs(entries: Iterable[Entry], requests: Iterable[Request]) -> dict[str, bytes]:
     found = {f"request-{each.member}-{number}": each.text for number, each in enumerate(requests)}
     for each in entries:
-        found |= {f"entry-{each.member}-{number}": text.encode() for number, text in enumerate(each.proofs)}
+        found |= proofs_of(each)
     return found
+
+
+def proofs_of(entry: Entry) -> dict[str, bytes]:
+    """Name the proofs that an entry brings, as they stand in a draft."""
+    return {f"entry-{entry.member}-{number}": each.encode() for number, each in enumerate(entry.proofs)}
 
 
 def _standings(base: Published | None) -> dict[str, Standing]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from gateway.clocks import civil_day
 from keys.bundle import archive, layout, writing
@@ -21,7 +22,7 @@ from nodes.trust.proposing import RENEW, SLACK
 from nodes.trust.published import Published, open_published
 from nodes.trust.review import check_extends, document_of
 from nodes.trust.seen import Seen
-from nodes.trust.standing import EXPIRING, counts, member_of, on_duty, seats, signed_agreement
+from nodes.trust.standing import EXPIRING, counts, member_of, on_duty, seats, signed_agreements
 
 SKEW = timedelta(minutes=10)
 GIVEN_UP = 16
@@ -125,7 +126,7 @@ class _Turn:
             timestamp=self._done[layout.TIMESTAMP],
             snapshot=self._done[layout.SNAPSHOT],
             roles=self._roles(),
-            files=self._after.files() | self._agreements(),
+            files=self._after.files() | self._agreements,
         )
         found = open_published(archive.pack(parts), root=root or roots[0])
         _ = found.directory  # nothing enters the folder that a node would refuse
@@ -140,7 +141,7 @@ class _Turn:
             return True
         if {key.id for key in held.keys} != {key.id for key in self._seats[role].keys}:
             return True
-        if role == layout.AGREEMENTS and self._agreements() != self._base_files(role):
+        if role == layout.AGREEMENTS and self._agreements != self._base_files(role):
             return True
         least, most = EXPIRING.get(role, RENEW), self._life(role) + SLACK
         return not self._now + least <= held.expire_time <= self._now + most
@@ -156,7 +157,7 @@ class _Turn:
                 raise TrustRefused(Ground.NOT_SEEN, role=role)
         version = self._version(role, stated)
         if role == layout.AGREEMENTS:
-            return writing.write_targets(role, version=version, expires=ends, files=self._agreements(), delegations={})
+            return writing.write_targets(role, version=version, expires=ends, files=self._agreements, delegations={})
         if role == layout.SNAPSHOT:
             return writing.write_snapshot(version=version, expires=ends, roles=self._roles())
         return writing.write_timestamp(
@@ -192,8 +193,11 @@ class _Turn:
             good |= set(signed_by(sheet, self._base.sheet(layout.ROOT).seats[layout.ROOT], given))
         return with_signatures(self.draft.roles[role], {each: given[each] for each in good})
 
+    @cached_property
     def _agreements(self) -> dict[str, bytes]:
-        return {f"{AGREEMENTS}{name}.json": to_json(signed_agreement(self._after, name)) for name in self.draft.listed}
+        """Give every agreement as it is signed: no publisher changes anything of that."""
+        found = signed_agreements(self._after, self.draft.listed)
+        return {f"{AGREEMENTS}{name}.json": to_json(each) for name, each in found.items()}
 
     def _base_files(self, role: str) -> dict[str, bytes]:
         held = self._base.files if self._base else {}

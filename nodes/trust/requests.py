@@ -67,10 +67,13 @@ def init(
     request alone. The folder is there with all of it, or not at all.
 
     Raises:
-        TrustRefused: EXISTS when there is something of the folder's name; KEYS_MISSING for fewer than two officers.
-        CustodyError: when a file cannot be written, or the member is no name.
+        TrustRefused: MEMBER_MALFORMED when the member is no id; EXISTS when there is something of the folder's name;
+            KEYS_MISSING for fewer than two officers.
+        CustodyError: when a file cannot be written.
     """
     chosen = tuple(names(uses, officers))
+    if not layout.MEMBER_ID.fullmatch(member):
+        raise TrustRefused(Ground.MEMBER_MALFORMED, member=member)
     if folder.exists():
         raise TrustRefused(Ground.EXISTS, file=folder.name)
     if 0 < sum(use == layout.OFFICER for _, use in chosen) < OFFICERS:
@@ -86,9 +89,10 @@ def init(
         for number, (name, use) in enumerate(chosen)
     ]
     text = to_json(prove(made))
+    found = read_request(text)
     files.write(new / REQUEST, text)
     new.rename(folder)
-    return read_request(text)
+    return found
 
 
 def _make(folder: Path, name: str, owner: str, use: str, work: boxes.Work) -> Signer:

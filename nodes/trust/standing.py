@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -76,8 +76,7 @@ def _count(name: str, of: str, seat: Seat, signed: tuple[str, ...]) -> Count:
 def _agreements(after: After, sheets: Mapping[str, Sheet]) -> Iterator[Count]:
     """Count officers by party: two of one party are one party's (duty U9)."""
     seated = seats(sheets)
-    for name in after.draft.agreements:
-        envelope = signed_agreement(after, name)
+    for name, envelope in signed_agreements(after, after.draft.agreements).items():
         for party in parties(envelope):
             seat = seated.get(layout.member_role(party))
             signed = tuple(each.key_id for each in envelope.signatures if _good(envelope, each, seat))
@@ -96,11 +95,15 @@ def read_row(envelope: Envelope) -> Mapping[str, Any]:
     return row
 
 
-def signed_agreement(after: After, name: str) -> Envelope:
-    """Give an agreement's envelope with the signatures that the draft's officers gave."""
-    envelope = from_json(after.agreements()[name])
+def signed_agreements(after: After, names: Iterable[str]) -> dict[str, Envelope]:
+    """Give agreements' envelopes by id, with the signatures that the draft's officers gave."""
+    held = after.agreements()
     officers = {key.id: key for sheet in after.sheets().values() for seat in sheet.seats.values() for key in seat.keys}
-    given = after.draft.signed(f"{AGREEMENTS}{name}") if name in after.draft.agreements else {}
+    return {name: _signed(name, from_json(held[name]), after.draft, officers) for name in names}
+
+
+def _signed(name: str, envelope: Envelope, draft: Draft, officers: Mapping[str, PublicKey]) -> Envelope:
+    given = draft.signed(f"{AGREEMENTS}{name}") if name in draft.agreements else {}
     more = (Signature(key_id=key_id, signature=each) for key_id, each in sorted(given.items()))
     known = {each.key_id for each in envelope.signatures}
     new = tuple(each for each in more if each.key_id not in known and _by(envelope, each, officers.get(each.key_id)))
@@ -168,11 +171,9 @@ def on_duty(document: Mapping[str, Any], on: date) -> str:
     return str(rota["order"][turn % len(rota["order"])])
 
 
-def may_sign(draft: Draft, base: Published | None, key_id: str) -> tuple[str, ...]:
-    """Name what of a draft a key may sign and has not signed yet."""
-    return tuple(
-        dict.fromkeys(each.name for each in counts(draft, base) if key_id in each.may and key_id not in each.signed)
-    )
+def may_sign(found: Iterable[Count], key_id: str) -> tuple[str, ...]:
+    """Name what of a draft, as it was counted, a key may sign and has not signed yet."""
+    return tuple(dict.fromkeys(each.name for each in found if key_id in each.may and key_id not in each.signed))
 
 
 def member_of(key_id: str) -> str:
@@ -182,7 +183,10 @@ def member_of(key_id: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a bundle and its draft stand: what ends when, who has signed, who has to, and who is on duty."""
+    """Where a bundle and its draft stand: what ends when, who has signed, who has to, and who is on duty.
+
+    `unread` names files among the draft's signatures that were passed over.
+    """
 
     version: int
     on_duty: str
@@ -190,6 +194,7 @@ class Standing:
     draft: str
     counts: tuple[Count, ...]
     publishing: tuple[Count, ...]
+    unread: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -208,6 +213,7 @@ def standing(base: Published | None, draft: Draft | None, *, now: datetime) -> S
         draft=draft.digest if draft else "",
         counts=counts(draft, base) if draft else (),
         publishing=tuple(_publishing(draft, base)) if draft else (),
+        unread=draft.unread if draft else (),
     )
 
 
