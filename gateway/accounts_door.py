@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import cast
 
 from google.protobuf.message import Message
@@ -17,8 +18,8 @@ from yrdx.exchange.v1 import desk_pb2
 class AccountsDoor:
     """Bytes in, bytes out, over `Accounts`; refusals are raised."""
 
-    def __init__(self, accounts: Accounts, bundle: Callable[[int], bytes]) -> None:
-        """Serve accounts; `bundle` gives the archive of a version, as for `DeskDoor`."""
+    def __init__(self, accounts: Accounts, bundle: Callable[[int, datetime], bytes]) -> None:
+        """Serve accounts; `bundle` gives the archive of a version at a time, as for `DeskDoor`."""
         self._accounts = accounts
         self._bundle = bundle
 

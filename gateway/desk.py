@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
@@ -32,12 +33,12 @@ class DeskDoor:
         asking: Asking,
         cases: Cases,
         counter: Counter,
-        bundle: Callable[[int], bytes],
+        bundle: Callable[[int, datetime], bytes],
         further: Mapping[str, Call] = MappingProxyType({}),
     ) -> None:
         """Serve one member's agencies; `further` gives methods that other doors bring.
 
-        `bundle` gives the archive of a version of the bundle (empty when it is not kept any more).
+        `bundle` gives the archive of a version of the bundle at a time (empty when it is not kept any more).
         """
         self._bundle = bundle
         self._asking = asking
@@ -111,11 +112,11 @@ def parsed(message: M, request: bytes) -> M:
     return message
 
 
-def enclose(response: desk_pb2.AskMembersResponse, bundle: Callable[[int], bytes]) -> None:
+def enclose(response: desk_pb2.AskMembersResponse, bundle: Callable[[int, datetime], bytes]) -> None:
     """Add the bundle under which it was asked, so that the result verifies offline."""
     for exchange in response.exchanges[:1]:
         question = wire.decode(Question, exchange.question.payload)
-        response.bundle = bundle(question.header.bundle_version)
+        response.bundle = bundle(question.header.bundle_version, question.header.asked_time)
 
 
 def assertion(message: Any) -> Envelope | None:  # noqa: ANN401  any request that has one

@@ -129,13 +129,9 @@ class RunningNode:
         self._pace.take(peer, self._charter().catalogue.limits.questions_per_second)
 
     def _desk(self, office: Office, counter: Counter) -> DeskDoor:
-        asking = Asking(office)
-        accounts = AccountsDoor(Accounts(office, asking, self.store.submissions), self._bundle)
-        return DeskDoor(asking, Cases(office), counter, self._bundle, accounts.calls())
-
-    def _bundle(self, version: int) -> bytes:
-        """Give the last bundle of a version that was in force here; nothing when it is not kept any more."""
-        return next(iter(self._following.kept(version)), b"")
+        asking, kept = Asking(office), self._following.kept
+        accounts = AccountsDoor(Accounts(office, asking, self.store.submissions), kept)
+        return DeskDoor(asking, Cases(office), counter, kept, accounts.calls())
 
     def _answerer(self) -> Node:
         return Node(

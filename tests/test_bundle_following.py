@@ -145,8 +145,7 @@ def test_a_newer_bundle_takes_effect(world: World) -> None:
     world.publish()
     assert following.poll()
     assert version(following) == 8
-    assert (following.kept(7), following.kept(8)) == ((before,), (following.current.directory.archive,))
-    assert following.kept(9) == ()
+    assert [following.kept(each, world.now) for each in (7, 8, 9)] == [before, following.current.directory.archive, b""]
 
 
 @pytest.fixture
@@ -321,7 +320,7 @@ def test_a_new_timestamp_alone_is_taken_without_an_archive(world: World) -> None
     assert following.poll()
     directory = following.current.directory
     assert (directory.version, directory.issued_time, directory.expire_time) == (7, world.now, world.now + DAY)
-    assert following.kept(7) == (directory.archive,)
+    assert following.kept(7, world.now) == directory.archive
 
 
 def test_a_frozen_federation_is_degraded_then_closed(world: World) -> None:
@@ -379,17 +378,24 @@ def test_a_clock_set_back_is_found_out(world: World) -> None:
 
 
 def test_evidence_outlives_a_recovery(world: World) -> None:
-    """When versions begin anew, a bundle of the same number is kept beside the one that was in force before."""
+    """When versions begin anew, a result is read with the bundle of its number that was in force at its time."""
     following = world.follow()
-    old = following.kept(7)
+    old, times = following.current.directory.archive, [world.now - DAY, world.now]
     world.turn_over()
     world.version = 6
+    world.now += DAY / 4
+    times += [world.now - timedelta(seconds=1), world.now, world.now + DAY]
     shutil.rmtree(world.folder / "a")
     world.publish()
     assert following.poll()
-    found = following.kept(7)
-    assert len(found) == len({*found, *old}) == 2
-    assert world.restart().current.directory.archive in {*found} - {*old}
+    new = following.current.directory.archive
+    assert [following.kept(7, each) for each in times] == [old, old, old, new, new]
+    world.now += DAY / 4
+    world.renew("a")
+    assert following.poll()
+    new = following.current.directory.archive
+    assert [following.kept(7, each) for each in times] == [old, old, old, new, new]
+    assert world.restart().current.directory.archive == new
 
 
 @pytest.mark.parametrize("ahead", [timedelta(seconds=31), DAY / 2, 3650 * DAY], ids=str)
@@ -534,7 +540,7 @@ def test_a_members_own_stop_holds_until_it_is_lifted(world: World) -> None:
     following = world.restart()
     directory = following.current.directory
     assert [directory.suspended(each, world.now) for each in MEMBERS] == [False, True, True, False]
-    assert following.kept(8) == (directory.archive,)
+    assert following.kept(8, world.now) == directory.archive
     stop(world, *lifted(following.stops, "member", MEMBERS[1]))
     assert following.look()
     assert [following.current.directory.suspended(each, world.now) for each in MEMBERS] == [False, False, True, False]

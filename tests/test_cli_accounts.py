@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
 def at(desk: Desk) -> Call:
     """Call a desk's doors."""
 
-    def kept(_version: int) -> bytes:
+    def kept(_version: int, _time: datetime) -> bytes:
         return bundles.signed_directory(lambda document: [change(document) for change in desk.changes])  # type: ignore[arg-type]
 
     node: Any = desk.node

@@ -32,7 +32,7 @@ from nodes.trust.draft import read_draft, write_draft, write_signatures
 from nodes.trust.errors import TrustRefused
 from nodes.trust.requests import REQUEST, load, read_request
 from nodes.trust.signing import add
-from nodes.trust.standing import may_sign
+from nodes.trust.standing import counts, may_sign
 
 LIBRARIES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so")
 LIBRARY = next((Path(each) for each in LIBRARIES if Path(each).exists()), None)
@@ -240,7 +240,7 @@ def test_a_role_key_on_a_token_is_requested_and_signs(place: TokenPlace, pin: Pa
     done = trust("sign", folder, *terms, "--key", uri.format("root"), "--yes", draft.digest)
     assert (done.exit_code, loaded["root"].id in read_draft(folder).signatures) == (0, True), done.output
     for each in others:
-        if may_sign(draft, first(), each.id):
+        if may_sign(counts(draft, first()), each.id):
             write_signatures(add(draft, first(), each), each.id, folder)
     turn = trust("publish", folder, *terms, "--key", uri.format("publisher"), "--stand-in")
     assert (turn.exit_code, pin.with_suffix(".seen").exists()) == (INCOMPLETE, True), turn.output

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from io import BufferedRandom
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from gateway.model.codes import BundleStage
 from keys.bundle import archive
 from keys.directory import Directory, open_bundle
 from keys.errors import KeysError
-from nodes.bundle.archives import earlier
+from nodes.bundle.archives import Archives
 from nodes.bundle.client import Fault, Trusted, fault, is_trusted, is_unchanged, refresh
 from nodes.bundle.fetching import Visit
 from nodes.bundle.floor import time_floor
@@ -72,8 +71,8 @@ class Following:
         """
         self._source, self._draw = source, draw
         self._folder = source.data / FOLDER
-        for each in ("trusted", "archives"):
-            (self._folder / each).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self._folder / "trusted").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._archives = Archives(self._folder / "archives")
         self.mirrors: tuple[Mirror, ...] = ()
         self.stops: tuple[OwnStop, ...] = ()
         self.stops_refused = False
@@ -97,11 +96,9 @@ class Following:
             raise BundleMissing("no bundle was taken yet; wait for the first one")
         return self._current
 
-    def kept(self, version: int) -> tuple[bytes, ...]:
-        """Give the bundles of a version that were in force here, the last first: after a recovery it may be several."""
-        paths = (self._folder / "archives" / str(version)).glob("*.tar")
-        found = sorted(paths, key=lambda each: each.stat().st_mtime_ns, reverse=True)
-        return tuple(each.read_bytes() for each in found)
+    def kept(self, version: int, time: datetime) -> bytes:
+        """Give the archive of a version's bundle as it was in force at a time, or nothing when none was here."""
+        return self._archives.at(version, time)
 
     def pause(self) -> float:
         """Say how many seconds lie between the last poll and the next: few once the bundle is not current."""
@@ -181,7 +178,7 @@ class Following:
             url = f"{mirror}archives/{trusted.snapshot}.tar"
             parts = archive.unpack(visit.download_bytes(url, archive.SIZE_LIMIT))
         directory = self._open(archive.pack({**parts, **trusted.files}))
-        self._put(directory, keep=f"{trusted.snapshot}/{sha256(trusted.files[snapshot]).hexdigest()}")
+        self._put(directory, keep=trusted.files[snapshot])
         self._held = trusted.files
 
     def _begin(self) -> None:
@@ -215,7 +212,7 @@ class Following:
             changed = self._stamp(path)
         with suppress(OSError, ValueError, KeysError):
             if changed:
-                return self._open(self._archive(path.read_text(encoding="ascii")).read_bytes())
+                return self._open(self._archives.read(path.read_text(encoding="ascii")))
         return None
 
     def _stopped(self, directory: Directory, *, first: bool = False) -> bool:
@@ -224,7 +221,7 @@ class Following:
         if not self._stamp(path):
             return False
         try:
-            past = earlier(self._folder / "archives", self._source.root)
+            past = self._archives.earlier(self._source.root)
             self.stops, self.stops_refused = read_stops(path, self._source.me, directory, past), False
         except (OSError, KeysError):
             if first:
@@ -246,27 +243,22 @@ class Following:
     def _open(self, packed: bytes) -> Directory:
         return open_bundle(packed, root=self._source.root)
 
-    def _put(self, directory: Directory, *, keep: str = "") -> None:
-        """Put a bundle in force under the member's own stops; with a name to `keep` it is written to the disk before.
+    def _put(self, directory: Directory, *, keep: bytes = b"") -> None:
+        """Put a bundle in force under the member's own stops; with its snapshot to `keep` it is written to disk before.
 
         Raises:
             MemberUnknown, CatalogueMalformed: when its tables contradict themselves; nothing has changed then.
         """
         with self._mutex:  # the watch may read new stops while a poll takes a new bundle
             found = charter(self._source.me, directory, self._source.kinds, stops=[each.stop for each in self.stops])
+            now, name = self._source.clock(), ""
             if keep:
-                path = self._archive(keep)
-                path.parent.mkdir(mode=0o700, exist_ok=True)
-                replace_file(path, directory.archive)
+                name = self._archives.keep(directory.archive, version=directory.version, snapshot=keep, now=now)
             self._whole = directory
             self._current = replace(found, time_floor=time_floor(self._folder / "time.floor", directory))
-            if keep:  # last: whoever reads it may count on the bundle being in force
-                replace_file(self._folder / "current", keep.encode())
+            if name:  # last: whoever reads it may count on the bundle being in force
+                replace_file(self._folder / "current", name.encode())
                 self._stamp(self._folder / "current")
-
-    def _archive(self, name: str) -> Path:
-        """Give the path of a kept bundle, by version and snapshot: versions may begin anew."""
-        return self._folder / "archives" / f"{name}.tar"
 
 
 def current_charter(config: Config) -> Charter:
