@@ -20,7 +20,7 @@ from gateway.exchange.intend import choose_agreement, choose_members, open_signe
 from gateway.exchange.permit import Permit, permit
 from gateway.exchange.session import Bearer
 from gateway.federation import Return, fan_out
-from gateway.hearing import hear
+from gateway.hearing import Terms, hear
 from gateway.kinds import kind_of
 from gateway.kinds.row import Combining
 from gateway.limits import ID_BYTES
@@ -157,7 +157,8 @@ class Asking:
         self, inquiry: Inquiry, returns: tuple[Return, ...], permits: dict[str, Permit], charter: Charter
     ) -> bytes:
         office, now = self._office, self._office.clock()
-        heard = tuple(hear(office, each, permits, charter, now) for each in returns)
+        terms = [Terms(charter=charter, permits=permits), *self._changed(inquiry, returns, charter, now)]
+        heard = tuple(hear(office, each, terms, now) for each in returns)
         accepted = {each.accepted.member: each.accepted for each in heard if each.accepted is not None}
         outcomes = tuple(each.outcome for each in heard)
         kind = next(iter(permits.values())).kind
@@ -192,6 +193,24 @@ class Asking:
             now=now,
         )
         return payload
+
+    def _changed(
+        self, inquiry: Inquiry, returns: tuple[Return, ...], charter: Charter, now: datetime
+    ) -> tuple[Terms, ...]:
+        """Give the terms in force by now, where a bundle came meanwhile: what it takes away is not shown (threat 6).
+
+        Raises:
+            Refused: where it would not be asked any more. The store marks the numbers VOID later.
+        """
+        current = self._office.charter()
+        if current is charter:
+            return ()
+        headers = [each.signed.question.header for each in returns]
+        known = {each.id for each in current.directory.members}
+        if any(each.answerer_member not in known for each in headers):
+            raise Refused(RefusalReason.UNKNOWN_MEMBER)
+        ids = {each.answerer_member: each.question_id for each in headers}
+        return (Terms(charter=current, permits=self.permits(inquiry, current, now, ids=ids)),)
 
     def _recognise(
         self,

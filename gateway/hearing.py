@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +20,14 @@ from gateway.ports import Closing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What an answer is held against: a charter, and what it permits to ask of each member."""
+
+    charter: Charter
+    permits: Mapping[str, Permit]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
     """What one member's return turned out to be."""
 
@@ -29,22 +38,25 @@ class Heard:
     """What verified; a wrong answer is silence."""
 
 
-def hear(office: Office, each: Return, permits: dict[str, Permit], charter: Charter, now: datetime) -> Heard:
-    """Verify what one member sent; whatever does not verify counts as silence, and is named as such."""
+def hear(office: Office, each: Return, terms: Sequence[Terms], now: datetime) -> Heard:
+    """Verify what one member sent; whatever does not verify counts as silence, and is named as such.
+
+    It must verify under all the terms: those that it was asked under, and those that are in force by now.
+    """
     header = each.signed.question.header
     state, reason, accepted = OutcomeState.UNAVAILABLE, None, None
     if each.reply is not None:
+        state = OutcomeState.REFUSED if each.reply.refused else OutcomeState.ANSWERED
         try:
-            if each.reply.refused:
-                reason = accept_refusal(each.reply.payload, each.signed, charter, now).reason
-                state = OutcomeState.REFUSED
-            else:
-                granted = permits[header.answerer_member].grant
-                accepted = accept(each.reply.payload, each.signed, granted, charter, now)
-                state = OutcomeState.ANSWERED
+            for term in terms:
+                if each.reply.refused:
+                    reason = accept_refusal(each.reply.payload, each.signed, term.charter, now).reason
+                else:
+                    granted = term.permits[header.answerer_member].grant
+                    accepted = accept(each.reply.payload, each.signed, granted, term.charter, now)
         except AnswerRejected:
-            state = OutcomeState.WRONG_ANSWER
-    _observe(office, each, header.answerer_member, state, reason, permits)
+            state, reason, accepted = OutcomeState.WRONG_ANSWER, None, None
+    _observe(office, each, header.answerer_member, state, reason, terms[0].permits)
     outcome = MemberOutcome(
         member=header.answerer_member,
         state=state,
@@ -71,7 +83,7 @@ def _observe(
     member: str,
     state: OutcomeState,
     reason: RefusalReason | None,
-    permits: dict[str, Permit],
+    permits: Mapping[str, Permit],
 ) -> None:
     started = each.attempts[0].send_time if each.attempts else office.clock()
     office.observe(

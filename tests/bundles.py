@@ -143,6 +143,12 @@ def _officer(officer: str) -> dict[str, Any]:
     return {"id": officer, "agency": AGENCY, "public": public, "roles": roles}
 
 
+def stopped(what: str, identity: str) -> Callable[[dict[str, Any]], None]:
+    """Have the quorum quarantine one thing."""
+    row = {"what": what, "id": identity, "ground": "a case of the tests"}
+    return lambda document: document.setdefault("quarantine", []).append(row)
+
+
 def signed_directory(edit: Edit | None = None, *, salt: str = "", lives: Lives | None = None) -> bytes:
     """Sign the directory as the archive of a bundle; another salt makes another federation's."""
     return archive_of(document(edit), tops=MEMBERS, salt=salt, lives=lives)

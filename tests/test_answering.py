@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import worlds
-from bundles import AGENCY, NOW, SIGNERS, charter_of, intent_of, plot, register, signed_directory
+from bundles import AGENCY, NOW, SIGNERS, charter_of, intent_of, plot, register, signed_directory, stopped
 from fakes import FakeNode, FakeSource
 from worlds_tables import AGREEMENT, JIANGSU, PURPOSE, SHANGHAI, USCC
 
@@ -85,12 +85,6 @@ def of_shanghai(document: dict[str, Any]) -> dict[str, Any]:
     """Find the asker's row."""
     found: dict[str, Any] = next(each for each in document["members"] if each["id"] == SHANGHAI)
     return found
-
-
-def stopped(what: str, identity: str) -> Callable[[dict[str, Any]], None]:
-    """Have the quorum quarantine one thing."""
-    row = {"what": what, "id": identity, "ground": "a case of the tests"}
-    return lambda document: document.setdefault("quarantine", []).append(row)
 
 
 TAKEN_AWAY: dict[str, tuple[Callable[[dict[str, Any]], None], RefusalReason]] = {
