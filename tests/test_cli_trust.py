@@ -35,6 +35,7 @@ from nodes.trust.published import read_published
 
 ROOT = Path(__file__).resolve().parent.parent
 NOW = datetime(2026, 11, 22, 2, tzinfo=UTC)
+ROOT_FILE = "bundle/metadata/1.root.json"
 _LOOP = re.compile(r"for (\w+) in ([^;]+); do (.*); done")
 _SET = re.compile(r"(\w+)=\$\((.*)\)")
 
@@ -64,7 +65,9 @@ class Desk:
             self._line(line)
 
     def _line(self, line: str) -> None:
-        if found := _SET.fullmatch(line):
+        if line.startswith("cp "):
+            shutil.copy(*line.split()[1:])
+        elif found := _SET.fullmatch(line):
             self.names[found[1]] = self.run(found[2]).output.strip()
         elif found := _LOOP.fullmatch(line):
             for each in found[2].split():
@@ -149,7 +152,7 @@ def test_the_page_rotates_a_root_key_and_refreshes(
     assert desk.codes[-3:] == [3, 0, 0]
     for member in ("320000", "340000"):
         key = f"--key officers/{member}/publisher.key --passphrase-file officers/{member}/publisher.passphrase"
-        line = f"yrdx trust publish behind --published before --refresh {key} --stand-in"
+        line = f"yrdx trust publish behind --published before --root root.json --refresh {key} --stand-in"
         assert "does not follow" in desk.run(line).stderr.replace("\n", " ")
     found = read_published(Path("mirror"), Path("bundle/metadata/1.root.json"))
     assert found is not None
@@ -210,7 +213,9 @@ def test_a_quarantine_of_nothing_is_warned_of(language: str, desk: Desk, tmp_pat
     told = said(desk, f"yrdx trust show {tmp_path / 'made'} --published bundle")
     assert told["unknown_stops"] == [{"what": "purpose", "id": "NO_SUCH", "ground": "sample"}]
     key = "--key officers/310000/quorum.key --passphrase-file officers/310000/quorum.passphrase"
-    done = desk.run(f"yrdx trust sign {tmp_path / 'made'} --published bundle {key} --yes {told['digest']}")
+    done = desk.run(
+        f"yrdx trust sign {tmp_path / 'made'} --published bundle --root {ROOT_FILE} {key} --yes {told['digest']}"
+    )
     assert (done.exit_code, "purpose NO_SUCH" in done.stderr) == (2, True)
 
 
@@ -230,6 +235,27 @@ def test_a_quarantine_of_nothing_is_warned_of(language: str, desk: Desk, tmp_pat
         ("show draft-7 --published bundle", Ground.UNREADABLE),
         ("mirror out --published none", Ground.UNREADABLE),
         ("status --published bundle --root stranger.json", Ground.BUNDLE_REFUSED),
+        (
+            (
+                "sign draft-1 --published bundle --key officers/310000/root.key "
+                "--passphrase-file officers/310000/root.passphrase --yes x"
+            ),
+            Ground.ROOT_WANTED,
+        ),
+        (
+            (
+                "publish today --refresh --published bundle --key officers/310000/publisher.key "
+                "--passphrase-file officers/310000/publisher.passphrase"
+            ),
+            Ground.ROOT_WANTED,
+        ),
+        (
+            (
+                "publish today --refresh --published bundle --root stranger.json --key officers/310000/publisher.key "
+                "--passphrase-file officers/310000/publisher.passphrase"
+            ),
+            Ground.BUNDLE_REFUSED,
+        ),
         (
             "sign draft-1 --published none --key forged.json --passphrase-file officers/310000/root.passphrase --yes x",
             Ground.UNREADABLE,

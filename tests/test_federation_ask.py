@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -44,6 +44,8 @@ from gateway.model.codes import (
 from gateway.model.combined import MemberCeiling, RecognitionResult
 from gateway.verification import Status
 from keys import suite
+from keys.envelope import to_json
+from keys.possession import prove
 from nodes.lab import Lab, build
 from nodes.sample.scenarios import CLEAN, LISTED, ZONE_RATED
 
@@ -245,9 +247,12 @@ async def test_only_the_members_named_are_asked(officer: Officer) -> None:
 
 
 @contextmanager
-def running(folder: Path, *edits: Callable[[Document], None]) -> Iterator[Lab]:
+def running(
+    folder: Path, *edits: Callable[[Document], None], proofs: Mapping[str, bytes] | None = None
+) -> Iterator[Lab]:
     """Run a federation of its own, so that the shared one is not disturbed; directory edits come last."""
     lab = build(folder)
+    lab.proofs |= proofs or {}
     for member in lab.members:
         populate(lab, member, subjects=0)
     try:
@@ -322,12 +327,14 @@ async def test_a_member_that_hangs_is_silent_within_the_deadline(tmp_path: Path)
         assert [each.outcome for each in told.outcomes[SILENCED].attempts] == ["DEADLINE_EXCEEDED"]
 
 
+STRANGER = suite.signer(suite.generate_seed(), owner=SILENCED)
+
+
 def other_key(document: Document) -> None:
     """Publish a key that the member does not hold."""
-    signer = suite.signer(suite.generate_seed(), owner=SILENCED)
     (row,) = (each for each in document["members"] if each["id"] == SILENCED)
     key, *others = row["keys"]
-    row["keys"] = [{**key, "id": signer.id, "public": base64.b64encode(signer.public).decode()}, *others]
+    row["keys"] = [{**key, "id": STRANGER.id, "public": base64.b64encode(STRANGER.public).decode()}, *others]
 
 
 def suspend(document: Document) -> None:
@@ -338,7 +345,7 @@ def suspend(document: Document) -> None:
 
 async def test_an_answer_under_another_key_counts_as_silence(tmp_path: Path) -> None:
     """A member whose key is not the published one signs nothing: it is missing by name, and concludes nothing."""
-    with running(tmp_path / "lab", other_key) as lab:
+    with running(tmp_path / "lab", other_key, proofs={"other": to_json(prove([("sign", STRANGER)]))}) as lab:
         for told in await ask_all(lab):
             check_silence(told, OutcomeState.UNAVAILABLE)
             (exchange,) = (each for each in told.response.exchanges if each.member == SILENCED)

@@ -110,7 +110,7 @@ def test_a_node_signs_with_the_token(place: TokenPlace, tmp_path: Path) -> None:
     config = desk.home / "node.toml"
     refused = desk.run("generate", "--config", config, "--use", "seal", "--token")
     assert "kept in a file" in refused.output
-    made = desk.run("rotate", "--config", config, "--use", "sign", "--begin", "2026-03-02T07:00:00Z", "--token")
+    made = desk.run("rotate", "--config", config, "--use", "sign", "--begin", "2026-03-02T08:00:00Z", "--token")
     assert made.exit_code == 0, made.output
     desk.publish()
     (desk.keys / "sign.key").unlink()
@@ -236,7 +236,8 @@ def test_a_role_key_on_a_token_is_requested_and_signs(place: TokenPlace, pin: Pa
     others = [each for each in every(now_in) if each.id != loaded["root"].id]
     write_draft(draft, folder)
     publish(tmp_path / "bundle", first().parts)
-    terms = ("--published", tmp_path / "bundle", "--passphrase-file", pin)
+    root = tmp_path / "bundle" / "metadata" / "1.root.json"
+    terms = ("--published", tmp_path / "bundle", "--root", root, "--passphrase-file", pin)
     done = trust("sign", folder, *terms, "--key", uri.format("root"), "--yes", draft.digest)
     assert (done.exit_code, loaded["root"].id in read_draft(folder).signatures) == (0, True), done.output
     for each in others:

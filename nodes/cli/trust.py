@@ -23,7 +23,7 @@ from nodes.trust.errors import Ground, TrustRefused
 from nodes.trust.proposing import is_over
 from nodes.trust.proposing import propose as next_draft
 from nodes.trust.proposing import refresh as refreshing
-from nodes.trust.published import FIRST_ROOT, Published, archives, read_published, replace
+from nodes.trust.published import FIRST_ROOT, TIMESTAMP, Published, archives, read_published, replace
 from nodes.trust.review import Reviewed, check_quarantine, review
 from nodes.trust.seen import read_seen, write_seen
 from nodes.trust.standing import standing
@@ -130,6 +130,7 @@ def show(*, draft: Path, published: Path, root: Path | None, as_json: bool, dige
 def sign(*, draft: Path, published: Path, root: Path | None, key: str, passphrase_file: Path, digest: str) -> None:
     """Add one key's signatures to everything of a draft that it may sign, once the digest was confirmed."""
     with _refusals():
+        _check_root(published, root)
         found, base, reviewed, told = _told(draft, published, root)
         if not digest:
             _show(told, reviewed)
@@ -168,6 +169,7 @@ def publish(
 ) -> None:
     """Take one publisher's turn; exit 3 while another publisher has to take theirs."""
     with _refusals():
+        _check_root(published, root)
         signer = requests.load(key, passphrase_file)
         base = read_published(published, root)
         found = _to_publish(draft, base, refresh=refresh)
@@ -253,6 +255,12 @@ def _to_publish(draft: Path, base: Published | None, *, refresh: bool) -> Draft:
         if not draft.exists():
             write_draft(refreshing(base), draft)
     return read_draft(draft)
+
+
+def _check_root(published: Path, root: Path | None) -> None:
+    """Want one's own root from whoever signs: a made-up folder is in order by its own root (threat 11)."""
+    if root is None and (published / TIMESTAMP).exists():
+        raise TrustRefused(Ground.ROOT_WANTED, file=published.name)
 
 
 def _trusted(published: Path, root: Path | None) -> bytes:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from nodes.cli.names import Names, moment
 from nodes.cli.sheets import BAD, GOOD, WARNING, row, table
-from nodes.cli.words import Words, plain
+from nodes.cli.words import Words
 from nodes.trust.changes import RowChange, What
 from nodes.trust.grades import GradeChange
 from nodes.trust.reach import Change
@@ -63,7 +63,7 @@ def show_standing(found: Standing, words: Words) -> None:
             row(counts, *_count(count, words), style=BAD if count.missing else GOOD)
         console.print(counts)
     if found.unread:
-        said = words.say("trust.unread", names=words.say("mark.comma").join(map(plain, found.unread)))
+        said = words.say("trust.unread", names=words.say("mark.comma").join(found.unread))
         console.print(Text(said, style=WARNING))
     said = words.say("trust.complete") if found.complete else words.say("trust.incomplete")
     console.print(Text(said, style=GOOD if found.complete else BAD))
