@@ -49,17 +49,22 @@ def _row(name: str, spent: list[float]) -> Row:
 
 def _publish(folder: Path) -> Lab:
     lab = build(folder / "lab")
-    more = [str(500_000 + each) for each in range(MEMBERS - len(lab.members))]
+    signers = further(len(lab.members))
+    more = [each.id.partition("/")[0] for each in signers]
     added = hands(more, more)
     lab.hands = Hands(signers={**lab.hands.signers, **added.signers}, tops=lab.hands.tops)
-    signers = [suite.signer(suite.generate_seed(), owner=each) for each in more]
     lab.proofs |= {f"entry-{each.id.partition('/')[0]}": to_json(prove([("sign", each)])) for each in signers}
-    lab.edits.append(lambda document: _widen(document, signers))
+    lab.edits.append(lambda document: widen(document, signers))
     lab.publish(lives=Lives())
     return lab
 
 
-def _widen(document: dict[str, Any], signers: list[Signer]) -> None:
+def further(held: int) -> list[Signer]:
+    """Make the message keys of the members that are missing."""
+    return [suite.signer(suite.generate_seed(), owner=str(500_000 + each)) for each in range(MEMBERS - held)]
+
+
+def widen(document: dict[str, Any], signers: list[Signer]) -> None:
     """Add members, each with a key, and agreements of four parties each."""
     document["members"] += [_member(each, number) for number, each in enumerate(signers)]
     first, every = document["agreements"][0], [each["id"] for each in document["members"]]

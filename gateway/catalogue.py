@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -20,7 +20,7 @@ from gateway.lifetimes import AlarmRule, KeyRule, Lifetimes
 from gateway.limits import Limits
 from gateway.model.codes import Severity
 from gateway.participants import Participant
-from gateway.precedence import Standing, ranked, standing
+from gateway.precedence import Ranking, Standing, standing
 from gateway.purposes import DataItem, Purpose
 from gateway.quality import QualityGoals
 from gateway.recognition import CeilingRule, MappingTable, Scheme
@@ -175,6 +175,12 @@ class Catalogue:
     grants: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Grants worked out before, by `gateway.policy`; it saves work, no more."""
 
+    ranking: Ranking = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Rank the agreements."""
+        object.__setattr__(self, "ranking", Ranking(self.agreements.values()))
+
     def published(self, member: str, on: date) -> MeasureList | None:
         """Give the list of measures that a member has in force on a day."""
         return next((each for each in self.measure_lists if each.member == member and each.in_force(on)), None)
@@ -204,20 +210,21 @@ class Catalogue:
         on: date,
         others: Sequence[str] = (),
         parents: Mapping[str, str | None] = MappingProxyType({}),
-    ) -> tuple[Agreement, ...]:
+    ) -> Iterator[Agreement]:
         """Give the agreements that a member may ask these others under, in the order in which they are tried.
 
         One covers whoever is a party, and by `parents` a party's sub-members 下级成员 (A24).
         """
-        fitting = (
-            each
-            for each in self.agreements.values()
-            if standing(each, self.agreements, on) is Standing.IN_FORCE
-            and all(one in each.parties or parents.get(one) in each.parties for one in (member, *others))
-            and purpose in each.purposes
-            and kind in each.kinds
-        )
-        return ranked(fitting, named=bool(others))
+        sides = [(one, parents.get(one) or one) for one in (member, *others)]
+        # Whoever has agreed least leads: the others need only be looked for in that.
+        least = min((self.ranking.of({*side}, purpose, named=bool(others)) for side in sides), key=len)
+        for each in least:
+            if (
+                kind in each.kinds
+                and all(one in each.parties or parent in each.parties for one, parent in sides)
+                and standing(each, self.agreements, on) is Standing.IN_FORCE
+            ):
+                yield each
 
 
 def read_catalogue(sections: Mapping[str, object]) -> Catalogue:

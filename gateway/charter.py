@@ -59,7 +59,10 @@ def with_sub_members(directory: Directory, members: Iterable[str]) -> tuple[str,
 
     Also one that is suspended: its silence is named, so that nothing of its parent's region looks clean without it.
     """
-    below = {each: [row.id for row in directory.members if row.parent == each] for each in members}
+    below: dict[str, list[str]] = {each: [] for each in members}
+    for row in directory.members:
+        if row.parent in below:
+            below[row.parent].append(row.id)
     return tuple(dict.fromkeys(each for member, subs in below.items() for each in (member, *subs)))
 
 

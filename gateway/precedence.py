@@ -9,10 +9,11 @@ data of the rows.
 from __future__ import annotations
 
 from enum import Enum
+from itertools import product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
     from gateway.catalogue import Agreement
@@ -44,6 +45,32 @@ def end_of(agreement: Agreement, agreements: Mapping[str, Agreement]) -> date | 
 def ranked(agreements: Iterable[Agreement], *, named: bool) -> tuple[Agreement, ...]:
     """Put agreements in the order in which they are tried; `named` says whether the question names its members."""
     return tuple(sorted(agreements, key=lambda each: (each.precedence, *_breadth(each, 1 if named else -1), each.id)))
+
+
+class Ranking:
+    """Agreements by party and purpose, in both orders in which they are tried; worked out once for a catalogue.
+
+    It looks at nothing that a day changes: whether one stands is asked last, of the few that fit.
+    """
+
+    def __init__(self, agreements: Iterable[Agreement]) -> None:
+        """Put each in its place under each of its parties and purposes."""
+        held = tuple(agreements)
+        self._orders = {named: _places(ranked(held, named=named)) for named in (True, False)}
+
+    def of(self, parties: Iterable[str], purpose: str, *, named: bool) -> Sequence[Agreement]:
+        """Give the agreements for a purpose of which one of these is a party, in the order in which they are tried."""
+        order = self._orders[named]
+        found = dict(pair for each in parties for pair in order.get((each, purpose), ()))
+        return [found[place] for place in sorted(found)]
+
+
+def _places(agreements: Iterable[Agreement]) -> Mapping[tuple[str, str], list[tuple[int, Agreement]]]:
+    found: dict[tuple[str, str], list[tuple[int, Agreement]]] = {}
+    for place, each in enumerate(agreements):
+        for key in product(each.parties, each.purposes):
+            found.setdefault(key, []).append((place, each))
+    return found
 
 
 def _breadth(agreement: Agreement, sign: int) -> tuple[int, int]:

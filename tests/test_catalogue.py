@@ -329,9 +329,7 @@ LOOKS: dict[str, tuple[str, Look]] = {
     "loading": ("loading_rules", lambda found, on: found.loading(on)),
     "agreement": (
         "agreements",
-        lambda found, on: next(
-            iter(found.agreements_for(purpose=PURPOSE, kind="summary", member=SHANGHAI, on=on)), None
-        ),
+        lambda found, on: next(found.agreements_for(purpose=PURPOSE, kind="summary", member=SHANGHAI, on=on), None),
     ),
 }
 

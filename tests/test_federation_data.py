@@ -179,7 +179,7 @@ def test_the_zone_goes_first_and_is_narrow() -> None:
     zone, four = tables.agreements["ZONE-2026"], tables.agreements["YRD-4-2026"]
     assert zone.precedence < four.precedence
     found = tables.agreements_for(purpose="RATING_RECOGNITION", kind="rating", member="310000", on=TODAY)
-    assert found == (zone,)
+    assert list(found) == [zone]
     places = ("310118", "320509", "330421", "310000", "330402")
     assert [zone.covers_area(each) for each in places] == [True] * 3 + [False] * 2
     assert all(four.covers_area(each) for each in (*places, "340503"))

@@ -5,16 +5,18 @@ from datetime import date
 from typing import Any
 
 import pytest
+import worlds
 from bundles import NOW, charter_of, intent_of, plot, signed_directory
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds_tables import ANHUI, JIANGSU, MEMBERS, REPORT, SHANGHAI, TODAY, ZHEJIANG, sections
+from worlds_tables import ANHUI, JIANGSU, MEMBERS, PURPOSE, REPORT, SHANGHAI, TODAY, ZHEJIANG, sections
 
-from gateway.catalogue import read_catalogue
+from gateway.catalogue import Agreement, read_catalogue
 from gateway.errors import CatalogueMalformed, Refused
 from gateway.exchange.intend import choose_agreement
 from gateway.model.codes import RefusalReason as R
 from gateway.precedence import Standing, end_of, ranked, standing
+from gateway.tables import by, read_all
 
 Rows = dict[str, dict[str, Any]]
 FOUR: dict[str, Any] = {**sections()["agreements"][0], "id": "FOUR", "precedence": 100}
@@ -125,3 +127,50 @@ def test_the_order_does_not_hang_on_the_order_of_rows(rows: list[dict[str, Any]]
     assert [each.id for each in ranked(held.values(), named=named)] == (
         ["ZONE", "NEAR", "PAIR", "FOUR"] if named else ["ZONE", "FOUR", "PAIR", "NEAR"]
     )
+
+
+CITY = "340500"
+PARENTS = {CITY: ANHUI}
+AGREED = st.fixed_dictionaries(
+    {
+        "parties": st.lists(st.sampled_from([*MEMBERS, CITY]), min_size=1, max_size=4, unique=True),
+        "purposes": st.sampled_from([[PURPOSE], [REPORT], [PURPOSE, REPORT]]),
+        "kinds": st.sampled_from([["summary"], ["rating"]]),
+        "precedence": st.integers(1, 3),
+        "suspended": st.booleans(),
+    }
+)
+
+
+@given(st.lists(AGREED, max_size=12), st.lists(st.sampled_from([*MEMBERS, CITY]), max_size=2))
+def test_what_is_looked_up_is_what_fits(drawn: list[dict[str, Any]], others: list[str]) -> None:
+    """The look-up by party and purpose gives every agreement that fits, a parent's too, in the order of all."""
+    rows = {f"A-{number}": {**FOUR, **each, "id": f"A-{number}"} for number, each in enumerate(drawn)}
+    tables = replace(worlds.CATALOGUE, agreements=by(read_all(Agreement, list(rows.values()), "agreements"), "id"))
+    wanted = [
+        each
+        for each in ranked(tables.agreements.values(), named=bool(others))
+        if not each.suspended
+        and PURPOSE in each.purposes
+        and "summary" in each.kinds
+        and all(one in each.parties or PARENTS.get(one) in each.parties for one in (SHANGHAI, *others))
+    ]
+    terms: dict[str, Any] = {"purpose": PURPOSE, "kind": "summary", "member": SHANGHAI, "on": TODAY}
+    assert list(tables.agreements_for(**terms, others=others, parents=PARENTS)) == wanted
+
+
+def test_of_many_agreements_the_few_that_fit_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among hundreds between others, only an agreement of both members is asked for its days, and the first ends it."""
+    others = [{**FOUR, "id": f"B-{number}", "parties": [f"{500_000 + number}", SHANGHAI]} for number in range(400)]
+    rows = [*others, FOUR, PAIR]
+    tables = replace(worlds.CATALOGUE, agreements=by(read_all(Agreement, rows, "agreements"), "id"))
+    looked: list[str] = []
+
+    def watched(agreement: Agreement, agreements: Any, on: date) -> Standing:
+        looked.append(agreement.id)
+        return standing(agreement, agreements, on)
+
+    monkeypatch.setattr("gateway.catalogue.standing", watched)
+    terms: dict[str, Any] = {"purpose": PURPOSE, "kind": "summary", "member": SHANGHAI, "on": TODAY}
+    assert next(tables.agreements_for(**terms, others=(ANHUI,))).id == "PAIR"
+    assert looked == ["PAIR"]

@@ -234,7 +234,8 @@ def choose_agreement(intent: Intent, kind: str, charter: Charter, now: datetime)
     purpose = charter.catalogue.purposes.get(intent.purpose)
     if purpose is None or not purpose.in_force(civil_day(now)) or kind not in purpose.kinds:
         raise Refused(RefusalReason.PURPOSE_NOT_ALLOWED)
-    if any(each not in {row.id for row in charter.directory.members} for each in intent.members):
+    parents = {each.id: each.parent for each in charter.directory.members}
+    if any(each not in parents for each in intent.members):
         raise Refused(RefusalReason.UNKNOWN_MEMBER)
     fitting = charter.catalogue.agreements_for(
         purpose=intent.purpose,
@@ -242,13 +243,14 @@ def choose_agreement(intent: Intent, kind: str, charter: Charter, now: datetime)
         member=charter.me,
         on=civil_day(now),
         others=intent.members,
-        parents={each.id: each.parent for each in charter.directory.members},
+        parents=parents,
     )
-    agency = charter.directory.agency(intent.agency)
+    agency, reason = charter.directory.agency(intent.agency), RefusalReason.NO_AGREEMENT
     for each in fitting:
         if agency and each.covers_area(agency.division):
             return each
-    raise Refused(RefusalReason.NOT_IN_SCOPE if fitting else RefusalReason.NO_AGREEMENT)
+        reason = RefusalReason.NOT_IN_SCOPE
+    raise Refused(reason)
 
 
 def choose_members(intent: Intent, inquiry: Inquiry, charter: Charter) -> tuple[str, ...]:

@@ -27,9 +27,19 @@ from tuf.api.exceptions import (
 )
 from tuf.ngclient import Updater, UpdaterConfig
 
+from gateway.errors import CatalogueMalformed
 from keys import moments
-from keys.bundle.layout import ROOT, TIMESTAMP, metadata_name
+from keys.bundle.layout import AGREEMENTS, ROOT, TIMESTAMP, metadata_name
 from keys.bundle.writing import ISSUED
+from keys.errors import (
+    AgreementUnsigned,
+    BundleExpired,
+    BundleRollback,
+    KeysError,
+    RootBroken,
+    SignatureInvalid,
+    WeakKey,
+)
 from nodes.bundle.fetching import Visit
 
 CONFIG = UpdaterConfig(
@@ -47,6 +57,13 @@ class IssuedAhead(RepositoryError):
 
 
 PROBLEMS: tuple[tuple[type[Exception], str], ...] = (
+    (SignatureInvalid, "SIGNATURES_MISSING"),
+    (AgreementUnsigned, "AGREEMENT_UNSIGNED"),
+    (WeakKey, "WEAK_KEY"),
+    (RootBroken, "ROOT_BROKEN"),
+    (BundleRollback, "ROLLED_BACK"),
+    (BundleExpired, "EXPIRED"),
+    (CatalogueMalformed, "TABLES_REFUSED"),
     (UnsignedMetadataError, "SIGNATURES_MISSING"),
     (ExpiredMetadataError, "EXPIRED"),
     (BadVersionNumberError, "ROLLED_BACK"),
@@ -65,6 +82,9 @@ NO_FILE = (403, 404)
 REFUSED = "REFUSED"
 """Of every other error: the bundle that the mirror has contradicts itself, or the root."""
 _SIGNED = re.compile(r"(?P<role>\S+) was signed by (?P<have>[0-9]+)/(?P<need>[0-9]+) keys")
+_COUNTED = re.compile(r" has (?P<have>[0-9]+) of (?P<need>[0-9]+) (?:signatures|officers)")
+_SECTION = re.compile(r"(?:directory )?(?P<section>[a-z]+(?:_[a-z]+)*)[ .\[]")
+_ROLE = re.compile(r"\b(root|timestamp|snapshot|targets|mappings|agreements|members-[0-9]{6})\b")
 _EXPIRED = re.compile(r"(?P<role>[^ ]+?)(\.json)? is expired")
 _ROOT = re.compile(r"metadata/([0-9]+)\.root\.json")
 _FILE = re.compile(r"([0-9]+\.)?(?P<role>.+?)\.(json|tar)")
@@ -72,7 +92,7 @@ _FILE = re.compile(r"([0-9]+\.)?(?P<role>.+?)\.(json|tar)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Why a mirror could not be used: the problem, the role it is about, and signatures held of those needed."""
+    """Why a mirror could not be used: the problem, the role or table that it is about, signatures held of how many."""
 
     problem: str
     role: str = ""
@@ -191,6 +211,8 @@ def _version(content: bytes) -> int:
 def fault(error: Exception, visit: Visit) -> Fault:
     """Name what was wrong, for health and the log: never an address, never a value of the bundle."""
     problem = next((name for kind, name in PROBLEMS if isinstance(error, kind)), REFUSED)
+    if isinstance(error, KeysError | CatalogueMalformed):
+        return _contradiction(problem, error)
     signed = _SIGNED.search(str(error))
     if problem == "SIGNATURES_MISSING" and signed:
         return Fault(problem=problem, role=signed["role"], have=int(signed["have"]), need=int(signed["need"]))
@@ -198,3 +220,15 @@ def fault(error: Exception, visit: Visit) -> Fault:
     asked = _FILE.fullmatch(visit.asked)
     role = named["role"] if named else asked["role"] if asked else ""
     return Fault(problem=problem, role=role)
+
+
+def _contradiction(problem: str, error: Exception) -> Fault:
+    """Name what is wrong inside a bundle that came whole: the role, or the section of a table."""
+    if isinstance(error, CatalogueMalformed):
+        section = _SECTION.match(str(error))
+        return Fault(problem=problem, role=section["section"] if section else "")
+    counted, named = _COUNTED.search(str(error)), _ROLE.search(str(error))
+    role = AGREEMENTS if isinstance(error, AgreementUnsigned) else named[0] if named else ""
+    if counted is None:
+        return Fault(problem=problem, role=role)
+    return Fault(problem=problem, role=role, have=int(counted["have"]), need=int(counted["need"]))

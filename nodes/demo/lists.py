@@ -66,7 +66,7 @@ class List:
         """Name the members that a question of this purpose goes to: who else registers a subject is not heard."""
         catalogue, on = read_catalogue(sections(self.federation)), civil_day(datetime.now(UTC))
         found = catalogue.agreements_for(purpose=PURPOSE, kind="summary", member=OFFICER[:6], on=on)
-        return found[0].parties
+        return next(found).parties
 
     @staticmethod
     def _compare(result: Path, wanted: list[str]) -> None:
