@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from councils import LATER, MEMBERS, Edit, council, first, signer, tables
-from test_cli_trust import NOW, Desk, held, said
+from test_cli_trust import NOW, ROOT_FILE, Desk, held, said
 
 from gateway.charter import is_behind
 from gateway.kinds import KINDS
@@ -92,10 +92,10 @@ def recover(desk: Desk, *more: str) -> None:
     for member in MEMBERS:
         for name, _ in requests.names(requests.USES):
             pair = f"--key officers/{member}/{name}.key --passphrase-file officers/{member}/{name}.passphrase"
-            desk.run(f"yrdx trust sign fix --published bundle {pair} --yes {digest}")
+            desk.run(f"yrdx trust sign fix --published bundle --root {ROOT_FILE} {pair} --yes {digest}")
     for member in ("310000", "340000", "310000", "340000"):
         pair = f"--key officers/{member}/publisher.key --passphrase-file officers/{member}/publisher.passphrase"
-        done = desk.run(f"yrdx trust publish fix --published bundle {pair} --stand-in")
+        done = desk.run(f"yrdx trust publish fix --published bundle --root {ROOT_FILE} {pair} --stand-in")
         if done.exit_code == 0:
             return
     raise AssertionError(done.output)
