@@ -29,7 +29,7 @@ from tuf.ngclient import Updater, UpdaterConfig
 
 from gateway.errors import CatalogueMalformed
 from keys import moments
-from keys.bundle.layout import AGREEMENTS, ROOT, TIMESTAMP, metadata_name
+from keys.bundle.layout import AGREEMENTS, ROOT, SNAPSHOT, TIMESTAMP, metadata_name
 from keys.bundle.writing import ISSUED
 from keys.errors import (
     AgreementUnsigned,
@@ -106,6 +106,15 @@ class Trusted:
 
     snapshot: int
     files: Mapping[str, bytes]
+
+    @property
+    def snapshot_name(self) -> str:
+        """The name of the snapshot's metadata."""
+        return metadata_name(SNAPSHOT, self.snapshot)
+
+    def snapshot_in(self, held: Mapping[str, bytes]) -> bool:
+        """Say whether the snapshot is one that is held."""
+        return held.get(self.snapshot_name) == self.files[self.snapshot_name]
 
 
 @final

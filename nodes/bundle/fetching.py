@@ -35,6 +35,7 @@ VISIT_BYTES = 96 << 20
 """Most that one mirror may send in a poll; each file has a cap of its own besides."""
 
 SCHEMES = ("http", "https", "file")
+METADATA = ".json"
 _CHUNK = 64 << 10
 _NOT_FOUND = 404
 _PLAIN = "/%?=&:@!$'()*+,;~"  # what a URL may hold as it is; the rest is quoted
@@ -49,6 +50,8 @@ class Visit(FetcherInterface):
         self.asked = ""
         self._ends = time.monotonic() + seconds
         self._octets = octets
+        self._brought: dict[str, bytes] = {}
+        self._ended = False
         self._cut = threading.Event()
         self._connection: http.client.HTTPConnection | None = None
         self._socket: socket.socket | None = None
@@ -67,20 +70,31 @@ class Visit(FetcherInterface):
         self._watchdog.cancel()
         self._close()
 
+    def end(self) -> None:
+        """Ask the mirror no more: the metadata that it brought are all that it has from now on."""
+        self._ended = True
+
     def _fetch(self, url: str) -> Iterator[bytes]:  # type: ignore[explicit-override]  # 3.11 has no marker
         parts = urlsplit(url)
-        self.asked = parts.path.rpartition("/")[2]
+        name = parts.path.rpartition("/")[2]
+        if self._ended:
+            return _again(self._brought.get(name))
+        self.asked = name
         if parts.scheme == "file":
             return self._bounded(_read(Path(url2pathname(parts.path))))
         return self._bounded(self._get(parts))
 
     def _bounded(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        name, whole = self.asked, list[bytes]()
         for chunk in chunks:
             self._octets -= len(chunk)
             if self._octets < 0:
                 raise DownloadLengthMismatchError("the mirror sent more than a visit may bring")
             self._check_time()
+            if name.endswith(METADATA):
+                whole.append(chunk)
             yield chunk
+        self._brought[name] = b"".join(whole)
 
     def _get(self, parts: SplitResult) -> Iterator[bytes]:
         try:
@@ -134,6 +148,12 @@ class Visit(FetcherInterface):
         if self._connection is not None:
             self._connection.close()
         self._connection = self._socket = None
+
+
+def _again(content: bytes | None) -> Iterator[bytes]:
+    if content is None:
+        raise DownloadHTTPError("the mirror brought no such file", _NOT_FOUND)
+    return iter((content,))
 
 
 def _read(path: Path) -> Iterator[bytes]:

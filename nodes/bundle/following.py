@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import fcntl
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from io import BufferedRandom
 from pathlib import Path
+from typing import IO
 
 from tuf.api.exceptions import DownloadError, RepositoryError
 
@@ -71,13 +75,14 @@ class Following:
         """
         self._source, self._draw = source, draw
         self._folder = source.data / FOLDER
-        (self._folder / "trusted").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._trusted = self._folder / "trusted"
+        self._trusted.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._archives = Archives(self._folder / "archives")
         self.mirrors: tuple[Mirror, ...] = ()
         self.stops: tuple[OwnStop, ...] = ()
         self.stops_refused = False
         self._stretch = 1.0
-        self._mutex = threading.Lock()
+        self._mutex, self._turn = threading.Lock(), threading.Lock()
         self._lock: BufferedRandom | None = None
         self._held: Mapping[str, bytes] = {}
         self._seen: dict[Path, tuple[int, int]] = {}
@@ -128,14 +133,13 @@ class Following:
         return True
 
     def poll(self) -> bool:
-        """Ask every mirror once, the quick ones first; say whether a newer bundle took effect."""
+        """Ask every mirror at once, so that a slow one holds up none; say whether a newer bundle took effect."""
         self._stretch = 1 + JITTER * (2 * self._draw() - 1)
         if not self.leads():
             return False
-        now, before = self._source.clock(), self._current
-        slow = {each.address: each.seconds for each in self.mirrors if each.fault}
-        order = sorted(self._source.mirrors, key=lambda each: slow.get(each, 0.0))
-        self.mirrors = tuple(self._visit(each, now) for each in order)
+        now, before, mirrors = self._source.clock(), self._current, self._source.mirrors
+        with ThreadPoolExecutor(max_workers=len(mirrors)) as pool:
+            self.mirrors = tuple(pool.map(partial(self._visit, now), range(len(mirrors)), mirrors))
         return self._current is not before
 
     def close(self) -> None:
@@ -144,41 +148,63 @@ class Following:
             self._lock.close()
             self._lock = None
 
-    def _visit(self, mirror: str, now: datetime) -> Mirror:
+    def _visit(self, now: datetime, place: int, mirror: str) -> Mirror:
         """Visit a mirror. One that fails has given nothing: what was trusted before stays."""
-        began, found = time.monotonic(), None
+        began, found, scratch = time.monotonic(), None, self._folder / "visits" / str(place)
         with Visit() as visit:
             try:
                 if self._has_news(mirror, now, visit):
-                    self._bring(mirror, self._refresh(mirror, now, visit), visit)
+                    self._bring(scratch, mirror, now, visit)
             except (RepositoryError, DownloadError, KeysError, CatalogueMalformed, OSError, ValueError) as error:
                 found = fault(error, visit)
         return Mirror(address=mirror, visit_time=now, fault=found, seconds=time.monotonic() - began)
 
     def _has_news(self, mirror: str, now: datetime, visit: Visit) -> bool:
         """Say whether to walk through all that is signed: a role that has ended is to be named, too."""
-        whole, trusted = self._whole, self._folder / "trusted"
-        if whole is None or now >= min(whole.expire_time, whole.close_time) or not is_trusted(trusted, self._held):
+        with self._turn:
+            whole, held = self._whole, self._held
+            known = is_trusted(self._trusted, held)
+        if whole is None or now >= min(whole.expire_time, whole.close_time) or not known:
             return True
-        return not is_unchanged(mirror, self._held, visit)
+        return not is_unchanged(mirror, held, visit)
 
-    def _refresh(self, mirror: str, now: datetime, visit: Visit) -> Trusted:
-        folder, limits = self._folder / "trusted", self._current.catalogue.limits if self._current else Limits()
+    def _bring(self, scratch: Path, mirror: str, now: datetime, visit: Visit) -> None:
+        """Walk through what a mirror has beside what is trusted, then take it, one mirror after the other."""
+        try:
+            with self._turn:
+                shutil.rmtree(scratch, ignore_errors=True)
+                shutil.copytree(self._trusted, scratch, symlinks=True)
+            found = self._refresh(scratch, mirror, now, visit)
+            with self._fetch(mirror, found, visit) as file, self._turn:
+                visit.end()
+                self._take(self._refresh(self._trusted, mirror, now, visit), file)
+        except (RepositoryError, DownloadError):
+            # What it showed of roots and versions is trusted from now on, whatever else it lacks.
+            with self._turn, suppress(RepositoryError, DownloadError):
+                visit.end()
+                self._refresh(self._trusted, mirror, now, visit)
+            raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _refresh(self, folder: Path, mirror: str, now: datetime, visit: Visit) -> Trusted:
+        limits = self._current.catalogue.limits if self._current else Limits()
         skew = timedelta(seconds=limits.clock_skew)
         return refresh(folder, mirror, root=self._source.root, now=now, skew=skew, visit=visit)
 
-    def _bring(self, mirror: str, trusted: Trusted, visit: Visit) -> None:
+    def _fetch(self, mirror: str, found: Trusted, visit: Visit) -> AbstractContextManager[IO[bytes] | None]:
+        """Fetch the archive of a snapshot that is not held, to the disk: of many large ones one is read at a time."""
+        if found.snapshot_in(self._held):
+            return nullcontext()
+        return visit.download_file(f"{mirror}archives/{found.snapshot}.tar", archive.SIZE_LIMIT)
+
+    def _take(self, trusted: Trusted, file: IO[bytes] | None) -> None:
         """Make the archive of what is trusted: our own metadata, and the mirror's files that the metadata name."""
         if all(self._held.get(name) == content for name, content in trusted.files.items()):
             return
-        snapshot = f"metadata/{trusted.snapshot}.snapshot.json"
-        if self._held.get(snapshot) == trusted.files[snapshot]:  # only a timestamp or a root is new
-            parts = archive.unpack(self.current.directory.archive)
-        else:
-            url = f"{mirror}archives/{trusted.snapshot}.tar"
-            parts = archive.unpack(visit.download_bytes(url, archive.SIZE_LIMIT))
-        directory = self._open(archive.pack({**parts, **trusted.files}))
-        self._put(directory, keep=trusted.files[snapshot])
+        packed = file.read() if file and not trusted.snapshot_in(self._held) else self.current.directory.archive
+        directory = self._open(archive.pack({**archive.unpack(packed), **trusted.files}))
+        self._put(directory, keep=trusted.files[trusted.snapshot_name])
         self._held = trusted.files
 
     def _begin(self) -> None:
