@@ -11,7 +11,7 @@ import pytest
 import worlds
 from bundles import AGENCY, NOW, SIGNERS, charter_of, intent_of, plot, register, signed_directory, stopped
 from fakes import FakeNode, FakeSource
-from worlds_tables import AGREEMENT, JIANGSU, PURPOSE, SHANGHAI, USCC
+from worlds_tables import AGREEMENT, JIANGSU, PURPOSE, SHANGHAI, USCC, ZHEJIANG
 
 from gateway import wire
 from gateway.charter import Charter
@@ -154,6 +154,20 @@ async def test_a_flood_of_one_peer_leaves_the_others_their_pace() -> None:
     assert refusal(other).reason is not RefusalReason.OVERLOADED
     jiangsu.ticks += 0.5
     assert not (await jiangsu.answering.ask(request_bytes(question(identity=3)), SHANGHAI)).refused
+
+
+async def test_keys_are_told_of_questions_that_verified_alone() -> None:
+    """Whoever keeps a stream open hears under which key a question verified, refused or not, and of no other key."""
+    jiangsu, keys = node(), set[str]()
+    for signed in (question(), question(identity=2, header=replace(question().question.header, purpose="NONE"))):
+        await jiangsu.answering.ask(request_bytes(signed), SHANGHAI, keys=keys)
+    assert keys == {SIGNERS[SHANGHAI].id}
+    named = tuple(replace(each, key_id=SIGNERS[ZHEJIANG].id) for each in question().envelope.signatures)
+    false = replace(question(), envelope=replace(question().envelope, signatures=named))
+    assert refusal(await jiangsu.answering.ask(request_bytes(false), SHANGHAI, keys=keys)).reason is (
+        RefusalReason.BAD_SIGNATURE
+    )
+    assert keys == {SIGNERS[SHANGHAI].id}
 
 
 async def test_a_full_disk_lets_nothing_leave() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+from bundles import stopped
 from callers import Caller, directory_taken, outcome, small_lab, until
 from click.testing import CliRunner
 from mirrors import served
@@ -89,11 +90,15 @@ class Stream:
 
     async def send(self, message: bytes) -> str:
         """Send a message; how it ended, or the status with which the stream ended."""
-        await self.call.write(message)
-        heard = await self.call.read()
+        heard = await self.exchange(message)
         if heard is grpc.aio.EOF:
             return await self.status()
         return ended(exchange_pb2.AskManyResponse.FromString(heard))
+
+    async def exchange(self, message: bytes) -> Any:
+        """Send a message; what comes back."""
+        await self.call.write(message)
+        return await self.call.read()
 
     async def status(self) -> str:
         """Wait for the stream's end; its status and its text."""
@@ -183,13 +188,7 @@ async def test_an_officer_removed_mid_stream_is_refused_at_the_next_message(lab:
     assert await stream.ask(alter=lambda header: header.update(officer=SECOND)) == "ANSWERED"
 
 
-def quarantine(what: str, identity: str) -> Edit:
-    """Have the quorum quarantine one thing."""
-    row = {"what": what, "id": identity, "ground": "a case of the tests"}
-    return lambda document: document.setdefault("quarantine", []).append(row)
-
-
-QUARANTINED = {
+QUARANTINED: dict[str, tuple[Callable[[Caller], str], str]] = {
     "member": (lambda _: ME, "SUSPENDED"),
     "key": (lambda caller: caller.signer.id, "KEY_NOT_VALID"),
     "agency": (lambda _: "310118-market", "SUSPENDED"),
@@ -210,7 +209,7 @@ async def test_a_quarantine_takes_effect_at_another_node_within_a_poll(
     first = await caller.ask(signed)
     assert not first.refused
     fresh = caller.compose()
-    await publish(lab, quarantine(what, case[0](caller)))
+    await publish(lab, stopped(what, case[0](caller)))
     assert [await outcome(caller.ask(each)) for each in (fresh, signed)] == [case[1]] * 2
     lab.edits.clear()
     await publish(lab)
@@ -221,12 +220,37 @@ async def test_a_quarantine_takes_effect_at_another_node_within_a_poll(
 async def test_a_data_item_in_quarantine_is_withheld(lab: Lab, caller: Caller) -> None:
     """The answer goes on without the item, and says that it is withheld."""
     signed = caller.compose()
-    await publish(lab, quarantine("data_item", "penalty"))
-    reply = await caller.ask(signed)
-    envelope, _ = carriers.read_response(reply.payload)
-    answer = wire.decode(Answer, envelope.payload)
-    assert not [each for each in answer.fields_granted if each.startswith("penalty")]
-    assert [each for each in answer.fields_granted if each.startswith("permit")]
+    await publish(lab, stopped("data_item", "penalty"))
+    assert granted((await caller.ask(signed)).payload) == {"permit", "listing"}
+
+
+def granted(payload: bytes) -> set[str]:
+    """Give the data items of an answer."""
+    envelope, _ = carriers.read_response(payload)
+    return {each.partition(".")[0] for each in wire.decode(Answer, envelope.payload).fields_granted}
+
+
+@pytest.mark.parametrize("what", ["agency", "agreement", "purpose"])
+async def test_a_quarantine_is_met_by_the_next_question_of_an_open_stream(what: str, lab: Lab, caller: Caller) -> None:
+    """The stream is the member's and stays: what is stopped is refused on it, and lifted it is answered on it."""
+    stream, why = Stream(caller), QUARANTINED[what][1]
+    assert await stream.ask() == "ANSWERED"
+    await publish(lab, stopped(what, QUARANTINED[what][0](caller)))
+    assert await stream.ask() == why
+    lab.edits.clear()
+    await publish(lab)
+    assert await stream.ask() == "ANSWERED"
+
+
+async def test_a_data_item_in_quarantine_is_withheld_on_an_open_stream(lab: Lab, caller: Caller) -> None:
+    """The next answer of the stream goes without it."""
+    stream = Stream(caller)
+    found = []
+    for edit in (lambda _: None, stopped("data_item", "penalty")):
+        await publish(lab, edit)
+        heard = exchange_pb2.AskManyResponse.FromString(await stream.exchange(wrapped(caller.compose())))
+        found.append(granted(heard.answer.SerializeToString()))
+    assert found == [{"penalty", "permit", "listing"}, {"permit", "listing"}]
 
 
 async def test_a_local_stop_takes_effect_within_a_second_and_is_lifted(lab: Lab, caller: Caller) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from callers import Caller, health, read_charter, reason, summary, until
+from bundles import stopped
+from callers import Caller, health, outcome, read_charter, reason, summary, until
 from officers import Officer, Told, deliver, named, publish, rating, start
 from populations import populate
 from test_markers import free_port
@@ -30,7 +31,7 @@ from gateway.model.question import Question
 from gateway.server import RELAY_SERVICE
 from gateway.uscc import sample_code
 from nodes.federation.folder import WIDER
-from nodes.lab import Lab, build
+from nodes.lab import Edit, Lab, build
 from nodes.sample.records import Desk
 from nodes.sample.scenarios import LISTED
 from nodes.sample.subjects import Subject
@@ -136,13 +137,18 @@ async def test_a_hub_that_is_down_is_silence_and_comes_back(wide: Lab) -> None:
     assert (await ask(wide, LISTED.uscc)).outcomes[CITY].state is OutcomeState.ANSWERED
 
 
-@contextmanager
-def suspended(lab: Lab, member: str) -> Iterator[None]:
-    """Suspend a member for a while."""
+def suspending(member: str) -> Edit:
+    """Suspend a member by its row."""
 
     def edit(document: dict[str, Any]) -> None:
         next(each for each in document["members"] if each["id"] == member)["suspended"] = True
 
+    return edit
+
+
+@contextmanager
+def changed(lab: Lab, edit: Edit) -> Iterator[None]:
+    """Publish a change for a while."""
     lab.edits.append(edit)
     try:
         publish(lab)
@@ -152,9 +158,10 @@ def suspended(lab: Lab, member: str) -> Iterator[None]:
         publish(lab)
 
 
-async def test_a_city_that_is_suspended_alone_leaves_its_province_incomplete(wide: Lab) -> None:
+@pytest.mark.parametrize("edit", [suspending(CITY), stopped("member", CITY)], ids=["suspended", "quarantined"])
+async def test_a_city_that_is_stopped_alone_leaves_its_province_incomplete(wide: Lab, edit: Edit) -> None:
     """The province goes on answering; what is not found there is not clean, and the city is named (threat 25)."""
-    with suspended(wide, CITY):
+    with changed(wide, edit):
         told = await ask(wide, sample_code("91", "340111", 99))
         assert told.outcomes[PROVINCE].state is OutcomeState.ANSWERED
         assert told.outcomes[CITY].state is not OutcomeState.ANSWERED
@@ -162,9 +169,26 @@ async def test_a_city_that_is_suspended_alone_leaves_its_province_incomplete(wid
         assert told.subject.incomplete_members == (CITY,)
 
 
+async def test_a_city_in_quarantine_asks_nothing(wide: Lab) -> None:
+    """Its own question, direct, is refused from the next bundle on, as its province's is not, and let in again."""
+    caller = Caller(lab=wide, me=CITY, to=PROVINCE)
+
+    async def heard() -> str:
+        signed = caller.compose(agency=f"{CITY}-none", alter=lambda header: header.update(relays=()))
+        return await outcome(caller.ask(signed))
+
+    try:
+        assert await heard() == "AGENCY_NOT_ALLOWED"
+        with changed(wide, stopped("member", CITY)):
+            assert await heard() == "SUSPENDED"
+        assert await heard() == "AGENCY_NOT_ALLOWED"
+    finally:
+        await caller.close()
+
+
 async def test_a_hub_that_is_suspended_is_passed_over(wide: Lab) -> None:
     """From the next directory on nothing names it: without another hub the question goes straight."""
-    with suspended(wide, HUB):
+    with changed(wide, suspending(HUB)):
         before = len(events(wide))
         told = await ask(wide, FIRM.uscc)
         (question,) = [each.question for each in told.response.exchanges if each.member == CITY]
