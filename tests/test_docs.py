@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import fields
@@ -279,6 +280,15 @@ def test_every_threat_has_a_row_with_a_proof_or_says_that_it_is_not_built() -> N
     rows = [line.strip("| ").split(" | ") for line in page("threat-model").splitlines() if re.match(r"\| \d", line)]
     assert [int(row[0]) for row in rows] == list(range(1, THREATS + 1))
     assert [row[0] for row in rows if not quoted(row[3]) and row[3] != "not built yet"] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_nothing_stands_twice(path: Path) -> None:
+    """A page says a thing once: no long line again, no paragraph that begins with the same bold word."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    bold = [found[0] for each in lines if (found := re.match(r"\*\*[^*]+\*\*", each))]
+    long = [each for each in lines if len(each) > 100 and not each.startswith("|")]
+    assert [each for each, count in Counter([*bold, *long]).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
