@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from gateway import wire
 from gateway.model.question import QuestionHeader
-from gateway.model.sealed import SealedText
 from gateway.model.signed import Reply, Signed
 from keys.envelope import Envelope
 from yrdx.exchange.v1 import authorisation_pb2, desk_pb2, envelope_pb2, exchange_pb2, question_pb2, relay_pb2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedText:
+    """What was sealed: a request, or a reply; `statuses` says that it is about authorisations and no question."""
+
+    payload: bytes
+    refused: bool = False
+    statuses: bool = False
 
 
 def envelope_to_message(envelope: Envelope) -> envelope_pb2.Envelope:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from gateway import carriers, wire
 from gateway.answering import Answering, Event
+from gateway.carriers import SealedText
 from gateway.charter import Charter
 from gateway.errors import Refused, Unavailable
 from gateway.exchange.routing import Way, routing_of, routing_of_statuses, ways
@@ -23,7 +24,7 @@ from gateway.exchange.sealing import Openers, check_outer, open_reply, seal, sea
 from gateway.federation import NO_ENDPOINT
 from gateway.model.codes import RefusalReason
 from gateway.model.consent import StatusRequest
-from gateway.model.sealed import Routing, Sealed, SealedText
+from gateway.model.sealed import Routing, Sealed
 from gateway.model.signed import Reply
 from gateway.pace import Pace
 from keys.envelope import Envelope

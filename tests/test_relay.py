@@ -16,6 +16,7 @@ from test_asking import ask, intent, open_case, signed
 from worlds_tables import AGREEMENT, JIANGSU, SHANGHAI, USCC
 
 from gateway import carriers, wire
+from gateway.carriers import SealedText
 from gateway.errors import Refused, Unavailable
 from gateway.exchange.accept import accept, accept_refusal
 from gateway.exchange.compose import Inquiry, compose
@@ -29,7 +30,7 @@ from gateway.model.codes import OutcomeState, ResultState, Window
 from gateway.model.codes import RefusalReason as R
 from gateway.model.combined import CombinedResult
 from gateway.model.question import NamedSubject, SummaryQuestion
-from gateway.model.sealed import Routing, Sealed, SealedText
+from gateway.model.sealed import Routing, Sealed
 from gateway.model.signed import Signed
 from keys import seal as sealer
 from keys.directory import Directory

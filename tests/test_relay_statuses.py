@@ -11,13 +11,14 @@ from hubs import HUB, REMOTE, World, charter
 from worlds_tables import JIANGSU, PURPOSE, SHANGHAI, USCC
 
 from gateway import carriers, wire
+from gateway.carriers import SealedText
 from gateway.errors import Refused, Unavailable
 from gateway.exchange.routing import routing_of_statuses
 from gateway.exchange.sealing import TYPE, open_reply, seal
 from gateway.exchange.vouching import open_request, write_request
 from gateway.model.codes import RefusalReason as R
 from gateway.model.consent import AskedQuestion, StatusRequest
-from gateway.model.sealed import Sealed, SealedText
+from gateway.model.sealed import Sealed
 from keys.envelope import Envelope, sign
 
 Onward = Callable[[bytes], Awaitable[bytes]]

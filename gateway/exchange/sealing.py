@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from gateway import carriers, wire
+from gateway.carriers import SealedText
 from gateway.charter import Charter
 from gateway.errors import Refused
 from gateway.exchange.admit import ANY_QUESTION_BYTES, is_stale, reason_for
@@ -16,7 +17,7 @@ from gateway.exchange.release import size_class
 from gateway.exchange.routing import may_relay
 from gateway.limits import ID_BYTES
 from gateway.model.codes import RefusalReason
-from gateway.model.sealed import Routing, Sealed, SealedText
+from gateway.model.sealed import Routing, Sealed
 from gateway.model.signed import Reply
 from keys import seal as sealer
 from keys.envelope import open_envelope, sign

@@ -38,15 +38,6 @@ class Routing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealedText:
-    """What was sealed: a request, or a reply; `statuses` says that it is about authorisations and no question."""
-
-    payload: bytes
-    refused: bool = False
-    statuses: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
     """The outer layer: all that a relay sees."""
 
