@@ -81,6 +81,7 @@ levels = { "甲" = "A", "乙" = "B", "丙" = "C", "丁" = "D" }
 
 [[agreements]]
 id = "YRD-6-2026"
+edition = 1
 name = { zh = "扩大协议（样例）", en = "Wider agreement (sample)" }
 parties = ["310000", "320000", "330000", "340000", "340500", "350000"]
 area = ["31", "32", "33", "34", "35"]
