@@ -21,6 +21,7 @@ from bench.checks import CHECKS, checks
 from bench.exchanges import EXCHANGES, Scale, exchanges
 from bench.grants import GRANTS, grants
 from bench.ingests import INGESTS, ingests
+from bench.ledgers import LEDGERS, ledgers
 from bench.measures import Row, percentile
 from bench.populations import code, fill
 from bench.relays import RELAYS, relays
@@ -31,7 +32,7 @@ from nodes.lab import build
 from nodes.store import Store
 
 READS = ("read_100k", "read_5m", "memory_mb")
-ALL = [*EXCHANGES, *RELAYS, *CHECKS, *GRANTS, *READS, *SAMPLES, *INGESTS, *BUNDLES]
+ALL = [*EXCHANGES, *RELAYS, *CHECKS, *GRANTS, *READS, *SAMPLES, *INGESTS, *BUNDLES, *LEDGERS]
 COLUMNS = {
     "register": ("lifecycle", "division", "valid_from", "valid_until", "predecessor", "successor", "branch_of"),
     "penalty": ("domain", "severity", "decided_on", "repaired_on", "annulled_on", "exempt", "publish_not_before"),
@@ -83,6 +84,8 @@ def _rows(folder: Path, names: list[str], scale: Scale) -> list[Row]:
         rows += ingests(folder / "ingest", names, scale, _say)
     if set(names) & set(BUNDLES):
         rows += bundles(folder / "bundles", names, scale, _say)
+    if set(names) & set(LEDGERS):
+        rows += ledgers(folder / "ledgers", names, scale, _say)
     return rows
 
 
@@ -142,6 +145,7 @@ def _print(rows: list[Row]) -> None:
         "ratio_to_bare_echo",
         "ratio_to_plain_insert",
         "ratio_to_direct",
+        "ratio_to_unlogged",
         "memory_mb",
     )
     for name in names:

@@ -32,6 +32,7 @@ class Row:
     ratio_to_bare_echo: float | None = None
     ratio_to_plain_insert: float | None = None
     ratio_to_direct: float | None = None
+    ratio_to_unlogged: float | None = None
     memory_mb: float | None = None
 
     def to_dict(self) -> dict[str, str | float]:

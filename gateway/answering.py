@@ -18,7 +18,7 @@ from gateway.clocks import civil_day
 from gateway.errors import BudgetSpent, NotDurable, Refused, Replayed
 from gateway.exchange.admit import Admitted, Genuine, authenticate, authorise, unwrap
 from gateway.exchange.permit import Permit, check_homes
-from gateway.exchange.release import Home, Setting, columns, refuse, release, setting
+from gateway.exchange.release import Home, Setting, columns, refuse, release, setting, size_class
 from gateway.model.answer import Answer
 from gateway.model.codes import AuthorisationStatus, RefusalReason
 from gateway.model.consent import HeldConsent
@@ -26,12 +26,16 @@ from gateway.model.sealed import Routing
 from gateway.model.signed import Reply
 from gateway.pace import Pace
 from gateway.policy import Grant
-from gateway.ports import Exchange, Feed, Journal, Source
+from gateway.ports import Exchange, Feed, Journal, Kept, Source
 from gateway.registration import COLUMNS
+from keys.envelope import Envelope
 from keys.suite import Signer
 
 TRANSIENT = frozenset({RefusalReason.OVERLOADED, RefusalReason.NOT_DURABLE, RefusalReason.STALE_BUNDLE})
 """Refusals that claim nothing: the same question may succeed a moment later."""
+
+UNENTERED = TRANSIENT | {RefusalReason.REPLAYED}
+"""Refusals that are not entered in the ledger, as none of a question that was not genuine."""
 
 ALARMING = frozenset({"BAD_SIGNATURE", "WRONG_TYPE", "WRONG_AUDIENCE", "REPLAYED"})
 """Refusals that an honest peer never meets: somebody strips, swaps, renames or replays (threats 10 and 18)."""
@@ -166,9 +170,11 @@ class Answering:
             stored = self._node.journal.find(question_id, genuine.digest)
         except Replayed as error:
             raise Refused(RefusalReason.REPLAYED) from error
+        except NotDurable as error:
+            raise Refused(RefusalReason.NOT_DURABLE) from error
         if stored is not None:
-            self._check_again(genuine, stored, charter, now)
-            return stored, "retry"
+            self._check_again(genuine, stored.reply, charter, now)
+            return _complete(stored), "retry"
         future = asyncio.get_running_loop().create_future()
         self._in_flight[key] = future
         try:
@@ -194,7 +200,7 @@ class Answering:
             self._check_homes(permit, charter)
         except Refused as refused:
             raise _Withheld(refused.reason) from refused
-        answer = wire.decode(Answer, carriers.read_response(stored.payload)[0].payload)
+        answer = wire.decode(Answer, carriers.read_response(stored.payload).answer.payload)
         if not permit.grant.fields.issuperset(answer.fields_granted):  # a data item less: to be asked anew
             raise _Withheld(RefusalReason.REPLAYED)
 
@@ -221,6 +227,7 @@ class Answering:
             question=genuine.question,
             question_bytes=request,
             reply=Reply(payload=released.payload),
+            reply_digest=released.digest,
             reason="",
             kind=permit.kind.name,
             facts_version=facts.version,
@@ -269,7 +276,7 @@ class Answering:
 
     async def _commit(self, exchange: Exchange) -> Reply:
         try:
-            return await self._node.journal.commit(exchange)
+            return _complete(await self._node.journal.commit(exchange))
         except Replayed as error:
             raise Refused(RefusalReason.REPLAYED) from error
         except BudgetSpent as error:
@@ -288,23 +295,32 @@ class Answering:
         *,
         claims: bool = True,
     ) -> Reply:
-        """Sign the refusal, and journal it unless it is one of the moment; `claims` binds the question id to it."""
+        """Sign the refusal, and journal it unless it is one of the moment; `claims` binds the question id to it.
+
+        Only what claims the id is entered in the ledger, and names the pair's number.
+        """
         signer = self._node.signer()
         digest = genuine.digest if genuine else _digest(request)
-        number = genuine.question.header.pair_sequence if genuine else 0
+        entered = genuine is not None and claims and reason not in UNENTERED
+        number = genuine.question.header.pair_sequence if genuine and entered else 0
         envelope = refuse(digest, reason, number, me=charter.me, signer=signer, now=now)
-        reply = Reply(payload=wire.encode(envelope), refused=True)
         if reason in TRANSIENT:
-            return reply
-        claimed = genuine if claims and reason is not RefusalReason.REPLAYED else None
-        exchange = _refusal(claimed, request, reply, reason.value, kind, now, digest)
+            return _refused(envelope)
+        exchange = _refusal(genuine if entered else None, request, envelope, reason.value, kind, now, digest)
         try:
-            return await self._node.journal.commit(exchange)
+            return _complete(await self._node.journal.commit(exchange))
         except Replayed:  # another body won the race for the id
             return await self._refuse(RefusalReason.REPLAYED, request, genuine, kind, charter, now)
         except NotDurable:
-            again = refuse(digest, RefusalReason.NOT_DURABLE, number, me=charter.me, signer=signer, now=now)
-            return Reply(payload=wire.encode(again), refused=True)
+            again = refuse(digest, RefusalReason.NOT_DURABLE, 0, me=charter.me, signer=signer, now=now)
+            return _refused(again)
+
+
+def _complete(kept: Kept) -> Reply:
+    """Add receipt and padding to an answer that is on disk; a refusal leaves as it was kept."""
+    if kept.reply.refused:
+        return kept.reply
+    return Reply(payload=carriers.complete_response(kept.reply.payload, kept.receipt, size_class))
 
 
 def _digest(request: bytes) -> bytes:
@@ -315,8 +331,12 @@ def _digest(request: bytes) -> bytes:
         return hashlib.sha256(request).digest()
 
 
+def _refused(envelope: Envelope) -> Reply:
+    return Reply(payload=wire.encode(envelope), refused=True)
+
+
 def _refusal(
-    genuine: Genuine | None, request: bytes, reply: Reply, reason: str, kind: str, now: datetime, digest: bytes
+    genuine: Genuine | None, request: bytes, envelope: Envelope, reason: str, kind: str, now: datetime, digest: bytes
 ) -> Exchange:
     """Say what a refusal leaves behind; without a genuine question it claims no id."""
     return Exchange(
@@ -324,7 +344,8 @@ def _refusal(
         question_digest=digest,
         question=genuine.question if genuine else None,
         question_bytes=request,
-        reply=reply,
+        reply=_refused(envelope),
+        reply_digest=envelope.digest(),
         reason=reason,
         kind=kind,
         facts_version=0,

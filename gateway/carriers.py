@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from gateway import wire
+from gateway.limits import RECEIPT_BYTES
+from gateway.model.ledger import Receipt
 from gateway.model.question import QuestionHeader
 from gateway.model.signed import Reply, Signed
 from keys.envelope import Envelope
@@ -92,17 +94,37 @@ def read_header(question: Envelope) -> QuestionHeader:
     return wire.from_message(QuestionHeader, message.header)
 
 
-def write_response(answer: Envelope, items: Sequence[bytes], size_of: Callable[[int], int]) -> bytes:
-    """Serialise an AskResponse and pad it, outside the signature, to the size that `size_of` gives for its own."""
-    return _padded(exchange_pb2.AskResponse(answer=envelope_to_message(answer), items=items), size_of)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An AskResponse as it came; nobody has verified any of it."""
+
+    answer: Envelope
+    items: tuple[bytes, ...]
+    receipt: Receipt | None = None
 
 
-def _padded(message: exchange_pb2.AskResponse | relay_pb2.SealedText, size_of: Callable[[int], int]) -> bytes:
-    size = message.ByteSize()
-    room = size_of(size) - size
+def write_response(answer: Envelope, items: Sequence[bytes]) -> bytes:
+    """Serialise what a member keeps of an AskResponse: receipt and padding are added when it leaves."""
+    return bytes(exchange_pb2.AskResponse(answer=envelope_to_message(answer), items=items).SerializeToString())
+
+
+def complete_response(kept: bytes, receipt: Receipt | None, size_of: Callable[[int], int]) -> bytes:
+    """Add the receipt, and padding up to the size that `size_of` gives, all outside the signature.
+
+    The size follows from what was kept alone: where the ledger stands must not tell on it (threat 14). Serialised
+    messages that are joined are one message with the fields of both.
+    """
+    rest = exchange_pb2.AskResponse()
+    if receipt is not None:
+        rest.receipt.CopyFrom(cast("envelope_pb2.Receipt", wire.to_message(receipt)))
+    rest.padding.extend(_filling(len(kept) + rest.ByteSize(), size_of, least=len(kept) + RECEIPT_BYTES))
+    return kept + bytes(rest.SerializeToString())
+
+
+def _filling(size: int, size_of: Callable[[int], int], least: int = 0) -> list[bytes]:
+    room = size_of(max(size, least)) - size
     # One byte cannot be filled, for an entry takes two at least: the next class then.
-    message.padding.extend(_padding(room if room != 1 else size_of(size + 2) - size))
-    return bytes(message.SerializeToString())
+    return _padding(room if room != 1 else size_of(size + 2) - size)
 
 
 def _padding(room: int) -> list[bytes]:
@@ -117,21 +139,26 @@ def _padding(room: int) -> list[bytes]:
     raise ValueError(room)
 
 
-def read_response(payload: bytes) -> tuple[Envelope, tuple[bytes, ...]]:
-    """Parse an AskResponse into the answer's envelope and the salted items.
+def read_response(payload: bytes) -> Response:
+    """Parse an AskResponse into the answer's envelope, the salted items and the receipt.
 
     Raises:
         WireMalformed: when it is none.
     """
     message = exchange_pb2.AskResponse()
     wire.parse_into(message, payload)
-    return envelope_from_message(message.answer), tuple(message.items)
+    return Response(
+        answer=envelope_from_message(message.answer),
+        items=tuple(message.items),
+        receipt=wire.from_message(Receipt, message.receipt) if message.HasField("receipt") else None,
+    )
 
 
 def write_sealed_text(text: SealedText, size_of: Callable[[int], int]) -> bytes:
     """Serialise what is to be sealed, a request being no refusal, padded to the size that `size_of` gives."""
     message = relay_pb2.SealedText(message=text.payload, refused=text.refused, statuses=text.statuses)
-    return _padded(message, size_of)
+    message.padding.extend(_filling(message.ByteSize(), size_of))
+    return bytes(message.SerializeToString())
 
 
 def read_sealed_text(text: bytes) -> SealedText:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway import carriers
 from gateway.answering import Event
 from gateway.charter import Charter
 from gateway.errors import AnswerRejected
 from gateway.exchange.accept import accept, accept_refusal
 from gateway.exchange.permit import Permit
 from gateway.federation import Return
+from gateway.model.answer import Refusal
 from gateway.model.codes import OutcomeState, RefusalReason
 from gateway.model.combined import MemberOutcome
 from gateway.model.signed import Accepted, Reply
@@ -44,18 +46,20 @@ def hear(office: Office, each: Return, terms: Sequence[Terms], now: datetime) ->
     It must verify under all the terms: those that it was asked under, and those that are in force by now.
     """
     header = each.signed.question.header
-    state, reason, accepted = OutcomeState.UNAVAILABLE, None, None
+    state, reason, accepted, digest, fault = OutcomeState.UNAVAILABLE, None, None, b"", ""
     if each.reply is not None:
         state = OutcomeState.REFUSED if each.reply.refused else OutcomeState.ANSWERED
         try:
             for term in terms:
                 if each.reply.refused:
-                    reason = accept_refusal(each.reply.payload, each.signed, term.charter, now).reason
+                    refusal = accept_refusal(each.reply.payload, each.signed, term.charter, now)
+                    reason, digest = refusal.reason, _entered(refusal, each.reply)
                 else:
                     granted = term.permits[header.answerer_member].grant
                     accepted = accept(each.reply.payload, each.signed, granted, term.charter, now)
-        except AnswerRejected:
-            state, reason, accepted = OutcomeState.WRONG_ANSWER, None, None
+                    digest = accepted.digest
+        except AnswerRejected as error:
+            state, reason, accepted, digest, fault = OutcomeState.WRONG_ANSWER, None, None, b"", str(error)
     _observe(office, each, header.answerer_member, state, reason, terms[0].permits)
     outcome = MemberOutcome(
         member=header.answerer_member,
@@ -71,10 +75,16 @@ def hear(office: Office, each: Return, terms: Sequence[Terms], now: datetime) ->
         question_id=header.question_id,
         outcome=ended,
         reply=each.reply,
-        digest=accepted.digest if accepted else b"",
+        digest=digest,
+        reason=reason.value if reason else fault,
     )
     shown = None if state is OutcomeState.WRONG_ANSWER else each.reply
     return Heard(outcome=outcome, accepted=accepted, closing=closing, shown=shown)
+
+
+def _entered(refusal: Refusal, reply: Reply) -> bytes:
+    """Give the digest of a refusal that the answerer has entered in its ledger, or b"": it says so by the number."""
+    return carriers.read_envelope(reply.payload).digest() if refusal.pair_sequence else b""
 
 
 def _observe(

@@ -15,6 +15,9 @@ SALT_BYTES = 16
 ID_BYTES = 16
 DIGEST_BYTES = 32
 PROOF_HASHES = 63
+RECEIPT_BYTES = 1_280
+"""What a receipt counts for in an answer's size, however long its path is: enough for a ledger of 2^28 entries."""
+
 ANSWER_BYTES = 3 << 20
 """Most that `answer_bytes` may say: sealed and in its frame, an answer still passes as one message of 4 MiB."""
 

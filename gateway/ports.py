@@ -11,6 +11,7 @@ from gateway.model.accounts import Session, Submission
 from gateway.model.codes import RefusalReason, SubmissionState
 from gateway.model.combined import Case
 from gateway.model.consent import Consent, HeldConsent, KeptKey, SubjectKey, Withdrawal
+from gateway.model.ledger import Receipt
 from gateway.model.question import Question
 from gateway.model.signed import Reply, Signed
 
@@ -66,6 +67,9 @@ class Exchange:
     question: Question | None
     question_bytes: bytes
     reply: Reply
+    """An answer without receipt and padding, or a whole refusal."""
+
+    reply_digest: bytes
     reason: str
     kind: str
     facts_version: int
@@ -76,13 +80,22 @@ class Exchange:
     fields_granted: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A reply as the journal keeps it, and for an answer the receipt of its entry under a head that is on disk."""
+
+    reply: Reply
+    receipt: Receipt | None = None
+
+
 class Journal(Protocol):
-    """The answerer's journal: claims, budgets, bodies and disclosures in one durable transaction."""
+    """The answerer's journal: claims, budgets, bodies, disclosures and ledger entry in one durable transaction."""
 
-    async def commit(self, exchange: Exchange) -> Reply:
-        """Claim the question id, charge the budget, keep bodies and disclosures; return when it is on disk.
+    async def commit(self, exchange: Exchange) -> Kept:
+        """Claim the question id, charge the budget, keep bodies and disclosures, enter a genuine question.
 
-        Returns the reply that the question id is bound to: this one, or the earlier one for the same bytes.
+        Returns, when all of it is on disk, the reply that the question id is bound to: this one, or the earlier one for
+        the same bytes.
 
         Raises:
             Replayed: when the id was claimed with other bytes.
@@ -90,11 +103,12 @@ class Journal(Protocol):
             NotDurable: when the transaction could not be made durable; nothing was written.
         """
 
-    def find(self, question_id: bytes, question_digest: bytes) -> Reply | None:
-        """Give the stored reply for this question id, or None when it was never claimed.
+    def find(self, question_id: bytes, question_digest: bytes) -> Kept | None:
+        """Give the stored reply for this question id, its receipt from the head as it is now, or None.
 
         Raises:
             Replayed: when the id was claimed with other bytes.
+            NotDurable: when the ledger is damaged.
         """
 
     def spent(self, *, agency: str, purpose: str, day: date, subjects: tuple[str, ...]) -> int:
@@ -109,6 +123,10 @@ class Closing:
     outcome: str
     reply: Reply | None
     digest: bytes
+    """Of the answer's or refusal's pre-authentication encoding; empty when the answerer has no entry of it."""
+
+    reason: str = ""
+    """Why it was refused, or why nothing usable came."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

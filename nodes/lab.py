@@ -62,6 +62,8 @@ class Lab:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     edits: list[Edit] = field(default_factory=list)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    program: str = "nodes.run"
+    """What a member's process runs; benches put another in its place."""
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -134,7 +136,7 @@ class Lab:
     def _spawn(self, member: str) -> subprocess.Popen[bytes]:
         config = self.home(member) / "node.toml"
         with (self.home(member) / "node.log").open("ab") as log:
-            command = [sys.executable, "-P", "-m", "nodes.run", str(config), "--with-parent"]
+            command = [sys.executable, "-P", "-m", self.program, str(config), "--with-parent"]
             return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)  # noqa: S603  our own
 
     def _await_status(self, member: str) -> Mapping[str, Any]:

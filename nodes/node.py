@@ -49,7 +49,7 @@ from nodes.logs import tell_alarm
 from nodes.metrics import STORE_NOT_WRITABLE, Metrics
 from nodes.polling import WATCH_SECONDS, Polling
 from nodes.ports import Ports
-from nodes.store import Store
+from nodes.store import Scribe, Store
 
 
 class RunningNode:
@@ -67,7 +67,7 @@ class RunningNode:
         self._following = Following(Source.of(config))
         self._credentials = Credentials(config, self._charter, self._clock.now)
         secret = self._credentials.storage
-        self.store = Store.open(config.data / DATABASE, secret)
+        self.store = self._open_store(secret)
         self._metrics = Metrics()
         self._polling = Polling(self._following, config.data, self._metrics)
         self._listening = Listening(lambda: self._credentials.leaf, reuse_port=reuse_port)
@@ -79,6 +79,10 @@ class RunningNode:
         self._pace = Pace(time.monotonic)
         self._door: ExchangeDoor | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _open_store(self, secret: bytes) -> Store:
+        scribe = Scribe(member=self._config.member, signer=self._credentials.log_signer)
+        return Store.open(self._config.data / DATABASE, secret, scribe)
 
     def _charter(self) -> Charter:
         return self._following.current
@@ -245,9 +249,10 @@ class RunningNode:
     async def _explain_numbers(self) -> None:
         """Mark VOID what a process that died had sent; what another worker may still wait for is left."""
         limits = self._charter().catalogue.limits
-        before = self._clock.now() - timedelta(seconds=limits.question_life + limits.clock_skew)
+        now = self._clock.now()
+        before = now - timedelta(seconds=limits.question_life + limits.clock_skew)
         with suppress(NotDurable):
-            await self.store.asker.void_unfinished(before)
+            await self.store.asker.void_unfinished(before, now)
 
     async def _tell_health(self) -> None:
         """Serving only while an exchange could succeed: directory and key in force, store writable."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import worlds
 from hands import archive_of, root_of
+from receipts import LOGGERS, receipt
 from worlds_tables import (
     AGREEMENT,
     JIANGSU,
@@ -38,7 +39,7 @@ from gateway.exchange.admit import authenticate, authorise
 from gateway.exchange.compose import Inquiry, compose
 from gateway.exchange.conclude import conclude, recognise_all
 from gateway.exchange.permit import permit
-from gateway.exchange.release import Home, refuse, release, setting
+from gateway.exchange.release import Home, refuse, release, setting, size_class
 from gateway.federation import request_bytes
 from gateway.kinds import KINDS
 from gateway.kinds.row import Combining
@@ -104,7 +105,7 @@ def _member(member: str) -> dict[str, Any]:
         "endpoint": None,
         "ca_certificates": [],
         "issuing_certificates": [],
-        "keys": [key_row(SIGNERS[member])],
+        "keys": [key_row(SIGNERS[member]), key_row(LOGGERS[member], use="ledger")],
         "agencies": [_agency()] if ours else [],
         "officers": [_officer(each) for each in OFFICERS] if ours else [],
     }
@@ -299,7 +300,8 @@ def _answer(signed: Signed, plot: Plot, member: str, directory: bytes) -> bytes:
         signer=SIGNERS[member],
         now=plot.now,
     )
-    return released.payload
+    proof = receipt(signed.question.header, signed.digest, released.digest)
+    return carriers.complete_response(released.payload, proof, size_class)
 
 
 def _coverage(name: str, state: CoverageState) -> Coverage:

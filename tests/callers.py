@@ -159,6 +159,14 @@ def leaf(lab: Lab, member: str) -> Identity:
     return Identity(certificate=held.certificate_pem, key=held.key_pem)
 
 
+def signed_part(reply: Reply) -> object:
+    """Give what was signed of a reply: a retry has it to the byte, and a receipt from the ledger of then."""
+    if reply.refused:
+        return reply.payload
+    found = carriers.read_response(reply.payload)
+    return found.answer, found.items
+
+
 def reason(reply: Reply) -> RefusalReason:
     """Read the reason of a refusal."""
     assert reply.refused

@@ -61,12 +61,15 @@ class _DeadlyCommits:
     def __init__(self, commits: Any) -> None:
         self._commits = commits
 
-    async def run(self, work: Callable[[Any], Any], **options: Any) -> Any:
+    async def run(self, work: Callable[[Any], Any]) -> Any:
+        return (await self.run_sealed(work))[0]
+
+    async def run_sealed(self, work: Callable[[Any], Any], **options: Any) -> Any:
         def job(connection: Any) -> Any:
             work(connection)
             die()
 
-        return await self._commits.run(job, **options)
+        return await self._commits.run_sealed(job, **options)
 
 
 def _before(_: Callable[..., Any]) -> Callable[..., Any]:

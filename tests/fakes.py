@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from bundles import SIGNERS, Rows, entropy
+from receipts import receipt
 
 from gateway.accounts import Accounts
 from gateway.answering import Answering, Event, Node
@@ -23,7 +24,7 @@ from gateway.model.combined import Case
 from gateway.model.consent import HeldConsent
 from gateway.model.signed import Reply, Signed
 from gateway.office import Office
-from gateway.ports import Closing, Columns, Exchange, Facts, Feed, Issued
+from gateway.ports import Closing, Columns, Exchange, Facts, Feed, Issued, Kept
 
 Key = tuple[str, str, date]
 
@@ -57,13 +58,13 @@ def _only(row: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 @dataclass(kw_only=True)
 class FakeJournal:
-    """Claims, charges and disclosures; `failing` plays a full disk."""
+    """Claims, charges, disclosures and receipts; `failing` plays a full disk."""
 
     kept: list[Exchange] = field(default_factory=list)
     spent_on: dict[Key, set[str]] = field(default_factory=dict)
     failing: bool = False
 
-    async def commit(self, exchange: Exchange) -> Reply:
+    async def commit(self, exchange: Exchange) -> Kept:
         """Claim, charge and keep."""
         if self.failing:
             raise NotDurable("full")
@@ -78,20 +79,27 @@ class FakeJournal:
                 raise BudgetSpent("spent")
             spent |= set(exchange.subjects)
         self.kept.append(exchange)
-        return exchange.reply
+        return _kept(exchange)
 
-    def find(self, question_id: bytes, question_digest: bytes) -> Reply | None:
+    def find(self, question_id: bytes, question_digest: bytes) -> Kept | None:
         """Give the stored reply."""
         for each in self.kept:
             if each.question_id == question_id:
                 if each.question_digest != question_digest:
                     raise Replayed("claimed")
-                return each.reply
+                return _kept(each)
         return None
 
     def spent(self, *, agency: str, purpose: str, day: date, subjects: tuple[str, ...]) -> int:
         """Count."""
         return len(self.spent_on.get((agency, purpose, day), set()) | set(subjects))
+
+
+def _kept(exchange: Exchange) -> Kept:
+    if exchange.reply.refused or exchange.question is None:
+        return Kept(reply=exchange.reply)
+    proof = receipt(exchange.question.header, exchange.question_digest, exchange.reply_digest)
+    return Kept(reply=exchange.reply, receipt=proof)
 
 
 @dataclass(kw_only=True)

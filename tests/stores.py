@@ -13,7 +13,7 @@ from gateway.model.question import NamedSubject, Question, QuestionHeader, Summa
 from gateway.model.signed import Reply, Signed
 from gateway.ports import Exchange, Feed
 from keys import envelope, suite
-from nodes.store import Loading, Mode, Store, open_loading
+from nodes.store import Loading, Mode, Scribe, Store, open_loading
 from nodes.store.loading import Figures
 
 KEY = b"k" * 32
@@ -32,6 +32,8 @@ FEED = Feed(
 )
 PENALTY = ("domain", "severity", "decided_on")
 SIGNER = suite.signer(b"s" * 32, owner="310000")
+LOGGER = suite.signer(b"l" * 32, owner="310000")
+SCRIBE = Scribe(member="310000", signer=lambda: LOGGER)
 
 
 def code(number: int) -> str:
@@ -82,12 +84,23 @@ def declared(path: Path) -> Loading:
 
 def opened(path: Path) -> Store:
     """Open a database under the tests' storage key."""
-    return Store.open(path, KEY)
+    return Store.open(path, KEY, SCRIBE)
 
 
 def identity(number: int) -> bytes:
     """Give a question id."""
     return number.to_bytes(16, "big")
+
+
+async def commit(store: Store, exchange: Exchange) -> Reply:
+    """Commit an exchange and give the reply that is kept."""
+    return (await store.journal.commit(exchange)).reply
+
+
+def stored(store: Store, number: int, question_digest: bytes | None = None) -> Reply | None:
+    """Look for the reply to a question by its number."""
+    kept = store.journal.find(identity(number), question_digest or digest("question", number))
+    return None if kept is None else kept.reply
 
 
 def question(number: int, *, asked: datetime = NOW, sequence: int = 1, **changes: object) -> Question:
@@ -121,6 +134,7 @@ def exchange(number: int, *subjects: int, **changes: object) -> Exchange:
         "question": question(number),
         "question_bytes": b"question %d" % number,
         "reply": Reply(payload=b"answer %d" % number),
+        "reply_digest": digest("answer", number),
         "reason": "",
         "kind": "summary",
         "facts_version": 1,

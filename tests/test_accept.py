@@ -13,6 +13,7 @@ from bundles import NOW, SIGNERS, charter_of, intent_of, later, plot, register, 
 from fakes import FakeNode, FakeSource
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from receipts import INDEX, LOGGERS, SIZE, by, receipt, response
 from worlds_tables import AGREEMENT, FIELDS, JIANGSU, SHANGHAI, USCC, ZHEJIANG
 
 from gateway import carriers, wire
@@ -26,6 +27,7 @@ from gateway.federation import request_bytes
 from gateway.kinds import KINDS, kind_of
 from gateway.kinds.row import said_fields
 from gateway.ledger import tree
+from gateway.ledger.note import sign as sign_note
 from gateway.limits import SALT_BYTES
 from gateway.model.answer import (
     Answer,
@@ -42,7 +44,8 @@ from gateway.model.answer import (
     Refusal,
     SummaryItem,
 )
-from gateway.model.codes import ItemState, RefusalReason, Severity
+from gateway.model.codes import ItemState, LedgerEventKind, RefusalReason, Severity
+from gateway.model.ledger import Receipt
 from gateway.model.signed import Accepted, Signed
 from gateway.policy import Grant
 from gateway.uscc import sample_code
@@ -73,7 +76,11 @@ class Told:
             root = tree.root([tree.leaf_hash(each) for each in items])
             changes = {"items_root": root, "item_count": len(items), **changes}
         payload = wire.encode(replace(self.answer, **changes))
-        return response(sign(ANSWER, payload, *(SIGNERS[each] for each in signers or (JIANGSU,))), items)
+        return self.sent(sign(ANSWER, payload, *(SIGNERS[each] for each in signers or (JIANGSU,))), items)
+
+    def sent(self, envelope: Envelope, items: tuple[bytes, ...]) -> bytes:
+        """Serialise an AskResponse that is logged as it should be."""
+        return response(self.signed, envelope, items)
 
     def with_items(self, *items: Item, **changes: Any) -> bytes:
         """Replace the items, as a member would that signs them."""
@@ -90,11 +97,6 @@ class Told:
         return str(rejected.value)
 
 
-def response(envelope: Envelope, items: tuple[bytes, ...]) -> bytes:
-    """Serialise an AskResponse."""
-    return carriers.write_response(envelope, items, size_class)
-
-
 async def told(kind: str = "summary") -> Told:
     """Let Jiangsu answer about two subjects, one with facts and one without."""
     facts = {
@@ -109,10 +111,10 @@ async def told(kind: str = "summary") -> Told:
     )
     signed = compose(inquiry, JIANGSU, 3, question_id=bytes([1]) * 16, charter=asker, signer=SIGNERS[SHANGHAI], now=NOW)
     reply = await node.answering.ask(request_bytes(signed), SHANGHAI)
-    envelope, salted = unpack(reply.payload)
+    found = unpack(reply.payload)
     return Told(
         signed=signed, grant=permit(signed.question, charter=asker, now=NOW).grant,
-        answer=wire.decode(Answer, envelope.payload), salted=salted, payload=reply.payload,
+        answer=wire.decode(Answer, found.answer.payload), salted=found.items, payload=reply.payload,
     )  # fmt: skip
 
 
@@ -131,7 +133,7 @@ async def test_a_good_answer_is_accepted_whole(kind: str) -> None:
     assert (accepted.member, accepted.answer) == (JIANGSU, found.answer)
     assert [each.uscc for each in accepted.items] == [USCC, OTHER]
     assert all(said_fields(row, each.body) <= set(FIELDS[kind]) for each in accepted.items)
-    assert accepted.digest == unpack(found.payload)[0].digest()
+    assert accepted.digest == unpack(found.payload).answer.digest()
 
 
 # The head
@@ -198,7 +200,7 @@ async def test_any_bit_of_the_items_is_bound_by_the_head(data: st.DataObject) ->
     octets = bytearray(found.salted[place])
     octets[data.draw(st.integers(0, len(octets) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     salted = (*found.salted[:place], bytes(octets), *found.salted[place + 1 :])
-    assert found.fault(response(unpack(found.payload)[0], salted)) == "items root differs"
+    assert found.fault(found.sent(unpack(found.payload).answer, salted)) == "items root differs"
 
 
 # The items as they travel
@@ -221,7 +223,7 @@ IN_TRANSIT: dict[str, tuple[Change, str]] = {
 def test_items_that_were_changed_on_the_way_are_rejected(name: str, good: Told) -> None:
     """The signed number and root bind every item, its salt and its place."""
     change, check = IN_TRANSIT[name]
-    assert good.fault(response(unpack(good.payload)[0], change(good.salted))) == check
+    assert good.fault(good.sent(unpack(good.payload).answer, change(good.salted))) == check
 
 
 BY_THE_MEMBER: dict[str, tuple[Change, str]] = {
@@ -352,25 +354,25 @@ ENVELOPES: dict[str, tuple[Callable[[Told], bytes], str]] = {
     "by the asker": (lambda good: good.resigned(SHANGHAI), "signed by another member"),
     "by two members": (lambda good: good.resigned(JIANGSU, ZHEJIANG), "signed by another member"),
     "by an unlisted key": (
-        lambda good: response(sign(ANSWER, wire.encode(good.answer), STRANGER), good.salted),
+        lambda good: good.sent(sign(ANSWER, wire.encode(good.answer), STRANGER), good.salted),
         "signature: KeyUnknown",
     ),
     "by no member": (
-        lambda good: response(sign(ANSWER, wire.encode(good.answer), NOBODY), good.salted),
+        lambda good: good.sent(sign(ANSWER, wire.encode(good.answer), NOBODY), good.salted),
         "signature: MemberUnknown",
     ),
     "another type": (
-        lambda good: response(sign(REFUSAL, wire.encode(good.answer), SIGNERS[JIANGSU]), good.salted),
+        lambda good: good.sent(sign(REFUSAL, wire.encode(good.answer), SIGNERS[JIANGSU]), good.salted),
         "signature: WrongPayloadType",
     ),
     "no signature": (
-        lambda good: response(replace(unpack(good.payload)[0], signatures=()), good.salted),
+        lambda good: good.sent(replace(unpack(good.payload).answer, signatures=()), good.salted),
         "signature: EnvelopeMalformed",
     ),
     "a signature of nothing": (
-        lambda good: response(
+        lambda good: good.sent(
             replace(
-                unpack(good.payload)[0],
+                unpack(good.payload).answer,
                 signatures=(Signature(key_id=SIGNERS[JIANGSU].id, signature=bytes(64)),),
             ),
             good.salted,
@@ -378,11 +380,13 @@ ENVELOPES: dict[str, tuple[Callable[[Told], bytes], str]] = {
         "signature: SignatureInvalid",
     ),
     "no answer": (
-        lambda good: response(sign(ANSWER, b"\xff", SIGNERS[JIANGSU]), good.salted),
+        lambda good: good.sent(sign(ANSWER, b"\xff", SIGNERS[JIANGSU]), good.salted),
         "Answer is malformed",
     ),
     "an unknown field in the head": (
-        lambda good: response(sign(ANSWER, wire.encode(good.answer) + b"\xf2\x7d\x01x", SIGNERS[JIANGSU]), good.salted),
+        lambda good: good.sent(
+            sign(ANSWER, wire.encode(good.answer) + b"\xf2\x7d\x01x", SIGNERS[JIANGSU]), good.salted
+        ),
         "Answer is malformed",
     ),
 }
@@ -424,9 +428,79 @@ def test_a_member_that_lost_its_standing_answers_and_refuses_nothing(name: str, 
 
 def test_padding_is_no_part_of_an_answer(good: Told) -> None:
     """The same answer with another padding is the same answer."""
-    envelope, salted = unpack(good.payload)
-    other = carriers.write_response(envelope, salted, lambda size: size + 5_000)
+    found = unpack(good.payload)
+    kept = carriers.write_response(found.answer, found.items)
+    other = carriers.complete_response(kept, found.receipt, lambda size: size + 5_000)
     assert (other != good.payload, good.accept(other)) == (True, good.accept(good.payload))
+
+
+# The receipt (protocol section 16)
+
+
+def with_receipt(good: Told, proof: Receipt | None) -> bytes:
+    """Give the answer with another receipt, or with none."""
+    found = unpack(good.payload)
+    return carriers.complete_response(carriers.write_response(found.answer, found.items), proof, size_class)
+
+
+def forged(good: Told, **changes: Any) -> Receipt:
+    """Make a receipt for the answer, with one thing wrong."""
+    terms = {"question_digest": good.signed.digest, "answer_digest": unpack(good.payload).answer.digest(), **changes}
+    return receipt(terms.pop("header", good.signed.question.header), **terms)
+
+
+RECEIPTS: dict[str, tuple[Callable[[Told], Receipt | None], str]] = {
+    "none": (lambda _: None, "no receipt"),
+    "of another answer": (lambda good: forged(good, answer_digest=bytes(32)), "receipt is for another leaf"),
+    "of another question": (lambda good: forged(good, question_digest=bytes(32)), "receipt is for another leaf"),
+    "of another number": (
+        lambda good: forged(good, header=replace(good.signed.question.header, pair_sequence=4)),
+        "receipt is for another leaf",
+    ),
+    "of a refusal": (lambda good: forged(good, kind=LedgerEventKind.REFUSED), "receipt is for another leaf"),
+    "for another place": (lambda good: replace(forged(good), leaf_index=INDEX + 1), "receipt is for another leaf"),
+    "beyond the tree": (lambda good: replace(forged(good), leaf_index=SIZE), "receipt is for another leaf"),
+    "without a path": (lambda good: replace(forged(good), inclusion_hashes=()), "receipt is for another leaf"),
+    "with another salt": (lambda good: replace(forged(good), shared_salt=bytes(16)), "receipt is for another leaf"),
+    "with another private part": (
+        lambda good: replace(forged(good), private_hash=bytes(32)), "receipt is for another leaf",
+    ),
+    "in another member's log": (lambda good: forged(good, sign=by(ZHEJIANG)), "checkpoint by another key"),
+    "signed by another member": (
+        lambda good: forged(good, sign=by(JIANGSU, LOGGERS[ZHEJIANG])), "checkpoint by another key",
+    ),
+    "signed by the key for messages": (
+        lambda good: forged(good, sign=by(JIANGSU, SIGNERS[JIANGSU])), "checkpoint by another key",
+    ),
+    "signed by nobody": (
+        lambda good: replace(
+            forged(good), checkpoint=forged(good).checkpoint.replace(b"\n5\n", b"\n6\n")
+        ), "checkpoint by another key",
+    ),
+    "no checkpoint": (lambda good: replace(forged(good), checkpoint=b"x"), "checkpoint is malformed"),
+    "a note that is no checkpoint": (
+        lambda good: replace(forged(good), checkpoint=sign_note("x\n", "x", LOGGERS[JIANGSU]).payload),
+        "checkpoint is malformed",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECEIPTS)
+def test_an_answer_that_is_not_logged_is_no_answer(name: str, good: Told) -> None:
+    """Threat 12: whatever proves another thing, or proves it by another's word, is named and rejected."""
+    make, check = RECEIPTS[name]
+    assert good.fault(with_receipt(good, make(good))) == check
+    assert good.accept(with_receipt(good, forged(good))) == good.accept(good.payload)
+
+
+@pytest.mark.parametrize("changes", [{"revoked_time": "2026-02-01T00:00:00Z"}, {"use": "witness"}])
+def test_the_ledger_key_must_be_good_now(changes: dict[str, Any], good: Told) -> None:
+    """A checkpoint by a key that was revoked, or is for something else, proves nothing."""
+
+    def edit(found: dict[str, Any]) -> None:
+        next(each for each in found["members"] if each["id"] == JIANGSU)["keys"][1].update(changes)
+
+    assert good.fault(good.payload, charter=charter_of(SHANGHAI, signed_directory(edit))) == "checkpoint by another key"
 
 
 # Refusals
@@ -468,7 +542,7 @@ REFUSALS: dict[str, tuple[Callable[[Told], bytes], str]] = {
     "torn": (lambda good: refusal(good)[:-3], "refusal is malformed"),
     "with an unknown field": (lambda good: refusal(good) + b"\xf2\x7d\x01x", "refusal is malformed"),
     "an answer's envelope": (
-        lambda good: wire.encode(unpack(good.payload)[0]),
+        lambda good: wire.encode(unpack(good.payload).answer),
         "signature: WrongPayloadType",
     ),
     "no refusal": (lambda _: wire.encode(sign(REFUSAL, b"\xff", SIGNERS[JIANGSU])), "Refusal is malformed"),

@@ -13,8 +13,9 @@ from bundles import AGENCY, NOW, SIGNERS, charter_of, intent_of, plot, register,
 from fakes import FakeNode, FakeSource
 from worlds_tables import AGREEMENT, JIANGSU, PURPOSE, SHANGHAI, USCC, ZHEJIANG
 
-from gateway import wire
+from gateway import carriers, wire
 from gateway.charter import Charter
+from gateway.errors import NotDurable
 from gateway.exchange.accept import accept
 from gateway.exchange.admit import Admitted, Genuine
 from gateway.exchange.compose import Inquiry, compose, sign_question
@@ -25,6 +26,7 @@ from gateway.model.answer import ProbeItem, Refusal
 from gateway.model.codes import ItemState, RefusalReason
 from gateway.model.question import ProbeQuestion
 from gateway.model.signed import Reply, Signed
+from gateway.ports import Kept
 from keys.envelope import Envelope
 
 DIRECTORY = signed_directory()
@@ -60,7 +62,11 @@ async def test_an_answer_is_kept_before_it_leaves() -> None:
     signed = question()
     reply = await jiangsu.answering.ask(request_bytes(signed), SHANGHAI)
     (kept,) = jiangsu.journal.kept
-    assert (kept.reply, kept.question_digest, kept.subjects) == (reply, signed.digest, (USCC,))
+    assert (kept.question_digest, kept.subjects) == (signed.digest, (USCC,))
+    found = carriers.read_response(reply.payload)
+    assert (kept.reply.payload, kept.reply_digest) == (
+        carriers.write_response(found.answer, found.items), found.answer.digest(),
+    )  # fmt: skip
     asker = charter_of(SHANGHAI, DIRECTORY)
     granted = permit(signed.question, charter=asker, now=NOW).grant
     assert accept(reply.payload, signed, granted, asker, NOW).items[0].state is ItemState.FOUND
@@ -181,6 +187,21 @@ async def test_a_full_disk_lets_nothing_leave() -> None:
     assert jiangsu.journal.kept == []
     jiangsu.journal.failing = False
     assert not (await jiangsu.answering.ask(request_bytes(question()), SHANGHAI)).refused
+
+
+async def test_a_damaged_ledger_lets_no_stored_answer_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no receipt can be made for a retry, it is refused, and the stored answer stays."""
+    jiangsu = node()
+    request = request_bytes(question())
+    first = await jiangsu.answering.ask(request, SHANGHAI)
+
+    def damaged(*_: bytes) -> Kept:
+        raise NotDurable("no head")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(jiangsu.journal, "find", damaged)
+        assert refusal(await jiangsu.answering.ask(request, SHANGHAI)).reason is RefusalReason.NOT_DURABLE
+    assert await jiangsu.answering.ask(request, SHANGHAI) == first
 
 
 async def test_only_granted_columns_are_read() -> None:

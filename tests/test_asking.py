@@ -33,7 +33,7 @@ from gateway.model.codes import OutcomeState, RefusalReason, ResultState
 from gateway.model.combined import CaseOpening, CaseReading, CombinedResult, Intent
 from gateway.model.question import NamedSubject, RatingQuestion
 from gateway.model.signed import Reply
-from gateway.ports import Feed
+from gateway.ports import Closing, Feed
 from keys import suite
 from keys.envelope import Envelope, sign
 from keys.errors import EnvelopeMalformed
@@ -168,6 +168,44 @@ async def test_a_refusal_by_a_member_carries_its_reason() -> None:
     result = await ask(nodes, intent())
     zhejiang = next(each for each in result.members if each.member == "330000")
     assert (zhejiang.state, zhejiang.reason) == (OutcomeState.REFUSED, RefusalReason.UNKNOWN_KIND)
+
+
+async def closing(nodes: dict[str, FakeNode]) -> Closing:
+    """Ask, and give how the question to Zhejiang was closed."""
+    await ask(nodes, intent())
+    questions = {each.digest: each.question.header for each in nodes[SHANGHAI].log.sent}
+    found = {
+        head.answerer_member: each
+        for each in nodes[SHANGHAI].log.closings
+        for head in questions.values()
+        if head.question_id == each.question_id
+    }
+    return found["330000"]
+
+
+async def test_a_refusal_is_entered_where_its_member_has_entered_it() -> None:
+    """The asker's ledger names a refusal's digest only where the refuser's does: for a genuine question, for good."""
+    nodes = federation()
+    nodes["330000"].charter = replace(nodes["330000"].charter, kinds={})
+    entered = await closing(nodes)
+    assert (entered.outcome, entered.reason, len(entered.digest)) == ("REFUSED", "UNKNOWN_KIND", 32)
+    assert nodes["330000"].journal.kept[-1].reply_digest == entered.digest
+    nodes = federation()
+    nodes["330000"].journal.failing = True
+    passing = await closing(nodes)
+    assert (passing.outcome, passing.reason, passing.digest) == ("REFUSED", "NOT_DURABLE", b"")
+    nodes = federation()
+    nodes["330000"].now = NOW + timedelta(hours=1)
+    strange = await closing(nodes)
+    assert (strange.outcome, strange.reason, strange.digest) == ("REFUSED", "EXPIRED", b"")
+
+
+async def test_a_wrong_answer_is_closed_with_what_is_wrong() -> None:
+    """The auditor reads which check failed."""
+    nodes = federation()
+    nodes[SHANGHAI].others["330000"] = Liar(nodes["330000"], "another question")
+    found = await closing(nodes)
+    assert (found.outcome, found.digest, found.reason) == ("VOID", b"", "refusal is for another question")
 
 
 @pytest.mark.parametrize("step", ["open", "conclude"])

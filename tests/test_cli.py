@@ -20,6 +20,7 @@ from batches import opened
 from bundles import AGENCY, NOW, OFFICER, SECOND, make, plot
 from click.testing import CliRunner, Result
 from hands import root_of
+from receipts import INDEX, SIZE
 from test_cli_words import described
 from worlds_tables import ANHUI, MATTER, MEMBERS, PURPOSE, SHANGHAI, USCC, ZHEJIANG
 
@@ -143,7 +144,8 @@ def test_every_kind_is_asked_verified_and_shown(desk: Desk, folder: Path, kind: 
     result = ask(folder, kind, first=("--lang", language))
     assert (result.exit_code, result.stderr) == (0, "")
     said = words.Words(language=language)
-    for text in (said.say("verdict.genuine"), said.code("state", "FOUND"), said.say("title.members"), USCC):
+    logged = (said.code("level", "LOGGED"), "yrdx/ledger/310000/1")
+    for text in (said.say("verdict.genuine"), said.code("state", "FOUND"), said.say("title.members"), USCC, *logged):
         assert text in result.stdout
     assert type(desk.intents[0].body) is KINDS[kind].question
 
@@ -440,6 +442,9 @@ def test_the_json_is_what_its_page_says(desk: Desk, folder: Path, kind: str) -> 
     exchange = document["exchanges"][0]
     assert list(exchange) == described("exchange")
     assert list(exchange["answer"]) == described("answered")
+    assert list(exchange["logged"]) == described("logged")
+    told = {name: exchange["logged"][name] for name in ("level", "log", "entry", "size")}
+    assert told == {"level": "LOGGED", "log": "yrdx/ledger/310000/1", "entry": INDEX, "size": SIZE}
     assert list(exchange["answer"]["head"]) == described("Answer")
     assert list(exchange["answer"]["items"][0]) == described("Item")
     assert list(exchange["question"]["header"]) == described("QuestionHeader")

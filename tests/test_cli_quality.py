@@ -321,8 +321,14 @@ def test_an_older_database_is_brought_up_to_date(october: Post) -> None:
             "consent",
             "consent_end",
             "consent_use",
+            "ledger_head",
+            "ledger_tile",
+            "ledger_entry",
+            "ledger_log",
         ):
             connection.execute(f"DROP TABLE {table}")
+        for table, column in (("journal", "entry"), ("sent", "asked_entry"), ("sent", "closed_entry")):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     with sqlite3.connect(facts_path(database)) as connection:

@@ -334,9 +334,9 @@ async def told_by(caller: Caller, kind: str, code: str) -> tuple[int, Answer, It
         )  # fmt: skip
     reply = await caller.ask(caller.compose(question(kind, code), authorisations=consent, **terms))
     assert not reply.refused
-    envelope, salted = unpack(reply.payload)
-    answer = wire.decode(Answer, envelope.payload)
-    (item,) = open_items(answer, salted)
+    found = unpack(reply.payload)
+    answer = wire.decode(Answer, found.answer.payload)
+    (item,) = open_items(answer, found.items)
     # The basis is a root over salted digests of what was said: nothing said, nothing to differ.
     basis = {"basis_root": b""} if item.state is ItemState.FOUND else {}
     return len(reply.payload), replace(answer, **{**RANDOM, **basis}), plain(item)

@@ -215,7 +215,7 @@ def test_an_answer_is_the_same_twice_but_for_ids_and_salts(kind: str, facts: Map
     blank: dict[str, Any] = {"question_digest": b"", "items_root": b""}
     assert replace(one.answer, **blank) == replace(two.answer, **blank)
     assert len(first.payload) == len(second.payload)
-    salts = [each[:16] for found in (first, second) for each in unpack(found.payload)[1]]
+    salts = [each[:16] for found in (first, second) for each in unpack(found.payload).items]
     assert len(set(salts)) == 2
 
 

@@ -13,13 +13,14 @@ import pytest
 import worlds
 from hypothesis import given
 from hypothesis import strategies as st
+from receipts import response
 from test_exchange_release import OTHER, Exchange, charter, composed, directory, exchange
 from worlds_tables import FOREIGN_USCC, JIANGSU, SHANGHAI, USCC, ZHEJIANG
 
-from gateway import carriers, wire
+from gateway import wire
 from gateway.errors import AnswerRejected
 from gateway.exchange.accept import accept, accept_refusal, unpack
-from gateway.exchange.release import refuse, size_class
+from gateway.exchange.release import refuse
 from gateway.kinds import KINDS
 from gateway.ledger import tree
 from gateway.model.answer import Answer, Item, PenaltyLine, ProbeItem, RatingItem, Refusal, SummaryItem
@@ -78,14 +79,14 @@ class Forgery:
     def accept(self) -> object:
         """Offer it to the asker."""
         found = honest()
-        payload = carriers.write_response(self.envelope, self.items, size_class) + self.tail
+        payload = response(self.signed, self.envelope, self.items) + self.tail
         return accept(payload, self.signed, found.grant, charter(SHANGHAI, self.directory), self.now)
 
 
 def forgery() -> Forgery:
     """Take the honest answer apart."""
-    envelope, items = unpack(honest().payload)
-    return Forgery(envelope=envelope, items=list(items))
+    found = unpack(honest().payload)
+    return Forgery(envelope=found.answer, items=list(found.items))
 
 
 Tamper = Callable[[Forgery], object]
@@ -299,7 +300,7 @@ REFUSALS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "changed": ("signature: SignatureInvalid", lambda: wire.encode(
         replace(wire.decode(Envelope, refusal()), payload=wire.encode(
             replace(wire.decode(Refusal, wire.decode(Envelope, refusal()).payload), reason=RefusalReason.SUSPENDED))))),
-    "an answer": ("signature: WrongPayloadType", lambda: wire.encode(unpack(honest().payload)[0])),
+    "an answer": ("signature: WrongPayloadType", lambda: wire.encode(unpack(honest().payload).answer)),
 }  # fmt: skip
 
 

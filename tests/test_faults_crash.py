@@ -26,6 +26,7 @@ from callers import (
     summary,
     until,
 )  # fmt: skip
+from ledgered import wounds
 
 from gateway.federation import request_bytes
 from nodes.lab import Lab
@@ -76,7 +77,8 @@ def gone(lab: Lab, member: str) -> int:
 
 
 def sound(lab: Lab, member: str) -> None:
-    """Check that a member's database is whole, and every disclosure belongs to an answer."""
+    """Check that a member's database and ledger are whole, and every disclosure belongs to an answer."""
+    assert wounds(lab, member) == []
     assert rows(lab, member, "PRAGMA integrity_check") == [("ok",)]
     assert rows(lab, member, "PRAGMA foreign_key_check") == []
 

@@ -177,6 +177,8 @@ def directory() -> Directory:
     """Open a directory in which Shanghai has a ledger key in force, one that ended, and a witness key."""
 
     def edit(found: dict[str, Any]) -> None:
+        for each in found["members"]:
+            del each["keys"][1:]
         found["members"][0]["keys"] += [
             key(log_signer(), "ledger"),
             key(log_signer(seed=2), "ledger", valid_until="2026-02-01T00:00:00Z"),

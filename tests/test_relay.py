@@ -98,7 +98,8 @@ async def test_a_question_and_its_answer_go_by_way_of_the_hub() -> None:
     accepted = accept(reply.payload, asked, grant, charter(SHANGHAI), NOW)
     assert (accepted.member, accepted.items[0].state.value) == (REMOTE, "FOUND")
     (kept,) = world.nodes[REMOTE].journal.kept
-    assert (kept.question_bytes, kept.reply.payload) == (request_bytes(asked), reply.payload)
+    assert kept.question_bytes == request_bytes(asked)
+    assert reply.payload.startswith(kept.reply.payload)
     assert [(each.side, each.outcome, each.peer) for each in world.hub_events] == [("relay", "RELAYED", SHANGHAI)]
     assert [each.peer for each in world.nodes[REMOTE].events] == [HUB]
 
@@ -168,7 +169,7 @@ async def test_sealed_texts_fill_a_size_class(*, found: bool) -> None:
     kept = [len(sealed_of(each).ciphertext) for each in world.seen]
     assert set(kept) <= sizes
     assert kept[:2] == kept[2:]
-    assert kept[1] == (1 << 10) + FRAME_BYTES + OVERHEAD
+    assert kept[1] == (4 << 10) + FRAME_BYTES + OVERHEAD
 
 
 # What a hop refuses
@@ -477,8 +478,8 @@ async def test_the_newest_key_seals_and_every_valid_key_opens(days: int, newest:
     assert sealed_by(None).key_id == newest
 
     def without_the_new(found: Document) -> None:
-        del row(found, REMOTE)["keys"][1]
-        row(found, REMOTE)["keys"][1]["valid_until"] = "2027-01-01T00:00:00Z"
+        del row(found, REMOTE)["keys"][2]
+        row(found, REMOTE)["keys"][2]["valid_until"] = "2027-01-01T00:00:00Z"
 
     openers = {each.id: each for each in (OLD_OPENER, OPENERS[REMOTE])}
     old = sealed_by(without_the_new)
@@ -660,7 +661,7 @@ async def test_a_reply_to_another_question_is_silence_to_the_asker() -> None:
         (lambda found: row(found, HUB).update(via=[SECOND_HUB]), BundleMalformed),
         (lambda found: row(found, HUB).update(divisions=["90"]), BundleMalformed),
         (lambda found: row(found, HUB).update(keys=[hub_key()]), BundleMalformed),
-        (lambda found: row(found, REMOTE)["keys"][1].update(public="A" * 43 + "="), WeakKey),
+        (lambda found: row(found, REMOTE)["keys"][2].update(public="A" * 43 + "="), WeakKey),
     ],
 )
 def test_a_directory_with_a_hub_that_is_more_than_a_relay_is_malformed(

@@ -252,6 +252,6 @@ async def test_both_hubs_carry_one_answer() -> None:
         await world.asker.ask(request_bytes(asked), 5)
     reply = await world.asker.ask(request_bytes(asked), 5)
     (kept,) = world.nodes[REMOTE].journal.kept
-    assert kept.reply == reply
+    assert reply.payload.startswith(kept.reply.payload)
     held = charter(SHANGHAI, BOTH)
     assert accept(reply.payload, asked, permit(asked.question, charter=held, now=NOW).grant, held, NOW).member == REMOTE

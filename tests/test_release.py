@@ -26,12 +26,12 @@ from gateway.exchange.release import CLASSES_LEFT_OUT, REGISTER, Home, columns, 
 from gateway.federation import request_bytes
 from gateway.kinds import KINDS, probe
 from gateway.ledger import tree
-from gateway.limits import SALT_BYTES, SIZE_CLASSES
+from gateway.limits import RECEIPT_BYTES, SALT_BYTES, SIZE_CLASSES
 from gateway.model.answer import Answer, GradeCeiling, Item, LinkedCode, ProbeItem, RatingItem, Refusal, SummaryItem
 from gateway.model.codes import CoverageState, ItemState, Lifecycle, LinkKind, RefusalReason, Window
 from gateway.model.question import Body, NamedSubject, ProbeQuestion, SummaryQuestion
 from gateway.model.signed import Reply, Signed
-from gateway.ports import Exchange, Facts
+from gateway.ports import Exchange, Facts, Kept
 from gateway.uscc import sample_code
 from keys.envelope import Envelope, open_envelope
 
@@ -86,7 +86,8 @@ def left(
         admitted, Facts(version=3, rows={USCC: rows or {}}), setting(admitted.permit, (), charter, HOME).scene,
         charter=charter, home=HOME, signer=SIGNERS[me], now=NOW,
     )  # fmt: skip
-    envelope, salted = unpack(found.payload)
+    kept = unpack(found.payload)
+    envelope, salted = kept.answer, kept.items
     opened = open_envelope(envelope, payload_type=wire.PAYLOAD_TYPES[Answer], find=lambda _: SIGNERS[me].public_key())
     answer = wire.decode(Answer, opened.payload)
     assert answer == found.answer
@@ -329,7 +330,8 @@ def test_every_item_has_a_salt_of_its_own() -> None:
 def test_an_answer_fills_a_size_class() -> None:
     """However much there is to say, the bytes are of a class."""
     rows = {"penalty": [worlds.penalty(domain=each) for each in DOMAINS]}
-    assert {len(left(each).payload) in SIZE_CLASSES for each in ({}, rows)} == {True}
+    kept = [left(each).payload for each in ({}, rows)]
+    assert {len(carriers.complete_response(each, None, size_class)) in SIZE_CLASSES for each in kept} == {True}
 
 
 @pytest.mark.parametrize(
@@ -345,8 +347,9 @@ def test_beyond_the_last_class_sizes_are_its_multiples(size: int, expected: int)
 def test_a_single_byte_is_not_filled() -> None:
     """The smallest entry takes two bytes: where one is left the next class is taken, and one alone is refused."""
     envelope, size = ask().envelope, 2_000
-    bare = len(carriers.write_response(envelope, [], lambda held: held))
-    assert len(carriers.write_response(envelope, [], lambda held: bare + 1 if held <= bare else size)) == size
+    kept = carriers.write_response(envelope, [])
+    sizes = {len(kept) + RECEIPT_BYTES: len(kept) + 1, len(kept) + 2: size}
+    assert len(carriers.complete_response(kept, None, sizes.__getitem__)) == size
     with pytest.raises(ValueError, match="1"):
         carriers._padding(1)
 
@@ -368,7 +371,7 @@ async def test_nothing_found_is_said_only_of_what_is_covered(feeds: bool, state:
     """A member with no data of any domain says so instead of finding nothing."""
     shanghai = node(declared=(worlds.feed(),) if feeds else ())
     reply = await shanghai.answering.ask(request_bytes(ask()), SHANGHAI)
-    (salted,) = unpack(reply.payload)[1]
+    (salted,) = unpack(reply.payload).items
     said = wire.decode(Item, salted[SALT_BYTES:])
     assert (said.state, said.body) == (state, SummaryItem())
 
@@ -447,7 +450,7 @@ async def test_a_race_that_is_lost_at_the_commit_is_a_refusal(
     shanghai = node()
     commit = shanghai.journal.commit
 
-    async def lose(exchange: Exchange) -> Reply:
+    async def lose(exchange: Exchange) -> Kept:
         if not exchange.reply.refused:
             raise error("lost")
         return await commit(exchange)
@@ -465,7 +468,7 @@ async def test_a_refusal_that_loses_the_race_for_its_id_is_replayed() -> None:
     )
     find, other = shanghai.journal.find, ask(OTHER)
 
-    def late(question_id: bytes, question_digest: bytes) -> Reply | None:
+    def late(question_id: bytes, question_digest: bytes) -> Kept | None:
         found = find(question_id, question_digest)
         if not shanghai.journal.kept:
             shanghai.journal.kept.append(claimed(other))
@@ -479,7 +482,8 @@ def claimed(signed: Signed) -> Exchange:
     """Give what another worker kept."""
     return Exchange(
         question_id=signed.question.header.question_id, question_digest=signed.digest, question=None,
-        question_bytes=b"", reply=Reply(payload=b""), reason="", kind="", facts_version=0, received_time=NOW, day=TODAY,
+        question_bytes=b"", reply=Reply(payload=b""), reply_digest=b"", reason="", kind="", facts_version=0,
+        received_time=NOW, day=TODAY,
     )  # fmt: skip
 
 
@@ -489,7 +493,7 @@ async def test_more_in_flight_than_the_limit_is_overloaded() -> None:
     gate = asyncio.Event()
     commit = shanghai.journal.commit
 
-    async def wait(exchange: Exchange) -> Reply:
+    async def wait(exchange: Exchange) -> Kept:
         await gate.wait()
         return await commit(exchange)
 
@@ -511,7 +515,7 @@ async def test_a_caller_who_gives_up_spoils_nothing_for_another(who: str) -> Non
     gate = asyncio.Event()
     commit = shanghai.journal.commit
 
-    async def wait(exchange: Exchange) -> Reply:
+    async def wait(exchange: Exchange) -> Kept:
         await gate.wait()
         return await commit(exchange)
 
@@ -548,6 +552,6 @@ async def test_settings_are_kept_for_so_many_grants(monkeypatch: pytest.MonkeyPa
     for number, domains in enumerate([("TAX",), ("IP",), ("TAX", "IP"), ("TAX",)], 1):
         signed = question(worlds.question("summary", domains=domains), SHANGHAI, identity=number)
         reply = await shanghai.answering.ask(request_bytes(signed), SHANGHAI)
-        answer = wire.decode(Answer, unpack(reply.payload)[0].payload)
+        answer = wire.decode(Answer, unpack(reply.payload).answer.payload)
         assert [each.domain for each in answer.coverage] == sorted([*domains, "REGISTER"])
         assert len(shanghai.answering._settings) <= 2

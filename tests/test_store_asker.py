@@ -119,7 +119,7 @@ async def test_unfinished_questions_become_void(path: Path, store: Store) -> Non
     """On start the numbers of questions that nobody closed are explained; younger ones are left alone."""
     await store.asker.open(("320000",), lambda _, number: signed(1, number, asked=NOW - timedelta(minutes=1)))
     await store.asker.open(("320000",), lambda _, number: signed(2, number))
-    voided = [await store.asker.void_unfinished(NOW - timedelta(seconds=30)) for _ in range(2)]
+    voided = [await store.asker.void_unfinished(NOW - timedelta(seconds=30), NOW) for _ in range(2)]
     assert voided == [1, 0]
     assert rows(path, SENT) == [("320000", 1, "VOID"), ("320000", 2, "SENT")]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import DAY, FEED, NOW, PENALTY, code, declared, digest, exchange, identity, load, opened, penalty
+from stores import DAY, FEED, NOW, PENALTY, code, commit, declared, exchange, load, opened, penalty, stored
 
 from gateway.errors import BudgetSpent, NotDurable
 from gateway.model.signed import Reply
@@ -108,10 +108,10 @@ def commit_then_die(path: str) -> None:
 
     async def run() -> None:
         store = opened(Path(path))
-        await store.journal.commit(exchange(1))
+        await commit(store, exchange(1))
         ready()
         hold = store._commits.run(lambda _: time.sleep(0.3))
-        group = [store.journal.commit(exchange(number)) for number in (2, 3)]
+        group = [commit(store, exchange(number)) for number in (2, 3)]
         await asyncio.gather(hold, *group, store._commits.run(lambda _: os.kill(os.getpid(), signal.SIGKILL)))
 
     asyncio.run(run())
@@ -122,9 +122,9 @@ async def test_a_kill_in_the_middle_of_a_group_leaves_nothing_of_it(path: Path) 
     with victim("commit_then_die", path) as process:
         outputs(process)
     store = opened(path)
-    found = [store.journal.find(identity(number), digest("question", number)) for number in (1, 2, 3)]
+    found = [stored(store, number) for number in (1, 2, 3)]
     spent = [kept_in(path, table) for table in ("journal", "disclosure")]
-    retried = await store.journal.commit(exchange(2))
+    retried = await commit(store, exchange(2))
     store.close()
     assert (found, spent, retried) == ([Reply(payload=b"answer 1"), None, None], [1, 1], Reply(payload=b"answer 2"))
 
@@ -142,7 +142,7 @@ def commit_without_end(path: str) -> None:
     """Commit many exchanges at a time and tell each one that is durable."""
 
     async def one(store: Store, number: int) -> None:
-        await store.journal.commit(exchange(number, number, number + 1, charge_limit=10**9))
+        await commit(store, exchange(number, number, number + 1, charge_limit=10**9))
         tell(number)
 
     async def run() -> None:
@@ -165,7 +165,7 @@ def test_what_was_told_durable_survives_a_kill(path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         told += [int(line) for line in process.stdout if line.endswith("\n")]
     store = opened(path)
-    found = [store.journal.find(identity(number), digest("question", number)) for number in told]
+    found = [stored(store, number) for number in told]
     store.close()
     connection = sqlite3.connect(path)
     charged = connection.execute("SELECT spent FROM budget").fetchone()
@@ -184,7 +184,7 @@ def commit_the_same(path: str, name: str) -> None:
         ready()
         for number in range(60):
             own = Reply(payload=f"{name}-{number}".encode())
-            tell((await store.journal.commit(exchange(number, reply=own))).payload.decode())
+            tell((await commit(store, exchange(number, reply=own))).payload.decode())
         store.close()
 
     asyncio.run(run())
@@ -203,7 +203,7 @@ def spend(path: str, start: str) -> None:
 
     async def one(store: Store, number: int) -> str:
         try:
-            await store.journal.commit(exchange(number, charge_limit=50))
+            await commit(store, exchange(number, charge_limit=50))
         except BudgetSpent:
             return "spent"
         return "answered"
@@ -244,7 +244,7 @@ def commit_on_full_disk(path: str) -> None:
 
     async def attempt(store: Store, number: int) -> str:
         try:
-            return (await store.journal.commit(exchange(number))).payload.decode().replace(" ", "-")
+            return (await commit(store, exchange(number))).payload.decode().replace(" ", "-")
         except NotDurable:
             return "not-durable"
 
@@ -255,7 +255,7 @@ def commit_on_full_disk(path: str) -> None:
         with full_disk():
             ended += await asyncio.gather(*(attempt(store, number) for number in (2, 3)))
             ended.append(await store.writable())
-            kept = store.journal.find(identity(1), digest("question", 1))
+            kept = stored(store, 1)
             ended.append("" if kept is None else kept.payload.decode().replace(" ", "-"))
         ended += [await store.writable(), await attempt(store, 2)]
         store.close()
@@ -303,10 +303,10 @@ async def test_a_lock_held_too_long_is_not_durable(path: Path, monkeypatch: pyte
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(NotDurable):
-        await store.journal.commit(exchange(1))
+        await commit(store, exchange(1))
     other.execute("ROLLBACK")
     other.close()
-    reply = await store.journal.commit(exchange(1))
+    reply = await commit(store, exchange(1))
     store.close()
     assert reply == Reply(payload=b"answer 1")
 
@@ -317,7 +317,7 @@ async def test_exchanges_go_on_while_a_file_is_loaded(path: Path) -> None:
     with store.loading() as loading:
         loading.begin(FEED.id, b"file", Mode.DELTA, NOW)
         loading.put("penalty", [penalty(1)])
-        reply = await store.journal.commit(exchange(1))
+        reply = await commit(store, exchange(1))
     store.close()
     assert reply == Reply(payload=b"answer 1")
 
@@ -327,7 +327,7 @@ async def test_a_broken_connection_is_replaced(path: Path) -> None:
     store = opened(path)
     assert store._commits._connection is not None
     store._commits._connection.close()
-    ended = await asyncio.gather(store.journal.commit(exchange(1)), return_exceptions=True)
-    reply = await store.journal.commit(exchange(1))
+    ended = await asyncio.gather(commit(store, exchange(1)), return_exceptions=True)
+    reply = await commit(store, exchange(1))
     store.close()
     assert ([type(each) for each in ended], reply) == ([NotDurable], Reply(payload=b"answer 1"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import DAY, KEY, code, digest, exchange, identity, opened, rows
+from stores import DAY, KEY, code, commit, digest, exchange, opened, rows, stored
 
 from gateway.errors import BudgetSpent, NotDurable, Replayed
 from gateway.model.signed import Reply
@@ -35,34 +35,34 @@ def store(path: Path) -> Iterator[Store]:
 
 async def test_a_committed_answer_is_found_again(store: Store) -> None:
     """The id's owner gets the same bytes back on every retry; an id never claimed gives nothing."""
-    reply = await store.journal.commit(exchange(1))
-    found = [store.journal.find(identity(number), digest("question", 1)) for number in (1, 2)]
+    reply = await commit(store, exchange(1))
+    found = [stored(store, number, digest("question", 1)) for number in (1, 2)]
     assert [reply, *found] == [Reply(payload=b"answer 1"), Reply(payload=b"answer 1"), None]
 
 
 async def test_the_first_reply_stands(store: Store) -> None:
     """A second reply to the same bytes is dropped for the first, and charges nothing."""
-    await store.journal.commit(exchange(1))
-    second = await store.journal.commit(exchange(1, 1, 2, 3, reply=Reply(payload=b"other")))
+    await commit(store, exchange(1))
+    second = await commit(store, exchange(1, 1, 2, 3, reply=Reply(payload=b"other")))
     assert (second, store.journal.spent(**SCOPE, subjects=())) == (Reply(payload=b"answer 1"), 1)
 
 
 async def test_an_id_with_other_bytes_is_a_replay(store: Store) -> None:
     """A question id is bound to one question's bytes, for find and commit alike."""
-    await store.journal.commit(exchange(1))
+    await commit(store, exchange(1))
     with pytest.raises(Replayed):
-        await store.journal.commit(exchange(1, question_digest=digest("other")))
+        await commit(store, exchange(1, question_digest=digest("other")))
     with pytest.raises(Replayed):
-        store.journal.find(identity(1), digest("other"))
+        stored(store, 1, digest("other"))
 
 
 async def test_a_refusal_is_kept_without_charge(path: Path, store: Store) -> None:
     """A refusal claims its id and is journalled; it discloses nothing and costs nothing."""
     refusal = Reply(payload=b"no", refused=True)
-    await store.journal.commit(exchange(1, reply=refusal, reason="NOT_IN_SCOPE", charge_limit=0))
+    await commit(store, exchange(1, reply=refusal, reason="NOT_IN_SCOPE", charge_limit=0))
     kept = rows(path, "SELECT outcome, reason, asker, kind FROM journal")
     assert kept == [("REFUSED", "NOT_IN_SCOPE", "320000", "summary")]
-    assert store.journal.find(identity(1), digest("question", 1)) == refusal
+    assert stored(store, 1) == refusal
     assert (store.journal.spent(**SCOPE, subjects=()), rows(path, "SELECT * FROM disclosure")) == (0, [])
 
 
@@ -70,49 +70,49 @@ async def test_unreadable_questions_are_kept_without_a_claim(path: Path, store: 
     """Refusals of bytes that no question could be read from stand side by side."""
     refusal = Reply(payload=b"no", refused=True)
     for _ in range(2):
-        await store.journal.commit(exchange(1, question_id=None, question=None, reply=refusal, kind=""))
+        await commit(store, exchange(1, question_id=None, question=None, reply=refusal, kind=""))
     assert rows(path, "SELECT question_id, agency FROM journal") == [(None, ""), (None, "")]
 
 
 async def test_a_budget_counts_distinct_subjects(store: Store) -> None:
     """Asking again about a subject costs nothing; one too many is refused whole and writes nothing."""
-    await store.journal.commit(exchange(1, 1, 2, 2, charge_limit=3))
-    await store.journal.commit(exchange(2, 2, 1, charge_limit=3))
+    await commit(store, exchange(1, 1, 2, 2, charge_limit=3))
+    await commit(store, exchange(2, 2, 1, charge_limit=3))
     with pytest.raises(BudgetSpent):
-        await store.journal.commit(exchange(3, 3, 4, charge_limit=3))
-    found = store.journal.find(identity(3), digest("question", 3))
-    await store.journal.commit(exchange(4, 1, 3, charge_limit=3))
+        await commit(store, exchange(3, 3, 4, charge_limit=3))
+    found = stored(store, 3)
+    await commit(store, exchange(4, 1, 3, charge_limit=3))
     spent = store.journal.spent(**SCOPE, subjects=(code(3), code(4), code(5), code(5)))
     assert (found, spent) == (None, 5)
 
 
 async def test_a_budget_is_of_one_agency_purpose_and_day(store: Store) -> None:
     """What one agency spent is not counted for another agency, purpose or day."""
-    await store.journal.commit(exchange(1, charge_limit=1))
+    await commit(store, exchange(1, charge_limit=1))
     others: list[dict[str, Any]] = [{"agency": "other"}, {"purpose": "other"}, {"day": date(2026, 3, 3)}]
     assert [store.journal.spent(**SCOPE | other, subjects=()) for other in others] == [0, 0, 0]
 
 
 async def test_a_lowered_limit_refuses_new_subjects_only(store: Store) -> None:
     """A subject that was already reached on the day may be asked about even when nothing is left."""
-    await store.journal.commit(exchange(1, 1, 2))
-    reply = await store.journal.commit(exchange(2, 1, charge_limit=1))
+    await commit(store, exchange(1, 1, 2))
+    reply = await commit(store, exchange(2, 1, charge_limit=1))
     assert reply == Reply(payload=b"answer 2")
 
 
 async def test_a_disclosure_names_subject_and_question(path: Path, store: Store) -> None:
     """Who received what about whom is a row that points at its journal entry with the granted fields."""
-    await store.journal.commit(exchange(1, 5, 6))
+    await commit(store, exchange(1, 5, 6))
     joined = "SELECT uscc, fields, facts_version FROM disclosure JOIN journal USING (seq) ORDER BY uscc"
     assert rows(path, joined) == [(code(5), '["penalty.band"]', 1), (code(6), '["penalty.band"]', 1)]
 
 
 async def test_failing_jobs_do_not_harm_their_group(store: Store) -> None:
     """Of exchanges committed together only those at fault fail."""
-    await store.journal.commit(exchange(0))
+    await commit(store, exchange(0))
     wanted = [exchange(0, question_digest=digest("other")), *(exchange(number) for number in range(1, 40))]
     wanted.append(exchange(50, charge_limit=1))
-    found = await asyncio.gather(*(store.journal.commit(each) for each in wanted), return_exceptions=True)
+    found = await asyncio.gather(*(commit(store, each) for each in wanted), return_exceptions=True)
     answers = [each.payload for each in found if isinstance(each, Reply)]
     assert answers == [b"answer %d" % number for number in range(1, 40)]
     assert [type(found[0]), type(found[-1])] == [Replayed, BudgetSpent]
@@ -120,34 +120,34 @@ async def test_failing_jobs_do_not_harm_their_group(store: Store) -> None:
 
 async def test_a_caller_that_left_is_not_served(store: Store) -> None:
     """An exchange whose caller gave up before its turn leaves nothing."""
-    left = asyncio.create_task(store.journal.commit(exchange(1)))
+    left = asyncio.create_task(commit(store, exchange(1)))
     await asyncio.sleep(0)
     left.cancel()
-    await store.journal.commit(exchange(2))
-    assert store.journal.find(identity(1), digest("question", 1)) is None
+    await commit(store, exchange(2))
+    assert stored(store, 1) is None
 
 
 async def test_bodies_are_sealed_on_disk(path: Path, store: Store) -> None:
     """Neither the database nor its log holds a body that can be read without the key."""
-    await store.journal.commit(exchange(1, question_bytes=b"PLANTED", reply=Reply(payload=b"PLANTED")))
+    await commit(store, exchange(1, question_bytes=b"PLANTED", reply=Reply(payload=b"PLANTED")))
     files = [each.read_bytes() for each in path.parent.iterdir() if each.is_file()]
     assert [content for content in files if b"PLANTED" in content] == []
 
 
 async def test_destroying_a_days_key_deletes_its_bodies(path: Path, store: Store) -> None:
     """Without the day's key a claimed id still is claimed, and its reply is gone, even when the day gets a new key."""
-    await store.journal.commit(exchange(1))
+    await commit(store, exchange(1))
     rows(path, "DELETE FROM storage_day")
     for _ in range(2):
         with pytest.raises(Replayed):
-            store.journal.find(identity(1), digest("question", 1))
-        await store.journal.commit(exchange(2))
-    assert store.journal.find(identity(2), digest("question", 2)) == Reply(payload=b"answer 2")
+            stored(store, 1)
+        await commit(store, exchange(2))
+    assert stored(store, 2) == Reply(payload=b"answer 2")
 
 
 async def test_another_storage_key_is_refused(path: Path, store: Store) -> None:
     """A database is opened with the key it was made with, and with no key of another size."""
-    await store.journal.commit(exchange(1))
+    await commit(store, exchange(1))
     with pytest.raises(StoreUnusable, match="storage key"):
         Store.open(path, b"x" * 32)
     with pytest.raises(WeakKey):
@@ -156,10 +156,10 @@ async def test_another_storage_key_is_refused(path: Path, store: Store) -> None:
 
 async def test_exchanges_survive_a_restart(path: Path, store: Store) -> None:
     """What was committed is there after the store is closed and opened again."""
-    await store.journal.commit(exchange(1))
+    await commit(store, exchange(1))
     store.close()
     again = opened(path)
-    found, spent = again.journal.find(identity(1), digest("question", 1)), again.journal.spent(**SCOPE, subjects=())
+    found, spent = stored(again, 1), again.journal.spent(**SCOPE, subjects=())
     again.close()
     assert (found, spent) == (Reply(payload=b"answer 1"), 1)
 
@@ -167,12 +167,12 @@ async def test_exchanges_survive_a_restart(path: Path, store: Store) -> None:
 async def test_a_closed_store_makes_nothing_durable(path: Path) -> None:
     """Waiting jobs are finished by close; later ones are told that they are not durable."""
     store = opened(path)
-    waiting = [asyncio.create_task(store.journal.commit(exchange(number))) for number in range(10)]
+    waiting = [asyncio.create_task(commit(store, exchange(number))) for number in range(10)]
     await asyncio.sleep(0)
     store.close()
     assert [reply.payload for reply in await asyncio.gather(*waiting)] == [b"answer %d" % n for n in range(10)]
     with pytest.raises(NotDurable):
-        await store.journal.commit(exchange(11))
+        await commit(store, exchange(11))
     assert not await store.writable()
 
 

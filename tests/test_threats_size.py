@@ -33,7 +33,7 @@ MANY = 10_000
 
 def states(payload: bytes) -> list[ItemState]:
     """Read the states of an answer's items."""
-    _, salted = unpack(payload)
+    salted = unpack(payload).items
     return [wire.decode(Item, each[SALT_BYTES:]).state for each in salted]
 
 

@@ -13,10 +13,13 @@ from gateway.charter import Charter
 from gateway.errors import AnswerRejected
 from gateway.kinds import kind_of
 from gateway.kinds.row import Kind, said_fields
-from gateway.ledger import tree
+from gateway.ledger import events, logs, receipts, tree
+from gateway.ledger.errors import CheckpointMalformed, NoteMalformed, NoteUnsigned, ReceiptInvalid
+from gateway.ledger.receipts import Logged
 from gateway.limits import SALT_BYTES
 from gateway.model.answer import Answer, Item, ItemBody, Refusal
-from gateway.model.codes import ItemState
+from gateway.model.codes import ItemState, LedgerEventKind
+from gateway.model.ledger import Receipt
 from gateway.model.signed import Accepted, Signed
 from gateway.policy import Grant
 from keys.directory import Directory
@@ -26,6 +29,11 @@ from keys.suite import PublicKey
 
 TYPE = wire.PAYLOAD_TYPES[Answer]
 REFUSAL_TYPE = wire.PAYLOAD_TYPES[Refusal]
+_RECEIPT_FAULTS: dict[type[BaseException | None], str] = {
+    NoteMalformed: "checkpoint is malformed",
+    CheckpointMalformed: "checkpoint is malformed",
+    NoteUnsigned: "checkpoint by another key",
+}
 
 
 def accept(payload: bytes, signed: Signed, grant: Grant, charter: Charter, now: datetime) -> Accepted:
@@ -34,10 +42,11 @@ def accept(payload: bytes, signed: Signed, grant: Grant, charter: Charter, now: 
     Raises:
         AnswerRejected: naming the first check that fails; the answer then counts as silence.
     """
-    envelope, salted = unpack(payload)
-    opened, answer = accept_head(envelope, signed, grant, charter, now)
-    items = open_items(answer, salted)
+    response = unpack(payload)
+    opened, answer = accept_head(response.answer, signed, grant, charter, now)
+    items = open_items(answer, response.items)
     check_items(items, kind_of(signed.question.body, charter.kinds), signed, answer)
+    check_receipt(response.receipt, opened.digest, signed, charter.directory, now)
     return Accepted(member=signed.question.header.answerer_member, answer=answer, items=items, digest=opened.digest)
 
 
@@ -72,7 +81,25 @@ def accept_refusal(payload: bytes, signed: Signed, charter: Charter, now: dateti
     return refusal
 
 
-def unpack(payload: bytes) -> tuple[Envelope, tuple[bytes, ...]]:
+def check_receipt(
+    receipt: Receipt | None, answer_digest: bytes, signed: Signed, directory: Directory, at: datetime
+) -> Logged:
+    """Check that the answer to this very question stands in the answerer's ledger, under a head that it signed.
+
+    Raises:
+        AnswerRejected: otherwise; what is not logged is no answer (threat 7).
+    """
+    if receipt is None:
+        raise AnswerRejected("no receipt")
+    header = signed.question.header
+    shared = events.shared_bytes(LedgerEventKind.ANSWERED, header, signed.digest, answer_digest)
+    try:
+        return receipts.verify(receipt, shared, logs.of_member(directory, header.answerer_member, at))
+    except ReceiptInvalid as error:
+        raise AnswerRejected(_RECEIPT_FAULTS.get(type(error.__cause__), "receipt is for another leaf")) from error
+
+
+def unpack(payload: bytes) -> carriers.Response:
     """Parse an AskResponse.
 
     Raises:

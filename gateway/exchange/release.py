@@ -16,7 +16,7 @@ from gateway.exchange.admit import Admitted
 from gateway.exchange.permit import Permit
 from gateway.kinds.row import Said, Scene
 from gateway.ledger import tree
-from gateway.limits import SALT_BYTES, SIZE_CLASSES
+from gateway.limits import RECEIPT_BYTES, SALT_BYTES, SIZE_CLASSES
 from gateway.model.answer import Answer, Coverage, Item, LinkedCode, Refusal
 from gateway.model.codes import ItemState, Lifecycle, LinkKind, RefusalReason
 from gateway.model.question import NamedSubject
@@ -47,10 +47,11 @@ class Home:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """An answer with the bytes to send."""
+    """An answer with the bytes to keep, which receipt and padding complete, and the digest of what was signed."""
 
     answer: Answer
     payload: bytes
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +139,10 @@ def release(
     ]
     answer = _head(admitted, facts, scene, charter, salted, basis, now)
     envelope = sign(TYPE, wire.encode(answer), signer)
-    payload = carriers.write_response(envelope, salted, size_class)
-    if len(payload) > charter.catalogue.limits.answer_bytes:
+    payload = carriers.write_response(envelope, salted)
+    if size_class(len(payload) + RECEIPT_BYTES) > charter.catalogue.limits.answer_bytes:
         raise Refused(RefusalReason.TOO_LARGE)
-    return Released(answer=answer, payload=payload)
+    return Released(answer=answer, payload=payload, digest=envelope.digest())
 
 
 def _items(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from gateway.ledger import tree
@@ -15,6 +16,8 @@ from gateway.ledger.errors import Flaw, ProofInvalid, TileDamaged
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
 HASH_BYTES = 32
+
+_SUBTREES_KEPT = 512  # 8 KiB each at most
 
 _Span = tuple[int, int]
 
@@ -228,12 +231,18 @@ def _home(level: int, index: int, size: int) -> tuple[Tile, int, int]:
 
 
 def _within(hashes: bytes, first: int, count: int) -> bytes:
-    return tree.root(split(hashes[first * HASH_BYTES : (first + count) * HASH_BYTES]))
+    return _subtree(hashes[first * HASH_BYTES : (first + count) * HASH_BYTES])
+
+
+@lru_cache(maxsize=_SUBTREES_KEPT)
+def _subtree(hashes: bytes) -> bytes:
+    """Give the root of a full subtree; those left of the right edge stay the same from one growth to the next."""
+    return tree.root(split(hashes))
 
 
 def _climb(partial: Iterable[tuple[int, bytes]]) -> bytes:
     """Give the root over the partial tiles of a right edge, lowest level first."""
-    parts = [tree.root(split(part)[first:end]) for width, part in partial for first, end in _parts(width)]
+    parts = [_within(part, first, end - first) for width, part in partial for first, end in _parts(width)]
     return _fold(parts[::-1]) if parts else tree.EMPTY
 
 

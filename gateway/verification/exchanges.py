@@ -8,7 +8,7 @@ from functools import partial
 from gateway import carriers
 from gateway.alike import decode_question
 from gateway.charter import Charter
-from gateway.exchange.accept import accept_head, accept_refusal, check_items, open_items, unpack
+from gateway.exchange.accept import accept_head, accept_refusal, check_items, check_receipt, open_items, unpack
 from gateway.exchange.admit import is_stale
 from gateway.exchange.permit import Permit, permit
 from gateway.kinds import kind_of
@@ -89,19 +89,20 @@ def _answer(scene: Scene, signed: Signed) -> Heard:
     bound = (answer.answerer_member, answer.agreement_id, answer.pair_sequence, answer.question_digest)
     asked = (head.answerer_member, head.agreement_id, head.pair_sequence, signed.digest)
     holds(Check.BINDING, bound == asked, "it answers another question")
-    envelope, salted = step(Check.ITEMS, lambda: unpack(scene.message.answer.SerializeToString()))
-    items = step(Check.ITEMS, lambda: open_items(answer, salted))
+    response = step(Check.ITEMS, lambda: unpack(scene.message.answer.SerializeToString()))
+    items = step(Check.ITEMS, lambda: open_items(answer, response.items))
     row = _permit(scene, signed.question)
     step(Check.CONTENT, lambda: check_items(items, row.kind, signed, answer))
     holds(Check.GRANT, set(answer.fields_granted) <= row.grant.fields, "fields beyond the grant")
     # The asker's own rule, both halves and at its own time, so that no second rule drifts from it.
     at = scene.result.combine_time
-    opened, answer = step(Check.ACCEPTANCE, lambda: accept_head(envelope, signed, row.grant, charter, at))
+    opened, answer = step(Check.ACCEPTANCE, lambda: accept_head(response.answer, signed, row.grant, charter, at))
     accepted = Accepted(member=head.answerer_member, answer=answer, items=items, digest=opened.digest)
     said = (outcome.state, outcome.reason, outcome.answer_digest, outcome.bundle_stage)
     heard = (OutcomeState.ANSWERED, None, accepted.digest, answer.bundle_stage)
     holds(Check.OUTCOME, said == heard, "the result names another")
-    return Heard(outcome=outcome, signed=signed, accepted=accepted)
+    logged = step(Check.LOGGED, lambda: check_receipt(response.receipt, accepted.digest, signed, charter.directory, at))
+    return Heard(outcome=outcome, signed=signed, accepted=accepted, logged=logged)
 
 
 def _refusal(scene: Scene, signed: Signed) -> Heard:

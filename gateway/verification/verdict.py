@@ -9,6 +9,7 @@ from enum import Enum
 from gateway.charter import Charter
 from gateway.errors import GatewayError
 from gateway.exchange.admit import is_stale
+from gateway.ledger.receipts import Logged
 from gateway.model.answer import Refusal
 from gateway.model.combined import CombinedResult, MemberOutcome, Recognition
 from gateway.model.signed import Accepted, Signed
@@ -29,6 +30,7 @@ class Check(Enum):
     CONTENT = "CONTENT"
     GRANT = "GRANT"
     ACCEPTANCE = "ACCEPTANCE"
+    LOGGED = "LOGGED"
     OUTCOME = "OUTCOME"
     SUBJECTS = "SUBJECTS"
     RECOGNITION = "RECOGNITION"
@@ -66,6 +68,8 @@ class Heard:
     signed: Signed
     accepted: Accepted | None = None
     refusal: Refusal | None = None
+    logged: Logged | None = None
+    """Where an answer stands in its member's ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from nodes.cli.inbox import inbox
 from nodes.cli.ingest import ingest
 from nodes.cli.keys import keys
 from nodes.cli.leave import leave
+from nodes.cli.ledger import ledger
 from nodes.cli.node import node
 from nodes.cli.participants import participants
 from nodes.cli.quality import quality
@@ -50,6 +51,7 @@ COMMANDS: tuple[click.Command, ...] = (
     quality,
     trust,
     participants,
+    ledger,
     stop,
     lift,
 )

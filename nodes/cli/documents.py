@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from gateway.ledger.receipts import Logged
 from gateway.model.combined import Case
 from gateway.verification import Content, Heard, Part, Verdict
 from keys import moments
@@ -21,6 +22,9 @@ from keys.directory import SignedRole
 from keys.envelope import Envelope
 
 ANSWER, CASE = "yrdx.answer.v1", "yrdx.case.v1"
+LOGGED = "LOGGED"
+"""The first of the ledger's three levels; the others rest on witnesses and on both sides' reconciliation."""
+
 SESSIONS, SUBMISSION, SUBMISSIONS = "yrdx.sessions.v1", "yrdx.submission.v1", "yrdx.submissions.v1"
 
 
@@ -113,4 +117,11 @@ def _exchange(heard: Heard) -> dict[str, Any]:
         "question": plain_value(heard.signed.question),
         "answer": answered,
         "refusal": plain_value(heard.refusal),
+        "logged": heard.logged and logged(heard.logged),
     }
+
+
+def logged(found: Logged) -> dict[str, Any]:
+    """Give the document of an answer's place in its member's ledger."""
+    head = found.checkpoint.head
+    return {"level": LOGGED, "log": head.origin, "entry": found.index, "size": head.size, "root": head.root.hex()}

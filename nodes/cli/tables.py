@@ -16,6 +16,7 @@ from gateway.model.codes import BundleStage, CoverageState, ItemState, ResultSta
 from gateway.model.combined import Case, MemberOutcome, SubjectResult
 from gateway.verification import Content, Heard, Part, Verdict
 from nodes.cli import kind_tables
+from nodes.cli.documents import LOGGED
 from nodes.cli.names import Names, moment
 from nodes.cli.sheets import BAD, GOOD, WARNING, row, table
 from nodes.cli.words import Words, plain
@@ -66,6 +67,8 @@ def show_content(console: Console, content: Content, words: Words) -> None:
     console.print(_head(content, names, words))
     console.print()
     console.print(_members(content.exchanges, names, words))
+    console.print()
+    console.print(_logged(content.exchanges, names, words))
     console.print()
     console.print(_coverage(content.exchanges, names, words))
     console.print()
@@ -149,6 +152,16 @@ def _window(answer: Answer | None) -> str:
     if answer is None or not answer.window_to_date:
         return ""
     return f"{answer.window_from_date} - {answer.window_to_date}"
+
+
+def _logged(exchanges: Sequence[Heard], names: Names, words: Words) -> Table:
+    """Say where each answer stands in its member's ledger; the numbers are those that the member's auditor sees."""
+    found = table(words, "title.logged", "member", "log_level", "log", "entry", "log_size")
+    for each in exchanges:
+        if each.logged is not None:
+            head, name = each.logged.checkpoint.head, names.member(each.outcome.member)
+            row(found, name, words.code("level", LOGGED), head.origin, str(each.logged.index), str(head.size))
+    return found
 
 
 def _coverage(exchanges: Sequence[Heard], names: Names, words: Words) -> Table:

@@ -16,12 +16,13 @@ from nodes.store.connections import connect_read_only
 from nodes.store.consents import Consents
 from nodes.store.facts import FactSource
 from nodes.store.journal import ExchangeJournal
+from nodes.store.ledger import Ledger, Scribe
 from nodes.store.loading import Loading, Mode
 from nodes.store.schema import StoreUnusable, facts_path, prepare_exchange, prepare_facts
 from nodes.store.sessions import Sessions
 from nodes.store.submissions import Submissions
 
-__all__ = ["Loading", "Mode", "Store", "StoreUnusable", "open_loading"]
+__all__ = ["Loading", "Mode", "Scribe", "Store", "StoreUnusable", "open_loading"]
 
 _BEAT = "INSERT INTO pulse (id, beat) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET beat = beat + 1"
 
@@ -42,10 +43,11 @@ class Store:
     _reader: sqlite3.Connection
 
     @classmethod
-    def open(cls, path: Path, storage_key: bytes) -> Self:
+    def open(cls, path: Path, storage_key: bytes, scribe: Scribe | None = None) -> Self:
         """Open the database, made or brought up to date when need be.
 
-        Exchanges lie at this path, facts in a file beside it: see `nodes.store.schema`.
+        Exchanges lie at this path, facts in a file beside it: see `nodes.store.schema`. Without a scribe, for other
+        work than exchanges, nothing that belongs in the ledger is kept: it is NotDurable.
 
         Raises:
             StoreUnusable: when a file is of a newer version, cannot be opened, or has another storage key.
@@ -59,13 +61,14 @@ class Store:
             reader = opened.enter_context(closing(connect_read_only(path)))
             bodies.check(reader)
             source = opened.enter_context(closing(FactSource(facts)))
-            commits = Commits(path)
+            ledger = Ledger(scribe, storage_key)
+            commits = Commits(path, ledger.seal)
             opened.pop_all()
         shared = (commits, reader, Lock(), bodies)
         return cls(
             source=source,
-            journal=ExchangeJournal(*shared),
-            asker=AskerJournal(*shared),
+            journal=ExchangeJournal(*shared, ledger=ledger),
+            asker=AskerJournal(*shared, ledger=ledger),
             cases=Cases(*shared),
             sessions=Sessions(*shared[:3]),
             submissions=Submissions(*shared),

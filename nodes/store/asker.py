@@ -1,13 +1,16 @@
 """The asker's log: numbers and digests before a question leaves, outcomes and results before they are shown."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from threading import Lock
-from typing import final
+from typing import Any, final
 
 from gateway.clocks import civil_day
 from gateway.errors import NotDurable
+from gateway.ledger import events
+from gateway.model.codes import LedgerEventKind
+from gateway.model.ledger import LedgerEvent, LedgerPrivate
 from gateway.model.signed import Signed
 from gateway.ports import Closing, Issued
 from keys import envelope
@@ -15,18 +18,24 @@ from keys.bodies import BodyKey
 from nodes.store.bodies import Bodies
 from nodes.store.commits import Commits
 from nodes.store.connections import time_text
+from nodes.store.ledger import Ledger
 
 _NEXT = """
     INSERT INTO pair (member, next) VALUES (?, 2)
     ON CONFLICT (member) DO UPDATE SET next = next + 1 RETURNING next - 1"""
 _SENT = """
     INSERT INTO sent (question_id, question_digest, member, pair_sequence, outcome, question_body, sent_day,
-        sent_time)
-    VALUES (?, ?, ?, ?, 'SENT', ?, ?, ?)"""
+        sent_time, asked_entry)
+    VALUES (?, ?, ?, ?, 'SENT', ?, ?, ?, ?)"""
+_OPENED = """
+    SELECT sent_day, question_digest, member, pair_sequence FROM sent WHERE question_id = ? AND outcome = 'SENT'"""
 _CLOSE = """
-    UPDATE sent SET outcome = ?, reply_digest = ?, reply_body = ?, closed_time = ?
-    WHERE question_id = ? AND outcome = 'SENT'"""
-_VOID = "UPDATE sent SET outcome = 'VOID', closed_time = :before WHERE outcome = 'SENT' AND sent_time < :before"
+    UPDATE sent SET outcome = ?, reply_digest = ?, reply_body = ?, closed_time = ?, closed_entry = ?
+    WHERE question_id = ?"""
+_VOID = """
+    UPDATE sent SET outcome = 'VOID', closed_time = :before WHERE outcome = 'SENT' AND sent_time < :before
+    RETURNING question_id, question_digest, member, pair_sequence"""
+_ENTER = "UPDATE sent SET closed_entry = ? WHERE question_id = ?"
 _RESULT = "INSERT INTO result (agency, case_reference, application_item, body, day, time) VALUES (?, ?, ?, ?, ?, ?)"
 _CURRENT = """
     SELECT recognition_id FROM recognition WHERE uscc = ? AND agency = ? AND agreement_id = ?
@@ -34,23 +43,27 @@ _CURRENT = """
 _RECOGNISE = """
     INSERT INTO recognition (recognition_id, uscc, agency, agreement_id, body, day, supersedes)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_ENDS = {"ANSWERED": LedgerEventKind.ACCEPTED, "REFUSED": LedgerEventKind.REFUSED}
 
 
 @final
 class AskerJournal:
     """Implements `gateway.ports.AskerLog`; safe from any event loop and for many processes on one file.
 
-    `open` and `conclude` return when all of it is on disk. `compose` runs in the writer thread while others
-    wait: it signs and does nothing else.
+    `open` and `conclude` return when all of it is on disk, and its entries in the ledger. `compose` runs in the writer
+    thread while others wait: it signs and does nothing else.
     """
 
-    __slots__ = ("_bodies", "_commits", "_lock", "_reader")
+    __slots__ = ("_bodies", "_commits", "_ledger", "_lock", "_reader")
 
-    def __init__(self, commits: Commits, reader: sqlite3.Connection, lock: Lock, bodies: Bodies) -> None:
+    def __init__(
+        self, commits: Commits, reader: sqlite3.Connection, lock: Lock, bodies: Bodies, *, ledger: Ledger
+    ) -> None:
         self._commits = commits
         self._reader = reader
         self._lock = lock
         self._bodies = bodies
+        self._ledger = ledger
 
     async def open(self, members: tuple[str, ...], compose: Callable[[str, int], Signed]) -> tuple[Signed, ...]:
         """Assign each pair's next number, compose, and keep digests and bytes before any is sent.
@@ -98,7 +111,7 @@ class AskerJournal:
         with self._lock:
             return _current(self._reader, uscc, agency, agreement_id)
 
-    async def void_unfinished(self, before: datetime) -> int:
+    async def void_unfinished(self, before: datetime, now: datetime) -> int:
         """Explain the numbers of questions sent before this time and never closed; give how many there were.
 
         A node calls it on start with a time well before any question that may still be under way elsewhere.
@@ -106,8 +119,15 @@ class AskerJournal:
         Raises:
             NotDurable: nothing was changed.
         """
-        named = {"before": time_text(before)}
-        return await self._commits.run(lambda connection: connection.execute(_VOID, named).rowcount)
+
+        def work(connection: sqlite3.Connection) -> int:
+            rows = connection.execute(_VOID, {"before": time_text(before)}).fetchall()
+            for question_id, *asked in rows:
+                entry = self._enter(connection, LedgerEventKind.VOID, asked, LedgerPrivate(log_time=now))
+                connection.execute(_ENTER, (entry, question_id))
+            return len(rows)
+
+        return await self._commits.run(work)
 
     def _open(self, connection: sqlite3.Connection, member: str, compose: Callable[[str, int], Signed]) -> Signed:
         number = int(connection.execute(_NEXT, (member,)).fetchone()[0])
@@ -115,18 +135,45 @@ class AskerJournal:
         header = signed.question.header
         day = civil_day(header.asked_time).isoformat()
         body = self._bodies.key(connection, day).seal(envelope.to_json(signed.envelope))
+        asked = events.of_exchange(LedgerEventKind.ASKED, header, signed.digest)
+        case = self._ledger.case_digest(header.case_reference)
+        entry = self._ledger.append(connection, asked, events.behind(header, header.asked_time, case)).seq
         time = time_text(header.asked_time)
-        connection.execute(_SENT, (header.question_id, signed.digest, member, number, body, day, time))
+        connection.execute(_SENT, (header.question_id, signed.digest, member, number, body, day, time, entry))
         return signed
 
     def _close(self, connection: sqlite3.Connection, closing: Closing, now: datetime) -> None:
-        row = connection.execute("SELECT sent_day FROM sent WHERE question_id = ?", (closing.question_id,)).fetchone()
-        sealed = None
-        if row is not None and closing.reply is not None:
-            sealed = self._bodies.key(connection, row[0]).seal(closing.reply.payload)
-        closed = (closing.outcome, closing.digest or None, sealed, time_text(now), closing.question_id)
-        if connection.execute(_CLOSE, closed).rowcount != 1:
+        row = connection.execute(_OPENED, (closing.question_id,)).fetchone()
+        if row is None:
             raise NotDurable("a question was never opened here, or was closed before; ask again")
+        day, *asked = row
+        sealed = None if closing.reply is None else self._bodies.key(connection, day).seal(closing.reply.payload)
+        private = LedgerPrivate(log_time=now, act=closing.reason)
+        # What the answerer's ledger does not hold is none in this one: the two are compared.
+        kind = _ENDS.get(closing.outcome, LedgerEventKind.FAILED) if closing.digest else LedgerEventKind.FAILED
+        entry = self._enter(connection, kind, asked, private, closing.digest)
+        closed = (closing.outcome, closing.digest or None, sealed, time_text(now), entry, closing.question_id)
+        connection.execute(_CLOSE, closed)
+
+    def _enter(
+        self,
+        connection: sqlite3.Connection,
+        kind: LedgerEventKind,
+        asked: Sequence[Any],
+        private: LedgerPrivate,
+        reply_digest: bytes = b"",
+    ) -> int:
+        """Write how a question ended; who asked it and why stands in the entry of the asking."""
+        question_digest, member, number = asked
+        event = LedgerEvent(
+            kind=kind,
+            asker_member=self._ledger.member,
+            answerer_member=member,
+            pair_sequence=number,
+            question_digest=question_digest,
+            reply_digest=reply_digest,
+        )
+        return self._ledger.append(connection, event, private).seq
 
 
 def _recognise(connection: sqlite3.Connection, each: Issued, key: BodyKey, day: str) -> None:

@@ -46,28 +46,41 @@ class _Outcome:
     error: Exception | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    outcomes: list[_Outcome]
+    seal: Any = None
+
+
 @final
 class Commits:
     """A connection that writes, for the jobs of one event loop at a time. Made after a fork, never before.
 
     Other processes may write the same file: what must be unique or bounded is enforced by the job's SQL inside
     its transaction, never from memory.
+
+    `seal` is called in the transaction after the jobs of a group and before its commit; what it raises undoes them
+    all, and what it gives is told with the commit, to those who want it.
     """
 
-    __slots__ = ("_closed", "_company", "_connection", "_flight", "_path", "_thread", "_took", "_waiting")
+    __slots__ = ("_closed", "_company", "_connection", "_flight", "_path", "_seal", "_thread", "_took", "_waiting")
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, seal: Callable[[sqlite3.Connection], Any]) -> None:
+        self._path, self._seal = path, seal
         self._connection: sqlite3.Connection | None = self._connect()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="commits")
         self._waiting: list[_Job] = []
-        self._flight: tuple[Future[Exception | None], list[_Outcome]] | None = None
+        self._flight: tuple[Future[Exception | None], _Group] | None = None
         self._took = _QUICK_SECONDS
         self._closed = False
         self._company = 1
 
-    async def run(self, work: Callable[[sqlite3.Connection], _T], *, undo: bool = True) -> _T:
-        """Run a job and return its value when it is on disk.
+    async def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Run a job and return its value when it is on disk; as `run_sealed`."""
+        return (await self.run_sealed(work))[0]
+
+    async def run_sealed(self, work: Callable[[sqlite3.Connection], _T], *, undo: bool = True) -> tuple[_T, Any]:
+        """Run a job; return its value, and what its group was sealed with, when both are on disk.
 
         A job that raises is undone alone, and what it raised is raised here. Jobs neither commit nor await. With
         `undo` False a job promises to raise before its first write, and needs no savepoint.
@@ -78,7 +91,7 @@ class Commits:
         if self._closed:
             raise NotDurable("the store is closed")
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[_T] = loop.create_future()
+        future: asyncio.Future[tuple[_T, Any]] = loop.create_future()
         self._waiting.append(_Job(work=work, future=future, undo=undo))
         if self._flight is None and len(self._waiting) == 1:
             self._call_departure(loop)
@@ -92,11 +105,11 @@ class Commits:
         if self._flight is not None:
             self._land(None)
         while self._waiting:
-            outcomes = self._write(time.monotonic() + _WAIT_SECONDS)
-            if outcomes is None:
+            group = self._write(time.monotonic() + _WAIT_SECONDS)
+            if group is None:
                 time.sleep(0.001)
-            elif outcomes:
-                self._flight = self._thread.submit(self._try_commit), outcomes
+            elif group.outcomes:
+                self._flight = self._thread.submit(self._try_commit), group
                 self._land(None)
         self._thread.shutdown()
         self._disconnect()
@@ -104,7 +117,7 @@ class Commits:
     def _call_departure(self, loop: asyncio.AbstractEventLoop) -> None:
         """Depart at once, or where jobs come in company, give the next ones a moment to join."""
         deadline = time.monotonic() + _WAIT_SECONDS
-        if self._company > 1:
+        if self._company > 1 and len(self._waiting) < _GROUP_LIMIT:  # a full group cannot grow
             loop.call_later(min(_GATHER_LIMIT, self._company * _GATHER_SECONDS), self._depart, loop, deadline)
         else:
             loop.call_soon(self._depart, loop, deadline)
@@ -113,15 +126,15 @@ class Commits:
         """Write a group and send its commit off; while another process holds the lock, come again shortly."""
         if self._flight is not None or not self._waiting:
             return
-        outcomes = self._write(deadline)
-        if outcomes is None:
+        group = self._write(deadline)
+        if group is None:
             # Short and uneven waits: processes that share the file take turns by chance, none starves.
             loop.call_later(random.uniform(0.000_2, 0.001), self._depart, loop, deadline)  # noqa: S311 - no secret
-        elif outcomes and self._took < _QUICK_SECONDS:
-            self._arrive(outcomes, self._try_commit(), loop)
-        elif outcomes:
+        elif group.outcomes and self._took < _QUICK_SECONDS:
+            self._arrive(group, self._try_commit(), loop)
+        elif group.outcomes:
             flight = self._thread.submit(self._try_commit)
-            self._flight = flight, outcomes
+            self._flight = flight, group
             flight.add_done_callback(lambda _: self._call(loop))
         elif self._waiting:
             self._call_departure(loop)
@@ -136,40 +149,39 @@ class Commits:
         """Tell the jobs of the group that came back; the next group departs."""
         if self._flight is None:
             return
-        flight, outcomes = self._flight
+        flight, group = self._flight
         error = flight.result()
         self._flight = None
-        self._arrive(outcomes, error, loop)
+        self._arrive(group, error, loop)
 
-    def _arrive(
-        self, outcomes: list[_Outcome], error: Exception | None, loop: asyncio.AbstractEventLoop | None
-    ) -> None:
+    def _arrive(self, group: _Group, error: Exception | None, loop: asyncio.AbstractEventLoop | None) -> None:
         if error is not None:
             self._recover()
-            outcomes = [_Outcome(job=each.job, error=_not_durable(error)) for each in outcomes]
-        self._company = len(outcomes)
+            group = _failed([each.job for each in group.outcomes], error)
+        self._company = len(group.outcomes)
         if loop is not None and self._waiting:
             self._call_departure(loop)
-        _settle(outcomes)
+        _settle(group)
 
-    def _write(self, deadline: float) -> list[_Outcome] | None:
+    def _write(self, deadline: float) -> _Group | None:
         """Run the jobs that wait in a transaction left open; None while another process holds the lock."""
-        group, self._waiting = self._waiting[:_GROUP_LIMIT], self._waiting[_GROUP_LIMIT:]
+        jobs, self._waiting = self._waiting[:_GROUP_LIMIT], self._waiting[_GROUP_LIMIT:]
         # Whoever gave up waiting before the work began is not served: its effect would surprise.
-        group = [job for job in group if not job.future.cancelled()]
-        if not group:
-            return []
+        jobs = [job for job in jobs if not job.future.cancelled()]
+        if not jobs:
+            return _Group(outcomes=[])
         try:
             connection = self._connection = self._connection or self._connect()
             connection.execute("BEGIN IMMEDIATE")
-            return [_attempt(connection, job) for job in group]
+            outcomes = [_attempt(connection, job) for job in jobs]
+            return _Group(outcomes=outcomes, seal=self._seal(connection))
         except Exception as error:  # noqa: BLE001 - every caller must hear of it, whatever it is
             self._recover()
             if _is_busy(error) and time.monotonic() < deadline:
-                self._waiting[:0] = group
+                self._waiting[:0] = jobs
                 return None
-            _settle([_Outcome(job=job, error=_not_durable(error)) for job in group])
-            return []
+            _settle(_failed(jobs, error))
+            return _Group(outcomes=[])
 
     def _try_commit(self) -> Exception | None:
         """Commit, and note how long the disk took."""
@@ -232,11 +244,15 @@ def _not_durable(cause: BaseException) -> NotDurable:
     return error
 
 
-def _settle(outcomes: list[_Outcome]) -> None:
-    for each in outcomes:
+def _failed(jobs: list[_Job], cause: Exception) -> _Group:
+    return _Group(outcomes=[_Outcome(job=job, error=_not_durable(cause)) for job in jobs])
+
+
+def _settle(group: _Group) -> None:
+    for each in group.outcomes:
         if each.job.future.done():
             continue
         if each.error is not None:
             each.job.future.set_exception(each.error)
         else:
-            each.job.future.set_result(each.value)
+            each.job.future.set_result((each.value, group.seal))

@@ -1,4 +1,4 @@
-"""The answerer's journal: claim, charge, bodies and disclosures of one exchange in one durable transaction."""
+"""The answerer's journal: claim, charge, bodies, disclosures and ledger entry of one exchange in one transaction."""
 
 import json
 import sqlite3
@@ -7,16 +7,21 @@ from functools import lru_cache
 from threading import Lock
 from typing import final
 
-from gateway.errors import BudgetSpent, Replayed
+from gateway.errors import BudgetSpent, NotDurable, Replayed
+from gateway.ledger import entries, events
+from gateway.ledger.errors import LedgerError
+from gateway.model.codes import LedgerEventKind
 from gateway.model.signed import Reply
-from gateway.ports import Exchange
+from gateway.ports import Exchange, Kept
 from nodes.store.bodies import Bodies
 from nodes.store.commits import Commits
 from nodes.store.connections import time_text
+from nodes.store.ledger import Ledger, Line, Sealed
 
 _CLAIMED = """
-    SELECT question_digest, outcome, reply_body, wrapped_key
-    FROM journal LEFT JOIN storage_day USING (day) WHERE question_id = ?"""
+    SELECT question_digest, outcome, reply_body, wrapped_key, entry, shared_salt, data
+    FROM journal LEFT JOIN storage_day USING (day) LEFT JOIN ledger_entry AS e ON e.seq = entry
+    WHERE question_id = ?"""
 _REACHED = """
     SELECT coalesce((SELECT spent FROM budget WHERE agency = :agency AND purpose = :purpose AND day = :day), 0),
            (SELECT count(DISTINCT value) FROM json_each(:subjects) WHERE NOT EXISTS (
@@ -34,6 +39,7 @@ _KEEP = """
         pair_sequence, outcome, reason, facts_version, fields, received_time, day, question_body, reply_body)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (question_id) DO NOTHING"""
+_ENTER = "UPDATE journal SET entry = ? WHERE seq = ?"
 _DISCLOSE = """
     INSERT INTO disclosure (agency, purpose, day, uscc, question_id, seq)
     SELECT DISTINCT :agency, :purpose, :day, value, :question_id, :seq FROM json_each(:subjects)"""
@@ -47,19 +53,22 @@ _DISCLOSE_ONE = """
 class ExchangeJournal:
     """Implements `gateway.ports.Journal`; safe from any event loop and for many processes on one file.
 
-    `commit` returns when the group of its transaction is on disk. Reads see what was committed and wait for no
-    writer.
+    `commit` returns when the group of its transaction is on disk, the head of the ledger with it. Reads see what was
+    committed and wait for no writer.
     """
 
-    __slots__ = ("_bodies", "_commits", "_lock", "_reader")
+    __slots__ = ("_bodies", "_commits", "_ledger", "_lock", "_reader")
 
-    def __init__(self, commits: Commits, reader: sqlite3.Connection, lock: Lock, bodies: Bodies) -> None:
+    def __init__(
+        self, commits: Commits, reader: sqlite3.Connection, lock: Lock, bodies: Bodies, *, ledger: Ledger
+    ) -> None:
         self._commits = commits
         self._reader = reader
         self._lock = lock
         self._bodies = bodies
+        self._ledger = ledger
 
-    async def commit(self, exchange: Exchange) -> Reply:
+    async def commit(self, exchange: Exchange) -> Kept:
         """Claim, charge and keep as one; the loser of a race for a question id gets the winner's reply.
 
         Raises:
@@ -67,16 +76,21 @@ class ExchangeJournal:
             BudgetSpent: when the charge would pass the limit; nothing was written.
             NotDurable: when the transaction could not be made durable; nothing was written.
         """
-        return await self._commits.run(lambda connection: self._commit(connection, exchange), undo=False)
+        (reply, line), sealed = await self._commits.run_sealed(
+            lambda connection: self._commit(connection, exchange), undo=False
+        )
+        return self._with_receipt(reply, line, sealed)
 
-    def find(self, question_id: bytes, question_digest: bytes) -> Reply | None:
-        """Give the stored reply for this question id, or None when it was never claimed.
+    def find(self, question_id: bytes, question_digest: bytes) -> Kept | None:
+        """Give the stored reply for this question id, its receipt from the head as it is now, or None.
 
         Raises:
             Replayed: when the id was claimed with other bytes, or its reply was deleted since.
+            NotDurable: when the ledger is damaged.
         """
         with self._lock:
-            return self._claimed(self._reader, question_id, question_digest)
+            found = self._claimed(self._reader, question_id, question_digest)
+        return None if found is None else self._with_receipt(*found, None)
 
     def spent(self, *, agency: str, purpose: str, day: date, subjects: tuple[str, ...]) -> int:
         """Count the distinct subjects that this agency, purpose and day would reach with these ones."""
@@ -84,8 +98,22 @@ class ExchangeJournal:
             spent, fresh = _reach(self._reader, _scope(agency, purpose, day, subjects))
         return spent + fresh
 
-    def _commit(self, connection: sqlite3.Connection, exchange: Exchange) -> Reply:
+    def _with_receipt(self, reply: Reply, line: Line | None, sealed: Sealed | None) -> Kept:
+        """Prove the entry under the head of its group, or where an earlier group wrote it, under the last."""
+        if line is None or reply.refused:
+            return Kept(reply=reply)
+        try:
+            if sealed is not None and line.seq >= sealed.fresh:
+                return Kept(reply=reply, receipt=sealed.receipt(line))
+            with self._lock:
+                return Kept(reply=reply, receipt=self._ledger.current(self._reader).receipt(line))
+        except LedgerError as error:
+            raise NotDurable("the ledger gives no receipt; run yrdx ledger verify") from error
+
+    def _commit(self, connection: sqlite3.Connection, exchange: Exchange) -> tuple[Reply, Line | None]:
         """Charge first and claim with the first write, so that a job that fails has written nothing."""
+        if exchange.question is not None:
+            self._ledger.check()
         scope = None if exchange.reply.refused or not exchange.subjects else _charged(exchange)
         fresh = 0
         if scope is not None:
@@ -102,9 +130,26 @@ class ExchangeJournal:
                 _DISCLOSE_ONE if "subject" in scope else _DISCLOSE,
                 scope | {"question_id": exchange.question_id, "seq": seq},
             )
-        return exchange.reply
+        return exchange.reply, self._enter(connection, exchange, seq)
 
-    def _earlier(self, connection: sqlite3.Connection, exchange: Exchange, otherwise: Exception) -> Reply:
+    def _enter(self, connection: sqlite3.Connection, exchange: Exchange, seq: int) -> Line | None:
+        """Write the ledger's entry of a genuine question."""
+        if exchange.question is None:
+            return None
+        header = exchange.question.header
+        kind = LedgerEventKind.REFUSED if exchange.reply.refused else LedgerEventKind.ANSWERED
+        case = self._ledger.case_digest(header.case_reference)
+        line = self._ledger.append(
+            connection,
+            events.of_exchange(kind, header, exchange.question_digest, exchange.reply_digest),
+            events.behind(header, exchange.received_time, case, exchange.reason),
+        )
+        connection.execute(_ENTER, (line.seq, seq))
+        return line
+
+    def _earlier(
+        self, connection: sqlite3.Connection, exchange: Exchange, otherwise: Exception
+    ) -> tuple[Reply, Line | None]:
         """Give the reply that the question id is bound to already, or fail."""
         found = None
         if exchange.question_id is not None:
@@ -113,16 +158,18 @@ class ExchangeJournal:
             raise otherwise
         return found
 
-    def _claimed(self, connection: sqlite3.Connection, question_id: bytes, digest: bytes) -> Reply | None:
+    def _claimed(
+        self, connection: sqlite3.Connection, question_id: bytes, digest: bytes
+    ) -> tuple[Reply, Line | None] | None:
         row = connection.execute(_CLAIMED, (question_id,)).fetchone()
         if row is None:
             return None
-        claimed, outcome, sealed, wrapped = row
+        claimed, outcome, sealed, wrapped, *entry = row
         payload = self._bodies.open(wrapped, sealed)
         # Without its body the claim still stands: answering anew would be a second answer under one id.
         if claimed != digest or payload is None:
             raise Replayed("the question id was claimed before")
-        return Reply(payload=payload, refused=outcome == "REFUSED")
+        return Reply(payload=payload, refused=outcome == "REFUSED"), _line(*entry)
 
     def _keep(self, connection: sqlite3.Connection, exchange: Exchange) -> int | None:
         """Write the row that claims the question id; None when it is claimed already."""
@@ -145,6 +192,13 @@ class ExchangeJournal:
             ),
         )
         return written.lastrowid if written.rowcount else None
+
+
+def _line(seq: int | None, shared_salt: bytes | None, data: bytes | None) -> Line | None:
+    """Give an exchange's entry; one that was answered before there was a ledger has none."""
+    if seq is None or shared_salt is None or data is None:
+        return None
+    return Line(seq=seq, shared_salt=shared_salt, private_hash=entries.read_entry(data).private_hash)
 
 
 @lru_cache(maxsize=256)

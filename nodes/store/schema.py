@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.errors import GatewayError
-from nodes.store import account_tables, consent_tables, exchange_tables, loading_tables, tables
+from nodes.store import account_tables, consent_tables, exchange_tables, ledger_tables, loading_tables, tables
 from nodes.store.connections import BUSY_SECONDS, make_private
 
 if TYPE_CHECKING:
@@ -157,6 +157,18 @@ def _exchange_4(database: "Database") -> None:
         database.execute(statement)
 
 
+def _exchange_5(database: "Database") -> None:
+    """The ledger; what was exchanged before it has no entry."""
+    for statement in ledger_tables.TABLES:
+        database.execute(statement)
+
+
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2)
-_EXCHANGE: "tuple[Callable[[Database], None], ...]" = (_exchange_1, _exchange_2, _exchange_3, _exchange_4)
+_EXCHANGE: "tuple[Callable[[Database], None], ...]" = (
+    _exchange_1,
+    _exchange_2,
+    _exchange_3,
+    _exchange_4,
+    _exchange_5,
+)

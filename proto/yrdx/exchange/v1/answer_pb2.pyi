@@ -636,7 +636,7 @@ class Refusal(_message.Message):
     reason: Global___RefusalReason.ValueType
     """The one reason."""
     pair_sequence: _builtins.int
-    """The refused question's running number, returned; 0 where it could not be read."""
+    """The refused question's running number, returned; 0 where the refusal is not in the answerer's ledger."""
     @_builtins.property
     def refuse_time(self) -> _timestamp_pb2.Timestamp:
         """When it was refused."""

@@ -37,7 +37,7 @@ class _LedgerEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ledge
     LEDGER_EVENT_KIND_ACCEPTED: _LedgerEventKind.ValueType  # 4
     """The asker has verified the answer."""
     LEDGER_EVENT_KIND_FAILED: _LedgerEventKind.ValueType  # 5
-    """The asker got nothing that verifies."""
+    """The asker got nothing that verifies, or a refusal that the answerer does not enter."""
     LEDGER_EVENT_KIND_VOID: _LedgerEventKind.ValueType  # 6
     """The asker will never use this number: nobody can still wait for it."""
     LEDGER_EVENT_KIND_CONCLUDED: _LedgerEventKind.ValueType  # 7
@@ -63,7 +63,7 @@ LEDGER_EVENT_KIND_REFUSED: LedgerEventKind.ValueType  # 3
 LEDGER_EVENT_KIND_ACCEPTED: LedgerEventKind.ValueType  # 4
 """The asker has verified the answer."""
 LEDGER_EVENT_KIND_FAILED: LedgerEventKind.ValueType  # 5
-"""The asker got nothing that verifies."""
+"""The asker got nothing that verifies, or a refusal that the answerer does not enter."""
 LEDGER_EVENT_KIND_VOID: LedgerEventKind.ValueType  # 6
 """The asker will never use this number: nobody can still wait for it."""
 LEDGER_EVENT_KIND_CONCLUDED: LedgerEventKind.ValueType  # 7

@@ -1,0 +1,42 @@
+"""Entries of exchanges: what both sides derive from a question and its reply, and what only auditors see."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gateway import wire
+from gateway.model.codes import LedgerEventKind
+from gateway.model.ledger import LedgerEvent, LedgerPrivate
+from gateway.model.question import QuestionHeader
+
+
+def of_exchange(
+    kind: LedgerEventKind, header: QuestionHeader, question_digest: bytes, reply_digest: bytes = b""
+) -> LedgerEvent:
+    """Say what became of a question between its two members; no digest of a reply where there is none yet."""
+    return LedgerEvent(
+        kind=kind,
+        asker_member=header.asker_member,
+        answerer_member=header.answerer_member,
+        pair_sequence=header.pair_sequence,
+        question_digest=question_digest,
+        reply_digest=reply_digest,
+    )
+
+
+def shared_bytes(kind: LedgerEventKind, header: QuestionHeader, question_digest: bytes, reply_digest: bytes) -> bytes:
+    """Give the exact bytes of an exchange's shared part."""
+    return wire.encode(of_exchange(kind, header, question_digest, reply_digest))
+
+
+def behind(header: QuestionHeader, log_time: datetime, case_digest: bytes, act: str = "") -> LedgerPrivate:
+    """Say who asked and why; `act` is the reason of a refusal. It names no subject (duty U32)."""
+    return LedgerPrivate(
+        log_time=log_time,
+        agency=header.asker_agency,
+        officer=header.officer,
+        purpose=header.purpose,
+        application_item=header.application_item,
+        case_digest=case_digest,
+        act=act,
+    )

@@ -1,0 +1,160 @@
+"""`yrdx ledger`: verify the member's own ledger, show its last entries, and write the proof of one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.text import Text
+
+from gateway import wire
+from gateway.charter import Charter
+from gateway.errors import GatewayError
+from gateway.ledger.note import NoteKey
+from gateway.model.ledger import LedgerEvent, LedgerPrivate
+from keys.errors import KeysError
+from keys.suite import INT_1
+from nodes import ledger as ledgers
+from nodes.bundle.following import current_charter
+from nodes.cli import documents
+from nodes.cli.documents import plain_value
+from nodes.cli.reports import checked_config
+from nodes.cli.session import NOT_GENUINE, Ended, SpeakingCommand, SpeakingGroup, option, session
+from nodes.cli.sheets import BAD, GOOD, row, table
+from nodes.config import DATABASE, Config
+from nodes.keyring import LEDGER
+from nodes.store.ledger_reading import Held, LedgerFile
+
+VERIFIED, TAIL = "yrdx.ledger.v1", "yrdx.ledger-tail.v1"
+_FEW = 20
+_MOST = 1_000
+
+
+@click.group("ledger", cls=SpeakingGroup, help="help.ledger")
+def ledger() -> None:
+    """See words.toml."""
+
+
+@ledger.command("verify", cls=SpeakingCommand, help="help.ledger_verify")
+@option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
+@option("--json", "as_json", say="help.json", is_flag=True)
+def verify(*, config: Path, as_json: bool) -> None:
+    """Walk through every entry; exit 1 when anything is wrong with one."""
+    settings = checked_config(config)
+    with _told(), _bar(settings) as tell:
+        found = ledgers.verify(settings.data / DATABASE, keys_of(current_charter(settings)), tell)
+    if as_json:
+        documents.write({"format": VERIFIED, "logs": [_document(each) for each in found]})
+    else:
+        _show(found)
+    if any(each.findings for each in found):
+        raise SystemExit(NOT_GENUINE)
+
+
+@ledger.command("tail", cls=SpeakingCommand, help="help.ledger_tail")
+@option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
+@option("--count", say="help.ledger_count", type=click.IntRange(1, _MOST), default=_FEW)
+@option("--json", "as_json", say="help.json", is_flag=True)
+def tail(*, config: Path, count: int, as_json: bool) -> None:
+    """Show the last entries of the last log: what happened between whom, never about whom."""
+    with _told(), LedgerFile.open(checked_config(config).data / DATABASE) as file:
+        log = file.logs()[-1:]
+        entries = [_entry(each, log[0].first) for each in file.last(log[0], count)] if log else []
+    if as_json:
+        documents.write({"format": TAIL, "log": log[0].origin if log else None, "entries": entries})
+        return
+    words, columns = session().words, ("entry", "log_time", "event", "asker", "answerer", "pair_number", "act")
+    found = table(words, "", *columns)
+    for each in entries:
+        event, private = each["event"], each["private"]
+        row(
+            found,
+            str(each["entry"]),
+            private["log_time"],
+            words.code("event", event["kind"]),
+            event["asker_member"],
+            event["answerer_member"],
+            str(event["pair_sequence"]),
+            private["act"],
+        )
+    Console().print(found)
+
+
+@ledger.command("proof", cls=SpeakingCommand, help="help.ledger_proof")
+@click.argument("entry", type=click.IntRange(0))
+@option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
+def proof(*, entry: int, config: Path) -> None:
+    """Write one entry's proof under the newest head, as a text that other tools read."""
+    with _told():
+        click.echo(ledgers.prove(checked_config(config).data / DATABASE, entry), nl=False)
+
+
+def keys_of(charter: Charter) -> Callable[[str], tuple[NoteKey, ...]]:
+    """Give the keys that may have signed the member's heads, at whatever time; a key that is suspect counts no more."""
+    keys = [
+        each.public_key()
+        for each in charter.directory.member(charter.me).keys
+        if each.use == LEDGER and each.suite == INT_1 and each.suspect_from is None
+    ]
+    return lambda name: tuple(NoteKey(name=name, key=key) for key in keys)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """End the command where the ledger cannot be read.
+
+    Raises:
+        Ended: telling why.
+    """
+    try:
+        yield
+    except (OSError, KeysError, GatewayError) as error:
+        raise Ended("ledger.stopped", why=str(error)) from error
+
+
+@contextmanager
+def _bar(config: Config) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal's stderr how many entries have passed, of how many."""
+    with LedgerFile.open(config.data / DATABASE) as file:
+        total = sum(each.size or 0 for each in file.logs())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.completed}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(session().words.say("ledger.verifying"), total=total)
+        yield lambda passed: bar.update(task, completed=passed)
+
+
+def _document(found: ledgers.Examined) -> dict[str, Any]:
+    wrong = [{"damage": each.damage, "first": each.first, "last": each.last} for each in found.findings]
+    return {"log": found.origin, "size": found.size, "verified": not wrong, "damage": wrong}
+
+
+def _show(found: Sequence[ledgers.Examined]) -> None:
+    console, words = Console(), session().words
+    if not found:
+        console.print(Text(words.say("ledger.none")))
+    for each in found:
+        good = not each.findings
+        key = "ledger.verified" if good else "ledger.damaged"
+        console.print(Text(words.say(key, log=each.origin, size=each.size), style=GOOD if good else BAD))
+        if each.findings:
+            wrong = table(words, "", "damage", "first", "last")
+            for one in each.findings:
+                row(wrong, words.code("damage", one.damage), _number(one.first), _number(one.last))
+            console.print(wrong)
+
+
+def _number(place: int | None) -> str:
+    return "" if place is None else str(place)
+
+
+def _entry(held: Held, first: int) -> dict[str, Any]:
+    """Give an entry's parts; neither names a subject, and the case only by a keyed digest."""
+    event, private = wire.decode(LedgerEvent, held.shared.text), wire.decode(LedgerPrivate, held.private.text)
+    return {"entry": held.seq - first, "event": plain_value(event), "private": plain_value(private)}

@@ -1,0 +1,141 @@
+"""Verifies the member's own ledger: heads against keys, entries against tiles and heads, parts against entries."""
+
+import base64
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.ledger import checkpoint, damage, entries, tiles
+from gateway.ledger.alignment import FINDINGS, Damage
+from gateway.ledger.checkpoint import Head
+from gateway.ledger.errors import LedgerError, TileDamaged
+from gateway.ledger.note import NoteKey
+from nodes.store.ledger_reading import Held, LedgerFile, Log
+
+HEAD, OPENING, UNSIGNED = "HEAD", "OPENING", "UNSIGNED"
+"""Beside the pure core's kinds of damage: a head that is missing or not signed by the member, a part that does not open
+its entry, and entries beyond the head."""
+
+PROOF = "c2sp.org/tlog-proof@v1"
+_STEP = 4_096
+
+Find = Callable[[str], Iterable[NoteKey]]
+Progress = Callable[[int], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What is wrong with a log, and with which of its entries, first and last included; none for its head."""
+
+    log: int
+    damage: str
+    first: int | None = None
+    last: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A log's name and size as its head says it, and what is wrong."""
+
+    log: int
+    origin: str
+    size: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(slots=True)
+class _Parts:
+    """Checks while the entries pass that each opens; remembers some that do not."""
+
+    first: int
+    progress: Progress
+    seen: int = 0
+    bad: list[int] = field(default_factory=list)
+
+    def data(self, held: Iterable[Held]) -> Iterator[bytes]:
+        """Give each entry's data."""
+        for each in held:
+            made = entries.entry(each.shared, each.private).data
+            if made != each.data and len(self.bad) < FINDINGS:
+                self.bad.append(each.seq - self.first)
+            self.seen += 1
+            if self.seen % _STEP == 0:
+                self.progress(self.seen)
+            yield each.data
+
+
+def verify(path: Path, find: Find, progress: Progress = lambda _: None) -> tuple[Examined, ...]:
+    """Walk through every log of a database once, in bounded memory; `find` gives the keys of a log's origin.
+
+    Raises:
+        StoreUnusable: as `Store.open`.
+    """
+    with LedgerFile.open(path) as file:
+        return tuple(_examine(file, log, find, progress) for log in file.logs())
+
+
+def prove(path: Path, number: int) -> str:
+    """Write the proof that an entry of the last log stands in it, as C2SP tlog-proof has it; `extra` is its data.
+
+    Raises:
+        StoreUnusable: as `Store.open`.
+        LedgerError: when there is no such entry, no head, or the tiles are damaged.
+    """
+    with LedgerFile.open(path) as file:
+        log = next(iter(file.logs()[-1:]), None)
+        if log is None or log.size is None or log.checkpoint is None:
+            raise LedgerError("there is no ledger yet, or it has lost its head; run yrdx ledger verify")
+        held = next(file.entries(log, number, number), None)
+        hashes = tiles.inclusion(number, log.size, file.tiles(log))
+    if held is None:
+        raise LedgerError(f"entry {number} is missing; run yrdx ledger verify")
+    lines = (PROOF, f"extra {_text(held.data)}", f"index {number}", *map(_text, hashes), "")
+    return "\n".join(lines) + "\n" + log.checkpoint.decode()
+
+
+def _text(octets: bytes) -> str:
+    return base64.b64encode(octets).decode()
+
+
+def _examine(file: LedgerFile, log: Log, find: Find, progress: Progress) -> Examined:
+    head, found = _head(file, log, find)
+    if head is None:
+        return Examined(log=log.number, origin=log.origin, size=log.size or 0, findings=tuple(found))
+    parts = _Parts(log.first, progress)
+    try:
+        held = file.entries(log, 0, head.size - 1)
+        injuries = damage.examine(parts.data(held), [head], file.tiles(log))
+    except TileDamaged:
+        injuries = ()
+        found.append(Finding(log=log.number, damage=Damage.TILE.value))
+    found += [Finding(log=log.number, damage=each.damage.value, first=each.first, last=each.last) for each in injuries]
+    known = {Damage.EDITED.value, Damage.REORDERED.value, Damage.DELETED.value}
+    named = [each for each in found if each.damage in known]
+    found += [
+        Finding(log=log.number, damage=OPENING, first=at, last=at)
+        for at in parts.bad
+        if not any(each.first is not None and each.last is not None and each.first <= at <= each.last for each in named)
+    ]
+    beyond = file.beyond(log, head.size)
+    if beyond:
+        found.append(Finding(log=log.number, damage=UNSIGNED, first=head.size, last=head.size + beyond - 1))
+    progress(parts.seen)
+    return Examined(log=log.number, origin=log.origin, size=head.size, findings=tuple(found))
+
+
+def _head(file: LedgerFile, log: Log, find: Find) -> tuple[Head | None, list[Finding]]:
+    """Open the log's head; where that fails, take what the tiles lead to, so that what else was done is seen."""
+    wrong = [Finding(log=log.number, damage=HEAD)]
+    if log.size is None or log.checkpoint is None:
+        return None, wrong
+    try:
+        head = checkpoint.open_checkpoint(log.checkpoint, find).head
+        if (head.origin, head.size) == (log.origin, log.size):
+            return head, []
+    except LedgerError:
+        pass
+    try:
+        root = tiles.root_at(log.size, file.tiles(log))
+    except TileDamaged:
+        return None, wrong
+    return Head(origin=log.origin, size=log.size, root=root), wrong

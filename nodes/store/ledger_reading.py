@@ -1,0 +1,113 @@
+"""Reads the member's ledger as it lies on disk: logs, heads, entries in their order, and tiles."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self, final
+
+from gateway.ledger.entries import Opening
+from gateway.ledger.tiles import Hashes, Tile
+from nodes.store.connections import connect_read_only
+from nodes.store.schema import prepare_exchange
+
+_TILE = "SELECT hashes FROM ledger_tile WHERE log = ? AND level = ? AND place = ?"
+_LOGS = """
+    SELECT number, origin, first, coalesce(lead(first) OVER (ORDER BY number), 0), size, checkpoint
+    FROM ledger_log LEFT JOIN ledger_head ON log = number ORDER BY number"""
+_ENTRIES = """
+    SELECT seq, data, shared_salt, shared, private_salt, private FROM ledger_entry
+    WHERE seq BETWEEN ? AND ? ORDER BY seq"""
+_BEYOND = "SELECT count(*) FROM ledger_entry WHERE seq >= ? AND (seq < ? OR ? = 0)"
+_LAST = """
+    SELECT seq, data, shared_salt, shared, private_salt, private FROM ledger_entry
+    WHERE seq >= ? ORDER BY seq DESC LIMIT ?"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """One of the member's logs; `size` and `checkpoint` are those of its head, and None when it has lost it."""
+
+    number: int
+    origin: str
+    first: int
+    end: int
+    """First number of the next log's entries; 0 for the last log."""
+
+    size: int | None
+    checkpoint: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An entry as it lies on disk, with what opens it."""
+
+    seq: int
+    data: bytes
+    shared: Opening
+    private: Opening
+
+
+@final
+class LedgerFile:
+    """One snapshot of a ledger: what is written meanwhile is not in it."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    @contextmanager
+    def open(cls, path: Path) -> Iterator[Self]:
+        """Open the database of exchanges for reading; no key is needed.
+
+        Raises:
+            StoreUnusable: as `Store.open`.
+        """
+        prepare_exchange(path)
+        connection = connect_read_only(path)
+        try:
+            connection.execute("BEGIN")
+            yield cls(connection)
+        finally:
+            connection.close()
+
+    def logs(self) -> tuple[Log, ...]:
+        """Give the logs, oldest first."""
+        names = ("number", "origin", "first", "end", "size", "checkpoint")
+        return tuple(Log(**dict(zip(names, row, strict=True))) for row in self._connection.execute(_LOGS))
+
+    def entries(self, log: Log, first: int, last: int) -> Iterator[Held]:
+        """Give a log's entries from one place to another in their order, some at a time; missing ones are left out."""
+        return map(_held, self._connection.execute(_ENTRIES, (log.first + first, log.first + last)))
+
+    def beyond(self, log: Log, size: int) -> int:
+        """Count a log's entries from a place on."""
+        row = self._connection.execute(_BEYOND, (log.first + size, log.end, log.end)).fetchone()
+        return int(row[0])
+
+    def last(self, log: Log, count: int) -> tuple[Held, ...]:
+        """Give the last entries of the last log, in their order."""
+        rows = self._connection.execute(_LAST, (log.first, count)).fetchall()
+        return tuple(_held(row) for row in reversed(rows))
+
+    def tiles(self, log: Log) -> Hashes:
+        """Give what reads the log's tiles."""
+        return tiles_of(self._connection, log.number)
+
+
+def tiles_of(connection: sqlite3.Connection, log: int) -> Hashes:
+    """Give what reads a log's tiles by a connection: nothing for one that is missing."""
+
+    def read(wanted: Sequence[Tile]) -> list[bytes]:
+        rows = (connection.execute(_TILE, (log, each.level, each.place)).fetchone() for each in wanted)
+        return [b"" if row is None else row[0] for row in rows]
+
+    return read
+
+
+def _held(row: tuple[int, bytes, bytes, bytes, bytes, bytes]) -> Held:
+    seq, data, shared_salt, shared, private_salt, private = row
+    return Held(seq=seq, data=data, shared=Opening(shared_salt, shared), private=Opening(private_salt, private))
