@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Self
 
 from gateway.errors import NotDurable
+from nodes.store.acts import Acts
 from nodes.store.asker import AskerJournal
 from nodes.store.bodies import Bodies
 from nodes.store.cases import Cases
@@ -38,6 +39,7 @@ class Store:
     sessions: Sessions
     submissions: Submissions
     consents: Consents
+    acts: Acts
     _facts: Path
     _commits: Commits
     _reader: sqlite3.Connection
@@ -73,6 +75,7 @@ class Store:
             sessions=Sessions(*shared[:3]),
             submissions=Submissions(*shared),
             consents=Consents(*shared, secret=storage_key),
+            acts=Acts(commits, ledger),
             _facts=facts,
             _commits=commits,
             _reader=reader,
