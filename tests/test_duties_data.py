@@ -23,9 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bundles import OFFICERS, SIGNERS, entropy
+from bundles import OFFICERS, SIGNERS, entropy, key_row
 from fakes import FakeJournal
 from hands import directory_of, timed
+from receipts import LOGGERS
 from test_duties_coverage import RANDOM, build_files, plain
 from test_ingest import CODES, FIRM, GOOD, NOW, OTHER, SECRET, TRADER, Yard, write
 
@@ -73,20 +74,14 @@ _numbers = count(1)
 
 
 def standing(member: str) -> Standing:
-    """What a member brings to the directory: a key to sign with, and an officer."""
-    signer = SIGNERS[member]
-    key = {
-        "id": signer.id,
-        "suite": signer.suite,
-        "use": "sign",
-        "public": base64.b64encode(signer.public).decode(),
-        "valid_from": "2026-01-01T00:00:00Z",
-        "valid_until": "2028-01-01T00:00:00Z",
-        "revoked_time": None,
-        "suspect_from": None,
-    }
+    """What a member brings to the directory: a key to sign answers and its ledger with, and an officer."""
+    until = "2028-01-01T00:00:00Z"
+    keys = (
+        key_row(SIGNERS[member], valid_until=until),
+        key_row(LOGGERS[member], use="ledger", valid_until=until),
+    )
     public = base64.b64encode(KEYS[member].public).decode()
-    return Standing(keys=(key,), officers={f"{ASKERS[member][0]}/o1": public})
+    return Standing(keys=keys, officers={f"{ASKERS[member][0]}/o1": public})
 
 
 @cache

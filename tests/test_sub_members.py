@@ -10,6 +10,7 @@ import worlds
 from bundles import AGENCY, NOW, SIGNERS, charter_of, document, register, signed_directory
 from fakes import DeadMember, FakeNode, FakeSource
 from hubs import key_row
+from receipts import LOGGERS
 from test_asking import ask, feeds, intent
 from worlds_tables import AGREEMENT, JIANGSU, MEMBERS, SHANGHAI, USCC, ZHEJIANG
 
@@ -29,14 +30,14 @@ Edit = Callable[[Document], None]
 
 @pytest.fixture(autouse=True)
 def _signer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the city a key."""
+    """Give the city a key to sign answers with and one for its ledger."""
     monkeypatch.setitem(SIGNERS, CITY, suite.signer(bytes([77]) * 32, owner=CITY))
+    monkeypatch.setitem(LOGGERS, CITY, suite.signer(bytes([78]) * 32, owner=CITY))
 
 
 def with_city(found: Document) -> None:
     """Put Ma'anshan below Anhui, with a rule of its own."""
     anhui = next(each for each in found["members"] if each["id"] == PROVINCE)
-    signer = suite.signer(bytes([77]) * 32, owner=CITY)
     name = {"zh": "马鞍山市", "en": "Ma'anshan"}
     city = {
         **anhui,
@@ -44,7 +45,7 @@ def with_city(found: Document) -> None:
         "name": name,
         "parent": PROVINCE,
         "divisions": ["3405"],
-        "keys": [key_row(signer, use="sign")],
+        "keys": [key_row(SIGNERS[CITY], use="sign"), key_row(LOGGERS[CITY], use="ledger")],
     }
     found["members"].append(city)
     found["clocks"].append({**found["clocks"][0], "member": CITY, "version": "city-1"})
