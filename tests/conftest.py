@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from callers import Caller
 from hypothesis import settings
+from labs import build
 from populations import populate
 
-from nodes.lab import Lab, build
+from nodes.lab import Lab
 
 settings.register_profile("yrdx", deadline=None)  # how long an example takes is the machine's business
 settings.load_profile("yrdx")

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
+import labs
 from click.testing import CliRunner, Result
 
 from gateway.charter import Charter
 from keys import custody, moments
-from nodes import keeper
+from nodes import keeper, lab
 from nodes.cli import main
 from nodes.cli.session import Session
 from nodes.keeper import Keeper
-from nodes.lab import LIGHT, Lab, build
+from nodes.lab import LIGHT, Lab
 from nodes.setup import ENTRY, Entry, Setting, read_entry
 
 ME = "310000"
@@ -81,19 +79,16 @@ class Desk:
         return found
 
 
-@cache
-def _built() -> Lab:
-    folder = Path(mkdtemp(prefix="yrdx-keepers-"))
+def _built(folder: Path) -> Lab:
+    folder.mkdir()
     (folder / "clock").write_text(
         moments.write(NOW), encoding="ascii"
     )  # moves with what is published, so that no bundle ends
-    return build(folder, setting=Setting(clock='source = "file"\npath = "../clock"'), clock=lambda: NOW)
+    return lab.build(folder, setting=Setting(clock='source = "file"\npath = "../clock"'), clock=lambda: NOW)
 
 
 def make_desk(folder: Path) -> Desk:
     """Copy the federation, which is made once, into a folder."""
-    made = _built()
-    shutil.copytree(made.folder, folder, dirs_exist_ok=True)
-    desk = Desk(lab=replace(made, folder=folder, standings=dict(made.standings), edits=[], processes={}))
+    desk = Desk(lab=labs.build(folder, _built))
     desk.lab.clock = lambda: desk.now
     return desk

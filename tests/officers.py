@@ -21,6 +21,7 @@ from typing import Any
 
 import grpc
 from callers import read_charter
+from labs import build
 from populations import load, populate
 
 from gateway import authorisation, carriers, wire
@@ -51,7 +52,7 @@ from keys.suite import Signer
 from nodes.bundle.root import read_root
 from nodes.config import DATABASE
 from nodes.intake import Delivery, Loaded
-from nodes.lab import Lab, build
+from nodes.lab import Lab
 from nodes.sample.files import Files
 from nodes.sample.places import world
 from nodes.sample.records import Desk

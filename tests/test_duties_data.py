@@ -26,6 +26,7 @@ import pytest
 from bundles import OFFICERS, SIGNERS, entropy, key_row
 from fakes import FakeJournal
 from hands import directory_of, timed
+from labs import build
 from receipts import LOGGERS
 from test_duties_coverage import RANDOM, build_files, plain
 from test_ingest import CODES, FIRM, GOOD, NOW, OTHER, SECRET, TRADER, Yard, write
@@ -49,7 +50,6 @@ from nodes.federation import REFERENCE, Standing, document
 from nodes.ingest import Report, release
 from nodes.ingest.names import name_digest
 from nodes.intake import Delivery, take_in
-from nodes.lab import build
 from nodes.store import tables
 from nodes.store.facts import FactSource
 from nodes.store.loading import Loading, Mode

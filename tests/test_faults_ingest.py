@@ -11,11 +11,12 @@ from pathlib import Path
 
 import crash_ingest
 import pytest
+from labs import build
 from test_inbox import Gap
 from test_ingest import GOOD, listings, write
 
 from nodes.config import DATABASE
-from nodes.lab import Lab, build
+from nodes.lab import Lab
 from nodes.store.schema import facts_path
 
 MEMBER, FEED = "310000", "310000-MARKET_REG-listing"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from callers import measures, summary
+from labs import build
 from officers import Officer, Told, named, publish, rating, settle, start
 from populations import populate
 
@@ -46,7 +47,7 @@ from gateway.verification import Status
 from keys import suite
 from keys.envelope import to_json
 from keys.possession import prove
-from nodes.lab import Lab, build
+from nodes.lab import Lab
 from nodes.sample.scenarios import CLEAN, LISTED, ZONE_RATED
 
 pytestmark = pytest.mark.net

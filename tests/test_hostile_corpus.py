@@ -16,6 +16,7 @@ import pytest
 from batches import BatchDesk, read_result, write_list
 from bundles import officers_folder
 from click.testing import CliRunner
+from labs import build
 from test_cli_check import WORK, check
 from test_files_hostile import HOSTILE
 from test_ingest import GOOD, Yard, write
@@ -29,7 +30,6 @@ from nodes.files import Fault, FileRefused, open_table, open_writer
 from nodes.ingest import Reason, Report
 from nodes.ingest.loads import FAMILIES
 from nodes.intake import Loaded
-from nodes.lab import build
 
 CORPUS = Path(__file__).parent / "vectors" / "hostile" / "rows.jsonl"
 KEPT = 90  # rows a file: a report lists its first hundred problems

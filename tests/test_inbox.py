@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from labs import build
 from populations import load
 from test_ingest import GOOD, listings, write
 
@@ -23,7 +24,7 @@ from nodes.files import open_table
 from nodes.inbox import FORMAT, Arrival, ManifestFault, take_inbox
 from nodes.ingest import Fault, ingest
 from nodes.intake import Delivery, Loaded
-from nodes.lab import Lab, build
+from nodes.lab import Lab
 from nodes.store import Loading, Mode
 
 MEMBER, FEED = "310000", "310000-MARKET_REG-listing"

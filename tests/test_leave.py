@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from desks import in_session
+from labs import build
 from populations import load
 from test_ingest import GOOD, listings, write
 
@@ -22,7 +23,7 @@ from nodes.cli import main
 from nodes.cli.session import Session
 from nodes.ingest import Fault
 from nodes.intake import Delivery, Loaded
-from nodes.lab import Lab, build
+from nodes.lab import Lab
 from nodes.leave import LEAVE_TYPE, Leave, file_sha256, write_leave
 from nodes.store import Mode
 

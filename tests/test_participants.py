@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from desks import Desk, refusal
 from hypothesis import given
 from hypothesis import strategies as st
+from labs import build
 from stores import exchange, opened
 from test_asking import ask, intent, open_case
 from test_cli_words import described
@@ -28,7 +29,6 @@ from keys.errors import BundleMalformed
 from keys.members import SORTS, Agency, Filing, Name
 from nodes.cli import main
 from nodes.cli.session import USAGE, Session
-from nodes.lab import build
 from nodes.store.disclosures import Disclosed, disclosed
 
 NAME = Name(zh="样例征信平台", en="a sample bureau")
