@@ -23,6 +23,7 @@ from gateway.model.combined import CombinedResult, Intent
 from keys import suite
 
 PROVINCE, CITY = "340000", "340500"
+CITY_SIGNER, CITY_LOGGER = (suite.signer(bytes([seed]) * 32, owner=CITY) for seed in (77, 78))
 NARROW = "CITY-2026"
 Document = dict[str, Any]
 Edit = Callable[[Document], None]
@@ -31,8 +32,8 @@ Edit = Callable[[Document], None]
 @pytest.fixture(autouse=True)
 def _signer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the city a key to sign answers with and one for its ledger."""
-    monkeypatch.setitem(SIGNERS, CITY, suite.signer(bytes([77]) * 32, owner=CITY))
-    monkeypatch.setitem(LOGGERS, CITY, suite.signer(bytes([78]) * 32, owner=CITY))
+    monkeypatch.setitem(SIGNERS, CITY, CITY_SIGNER)
+    monkeypatch.setitem(LOGGERS, CITY, CITY_LOGGER)
 
 
 def with_city(found: Document) -> None:
@@ -45,7 +46,7 @@ def with_city(found: Document) -> None:
         "name": name,
         "parent": PROVINCE,
         "divisions": ["3405"],
-        "keys": [key_row(SIGNERS[CITY], use="sign"), key_row(LOGGERS[CITY], use="ledger")],
+        "keys": [key_row(CITY_SIGNER, use="sign"), key_row(CITY_LOGGER, use="ledger")],
     }
     found["members"].append(city)
     found["clocks"].append({**found["clocks"][0], "member": CITY, "version": "city-1"})
