@@ -17,11 +17,15 @@ from yrdx.exchange.v1 import authorisation_pb2, desk_pb2, envelope_pb2, exchange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedText:
-    """What was sealed: a request, or a reply; `statuses` says that it is about authorisations and no question."""
+    """What was sealed: a request, or a reply; `statuses` says that it is about authorisations and no question.
+
+    `method` names what is called otherwise.
+    """
 
     payload: bytes
     refused: bool = False
     statuses: bool = False
+    method: str = ""
 
 
 def envelope_to_message(envelope: Envelope) -> envelope_pb2.Envelope:
@@ -156,7 +160,9 @@ def read_response(payload: bytes) -> Response:
 
 def write_sealed_text(text: SealedText, size_of: Callable[[int], int]) -> bytes:
     """Serialise what is to be sealed, a request being no refusal, padded to the size that `size_of` gives."""
-    message = relay_pb2.SealedText(message=text.payload, refused=text.refused, statuses=text.statuses)
+    message = relay_pb2.SealedText(
+        message=text.payload, refused=text.refused, statuses=text.statuses, method=text.method
+    )
     message.padding.extend(_filling(message.ByteSize(), size_of))
     return bytes(message.SerializeToString())
 
@@ -169,7 +175,9 @@ def read_sealed_text(text: bytes) -> SealedText:
     """
     message = relay_pb2.SealedText()
     wire.parse_into(message, text)
-    return SealedText(payload=message.message, refused=message.refused, statuses=message.statuses)
+    return SealedText(
+        payload=message.message, refused=message.refused, statuses=message.statuses, method=message.method
+    )
 
 
 def write_status_request(request: Envelope) -> bytes:

@@ -48,6 +48,8 @@ class Limits:
     inbox_bytes: int = 64 << 30
     session_hours: int = 12
     approval_hours: int = 24
+    witness_lag_mark: int = 900
+    witness_lag_stop: int = 259_200
 
     @classmethod
     def from_section(cls, section: Mapping[str, Any]) -> Limits:

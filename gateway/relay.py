@@ -7,11 +7,12 @@ that opens what it passes on (protocol section 6, threats 1 and 2).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Protocol
 
 from gateway import carriers, wire
@@ -36,6 +37,9 @@ REPLY_REJECTED = "DATA_LOSS"
 AVOIDED_SECONDS = 30.0
 """How long a way that failed comes behind the others."""
 
+
+Call = Callable[[bytes, str], Awaitable[bytes]]
+"""Serves a method that is no question: (request, member) -> response; raises Refused."""
 
 Statuses = Callable[[Envelope, str], Awaitable[tuple[Envelope, ...]]]
 """Gives the statuses that a StatusRequest of a member asks for, or raises Refused."""
@@ -160,9 +164,16 @@ class Hub:
 class SealedAnswering:
     """Answers what is sealed: opens, answers as any other question or request, and seals the reply to the asker."""
 
-    def __init__(self, answering: Answering, home: Statuses, post: Post, ring: Ring) -> None:
-        """Answer by way of an answering node; `home` vouches for authorisations."""
-        self._answering, self._home, self._post, self._ring = answering, home, post, ring
+    def __init__(
+        self,
+        answering: Answering,
+        home: Statuses,
+        post: Post,
+        ring: Ring,
+        calls: Mapping[str, Call] = MappingProxyType({}),
+    ) -> None:
+        """Answer by way of an answering node; `home` vouches for authorisations, `calls` are other methods by name."""
+        self._answering, self._home, self._post, self._ring, self._calls = answering, home, post, ring, calls
         self._pace = Pace(post.ticks)
 
     async def relay(self, request: bytes, peer: str, _seconds: float) -> bytes:
@@ -179,19 +190,27 @@ class SealedAnswering:
             self._observe(peer, error.reason, started)
             raise
         reply = await self._reply(text, peer, sealed.routing)
-        back, now = SealedText(payload=reply.payload, refused=reply.refused, statuses=text.statuses), self._post.clock()
+        back, now = replace(text, payload=reply.payload, refused=reply.refused), self._post.clock()
         return seal(back, sealed.routing.back(now), charter=self._post.charter(), signer=self._ring.signer(), now=now)
 
     async def _reply(self, text: SealedText, peer: str, routing: Routing) -> Reply:
-        if not text.statuses:
+        if not text.statuses and not text.method:
             return await self._answering.ask(text.payload, peer, routing)
         try:
+            if text.method:
+                return Reply(payload=await self._called(text, routing.sender_member))
             request = carriers.read_status_request(text.payload)
             return Reply(payload=carriers.write_statuses(await self._home(request, routing.sender_member)))
         except wire.WireMalformed:
             return Reply(payload=RefusalReason.MALFORMED.value.encode(), refused=True)
         except Refused as error:  # unlike a question's, it is not signed: the outer layer is
             return Reply(payload=error.reason.value.encode(), refused=True)
+
+    async def _called(self, text: SealedText, sender: str) -> bytes:
+        call = self._calls.get(text.method)
+        if call is None:
+            raise Refused(RefusalReason.UNKNOWN_KIND)
+        return await call(text.payload, sender)
 
     def _opened(self, request: bytes, peer: str) -> tuple[Sealed, SealedText]:
         charter, now = self._post.charter(), self._post.clock()
@@ -236,7 +255,7 @@ class RelayedMember:
         header = carriers.read_header(carriers.read_request(request))
         named = ways(self._post.charter(), header.answerer_member, self._post.clock())
         found = [each for each in named if {*each} <= {*header.relays}]
-        return await self._carry(SealedText(payload=request), found, partial(routing_of, header), seconds)
+        return await self.carry(SealedText(payload=request), found, partial(routing_of, header), seconds)
 
     async def statuses(self, request: Envelope, seconds: float) -> tuple[Envelope, ...]:
         """Send a signed StatusRequest to the home member that it names; satisfies `authorising.Home`.
@@ -250,7 +269,7 @@ class RelayedMember:
             routing_of_statuses, asked, suite=self._ring.signer().suite, life=charter.catalogue.limits.question_life
         )
         text = SealedText(payload=carriers.write_status_request(request), statuses=True)
-        reply = await self._carry(text, ways(charter, asked.home_member, self._post.clock()), routing, seconds)
+        reply = await self.carry(text, ways(charter, asked.home_member, self._post.clock()), routing, seconds)
         try:
             if reply.refused:
                 raise Refused(RefusalReason(reply.payload.decode()))
@@ -258,9 +277,14 @@ class RelayedMember:
         except (ValueError, wire.WireMalformed) as error:
             raise Unavailable("MALFORMED") from error
 
-    async def _carry(
+    async def carry(
         self, text: SealedText, found: Sequence[Way], routing: Callable[[Way], Routing], seconds: float
     ) -> Reply:
+        """Seal a text for one of the ways, send it, open what comes back; the next try goes another way.
+
+        Raises:
+            Unavailable: as `ask`.
+        """
         way, share = self._choose(found)
         try:
             return await self._carry_by(self._hop(way[0]), text, routing(way), seconds * share)
@@ -288,6 +312,7 @@ class RelayedMember:
         except Refused as error:
             raise Unavailable(error.reason.value) from error
         try:
-            return open_reply(payload, routing, self._ring.openers(), charter, clock(), statuses=text.statuses)
+            openers, now = self._ring.openers(), clock()
+            return open_reply(payload, routing, openers, charter, now, statuses=text.statuses, method=text.method)
         except Refused as error:
             raise Unavailable(REPLY_REJECTED) from error

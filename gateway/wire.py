@@ -50,6 +50,7 @@ from yrdx.exchange.v1 import (
     question_pb2,
     relay_pb2,
     subject_pb2,
+    witness_pb2,
 )
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ Get = Callable[[Any], Any]
 
 _FILES = (
     *(answer_pb2, authorisation_pb2, desk_pb2, envelope_pb2, exchange_pb2),
-    *(kinds_pb2, ledger_pb2, question_pb2, relay_pb2, subject_pb2),
+    *(kinds_pb2, ledger_pb2, question_pb2, relay_pb2, subject_pb2, witness_pb2),
 )
 
 PAYLOAD_TYPES: dict[type[Any], str] = {

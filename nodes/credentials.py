@@ -15,7 +15,7 @@ from keys.suite import Signer
 from keys.tls import Leaf
 from nodes.alarms import Alarms
 from nodes.config import Config
-from nodes.keyring import LEDGER, SIGN, Keyring
+from nodes.keyring import LEDGER, SIGN, WITNESS, Keyring
 from nodes.leaves import Leaves
 from nodes.sealing import SealingKeys
 
@@ -62,7 +62,9 @@ class Credentials:
         self.storage = custody.load_secret(config.storage_key, passphrase)
         self._charter, self._clock = charter, clock
         token = open_token(config)
-        self._signing, self._logging = (_keyring(config, use, token) for use in (SIGN, LEDGER))
+        self._signing, self._logging, self._cosigning = (
+            _keyring(config, use, token) for use in (SIGN, LEDGER, WITNESS)
+        )
         self._leaves = Leaves(config.leaf, passphrase)
         self._sealing = SealingKeys(config.signing_key.parent, passphrase)
         self._alarms = Alarms()
@@ -98,11 +100,20 @@ class Credentials:
         """
         return self._logging.signer(self._charter().directory, self._clock())
 
+    def witness_signer(self) -> Signer:
+        """Give the key that cosigns others' checkpoints now.
+
+        Raises:
+            KeyNotValid: when no key that is here may cosign them.
+        """
+        return self._cosigning.signer(self._charter().directory, self._clock())
+
     def poll(self) -> None:
         """Notice new key files, renew the leaf when it is time, and see what ends soon."""
         charter, now = self._charter(), self._clock()
         self._signing.poll()
         self._logging.poll()
+        self._cosigning.poll()
         self._sealing.poll()
         self._leaves.poll(charter, now)
         self.ends = self._alarms.poll(charter, self.leaf, now)

@@ -27,8 +27,10 @@ def stage(charter: Charter, now: datetime) -> Stage:
     return Stage.CLOSED if is_behind(charter, now) else charter.directory.stage(now)
 
 
-def document(following: Following, faults: tuple[str, ...], now: datetime) -> dict[str, Any]:
-    """Say how a node is."""
+def document(
+    following: Following, faults: tuple[str, ...], now: datetime, ledger: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Say how a node is; a hub has no ledger."""
     charter = following.current
     return {
         "format": FORMAT,
@@ -40,6 +42,7 @@ def document(following: Following, faults: tuple[str, ...], now: datetime) -> di
         "expired": _expired(charter.directory, now),
         "mirrors": [_mirror(each) for each in following.mirrors],
         "stops": [each.row() for each in following.stops],
+        "ledger": ledger,
     }
 
 

@@ -59,6 +59,11 @@ class Metrics:
         self._calendar = Gauge(
             "calendar_missing", "1 while a table of working days is missing that is needed now", registry=self._registry
         )
+        self._size = Gauge("ledger_entries", "Entries of the member's last log", registry=self._registry)
+        self._lag = Gauge(
+            "witness_lag_seconds", "Age of the oldest entry that no quorum has seen", registry=self._registry
+        )
+        self._forks = Gauge("ledger_forks", "Kept evidence of two histories, of any log", registry=self._registry)
         self._ends = Gauge(
             "ends_seconds", "Seconds until a key, certificate or the bundle ends", ("what",), registry=self._registry
         )
@@ -97,6 +102,12 @@ class Metrics:
         """Set the gauges of the member's own data."""
         self._overdue.set(feeds_overdue)
         self._calendar.set(calendar_missing)
+
+    def ledger(self, *, size: int, lag: float, forks: int) -> None:
+        """Set the gauges of the member's ledger; the lag in seconds."""
+        self._size.set(size)
+        self._lag.set(lag)
+        self._forks.set(forks)
 
     def text(self) -> bytes:
         """Write everything in the collector's text form."""

@@ -17,6 +17,7 @@ from gateway.accounts_door import AccountsDoor
 from gateway.answering import Answering, Event, Member, Node
 from gateway.asking import Asking
 from gateway.authorising import Authorising, Registry
+from gateway.calls import RelayedLine
 from gateway.cases import Cases
 from gateway.charter import Charter
 from gateway.client import Members
@@ -36,6 +37,7 @@ from gateway.pace import Pace
 from gateway.peers import Peers
 from gateway.relay import Post, RelayedMember, Ring, SealedAnswering
 from gateway.server import ExchangeDoor, RelayDoor
+from gateway.witness_client import Line
 from keys.errors import KeysError
 from nodes import alarms
 from nodes.bundle.following import Following
@@ -50,6 +52,7 @@ from nodes.metrics import STORE_NOT_WRITABLE, Metrics
 from nodes.polling import WATCH_SECONDS, Polling
 from nodes.ports import Ports
 from nodes.store import Scribe, Store
+from nodes.witnessing import Witnessing
 
 
 class RunningNode:
@@ -71,8 +74,13 @@ class RunningNode:
         self._metrics = Metrics()
         self._polling = Polling(self._following, config.data, self._metrics)
         self._listening = Listening(lambda: self._credentials.leaf, reuse_port=reuse_port)
-        self._home = Home(entropy=os.urandom, name_digest=lambda code, name: name_digest(secret, code, name))
         self._members = Members(self._charter, self._credentials.identity, self._clock.now)
+        self._witnessing = Witnessing(self._charter, self._credentials, self._clock, self.store, self._line)
+        self._home = Home(
+            entropy=os.urandom,
+            name_digest=lambda code, name: name_digest(secret, code, name),
+            lagging=self._witnessing.marked,
+        )
         self._post = Post(charter=self._charter, clock=self._clock.now, ticks=time.monotonic, observe=self._observe)
         self._ring = Ring(signer=self._credentials.signer, openers=lambda: self._credentials.openers)
         self._relayed = RelayedMember(partial(hop_of, self._members), self._post, self._ring)
@@ -81,7 +89,12 @@ class RunningNode:
         self._tasks: list[asyncio.Task[None]] = []
 
     def _open_store(self, secret: bytes) -> Store:
-        scribe = Scribe(member=self._config.member, signer=self._credentials.log_signer)
+        scribe = Scribe(
+            member=self._config.member,
+            signer=self._credentials.log_signer,
+            closed=lambda: self._witnessing.closed(),  # noqa: PLW0108  it is made after the store
+            halted=lambda: self._witnessing.halted(),  # noqa: PLW0108
+        )
         return Store.open(self._config.data / DATABASE, secret, scribe)
 
     def _charter(self) -> Charter:
@@ -103,16 +116,20 @@ class RunningNode:
 
     async def start(self) -> Ports:
         """Listen; say where. Health tells the truth from the first second."""
+        await self._witnessing.begin()
         answering = Answering(self._answerer())
         self._authorising = Authorising(self._registry())
         peers = Peers(self._charter, self._clock.now)
         exchange = self._door = ExchangeDoor(answering, peers)
-        sealed = SealedAnswering(answering, self._authorising.statuses, self._post, self._ring)
+        sealed = SealedAnswering(
+            answering, self._authorising.statuses, self._post, self._ring, self._witnessing.calls()
+        )
         relay = RelayDoor(sealed.relay, peers)
         doors = {
             server.SERVICE: exchange.handler(),
             consents.STATUS_SERVICE: StatusDoor(self._authorising, peers, self._paced).handler(),
             server.RELAY_SERVICE: relay.handler(),
+            **self._witnessing.doors(peers, self._paced),
         }
         exchange_port = await self._listening.open(self._config.exchange_listen, doors, self._all_roots)
         counter = Counter(peers=peers, charter=self._charter, note=self._note)
@@ -126,7 +143,8 @@ class RunningNode:
         await self._explain_numbers()
         await asyncio.to_thread(self._credentials.poll)
         await self._tell_health()
-        self._tasks = [asyncio.create_task(each) for each in (self._watching(), self._polling.run())]
+        rounds = (self._watching(), self._polling.run(), self._witnessing.run(self._following.leads))
+        self._tasks = [asyncio.create_task(each) for each in rounds]
         return Ports(exchange=exchange_port, desk=desk_port)
 
     def _paced(self, peer: str) -> None:
@@ -202,6 +220,11 @@ class RunningNode:
         relayed = hubs(self._charter(), member, self._clock.now())
         return self._relayed if relayed else self._members.member(member)
 
+    def _line(self, member: str) -> Line | None:
+        """Give a member for calls that are no questions, as it is reached."""
+        relayed = hubs(self._charter(), member, self._clock.now())
+        return RelayedLine(self._relayed, self._post, self._ring, member) if relayed else self._members.member(member)
+
     def _note(self, operation: str, reason: str) -> None:
         self._observe(
             Event(
@@ -258,7 +281,8 @@ class RunningNode:
         """Serving only while an exchange could succeed: directory and key in force, store writable."""
         faults = await self._faults()
         await self._listening.tell(serving=not faults)
-        self._polling.tell(faults, self._clock.now())
+        self._polling.tell(faults, self._clock.now(), self._witnessing.standing.row())
+        await self._witnessing.tell(self._listening, self._metrics)
         self._metrics.lifetimes(self._credentials.ends)
         soon = any(step is not None for _, step in self._credentials.ends.values())
         await self._listening.note(alarms.SERVICE, serving=not soon)
@@ -275,6 +299,7 @@ class RunningNode:
     async def _faults(self) -> tuple[str, ...]:
         faults = self._polling.faults(self._clock.now())
         faults.extend(self._credentials.faults())
+        faults.extend(self._witnessing.look().faults)
         if not await self.store.writable():
             faults.append(STORE_NOT_WRITABLE)
         return tuple(faults)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -75,7 +77,7 @@ class Polling:
             faults.append(StopsRefused.__name__)
         return faults
 
-    def tell(self, faults: tuple[str, ...], now: datetime) -> None:
+    def tell(self, faults: tuple[str, ...], now: datetime, ledger: Mapping[str, Any] | None = None) -> None:
         """Say how current the bundle is and what the node is missing; one worker writes the file."""
         charter = self._following.current
         self._metrics.health(faults)
@@ -87,7 +89,7 @@ class Polling:
         )
         if self._following.leads():
             with suppress(OSError):  # a full disk is told by other means
-                write_health(self._data, document(self._following, faults, now))
+                write_health(self._data, document(self._following, faults, now, ledger))
 
     def _tell_taken(self) -> None:
         version = self._following.current.directory.version

@@ -15,7 +15,7 @@ from worlds_tables import MEMBERS, SHANGHAI
 
 from gateway.answering import Event
 from gateway.charter import Charter
-from gateway.relay import Hub, Post, RelayedMember, Ring, SealedAnswering, Statuses
+from gateway.relay import Call, Hub, Post, RelayedMember, Ring, SealedAnswering, Statuses
 from keys import seal, suite
 from keys.envelope import Envelope
 
@@ -125,6 +125,7 @@ class World:
     to_second: list[Road] = field(default_factory=lambda: [straight])
     ticks: float = 0.0
     home: Statuses | None = None
+    calls: dict[str, Call] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Wire the nodes together."""
@@ -133,7 +134,7 @@ class World:
             self.nodes[member] = FakeNode(charter=charter(member, self.edit), now=NOW, source=source)
         self.now: datetime = NOW
         remote = self.nodes[REMOTE]
-        self.answering = SealedAnswering(remote.answering, self.vouch, self.post(REMOTE), self.ring(REMOTE))
+        self.answering = SealedAnswering(remote.answering, self.vouch, self.post(REMOTE), self.ring(REMOTE), self.calls)
         self.hub, second = self._hub(HUB, self.to_member), self._hub(SECOND_HUB, [straight])
         self.first = Step(relay_of=self._through, peer=SHANGHAI, road=self.to_hub)
         steps = {HUB: self.first, SECOND_HUB: Step(relay_of=second.relay, peer=SHANGHAI, road=self.to_second)}

@@ -25,6 +25,7 @@ ROOM_SEES: dict[str, tuple[str, ...]] = {
     "gateway.desk": ("gateway", "keys", "yrdx"),
     "gateway.accounts_door": ("gateway", "keys", "yrdx"),
     "gateway.statuses": ("gateway", "keys", "yrdx"),
+    "gateway.witness_door": ("gateway", "keys", "yrdx"),
     "gateway.verification": ("gateway", "keys", "yrdx"),
     "gateway": ("gateway", "keys"),
     "nodes": ("gateway", "keys", "nodes", "yrdx"),
@@ -38,6 +39,7 @@ DOORS = (
     "gateway.answering",
     "gateway.asking",
     "gateway.authorising",
+    "gateway.calls",
     "gateway.cases",
     "gateway.client",
     "gateway.consents",
@@ -52,6 +54,9 @@ DOORS = (
     "gateway.relay",
     "gateway.server",
     "gateway.statuses",
+    "gateway.witness",
+    "gateway.witness_client",
+    "gateway.witness_door",
 )
 
 # Where each third-party package is at home. The tests and the bench may use them all.
@@ -60,8 +65,10 @@ GRPC_DOORS = (
     *("gateway.client", "gateway.consents", "gateway.counter", "gateway.desk", "gateway.hops", "gateway.peers"),
     "gateway.server",
     "gateway.statuses",
+    "gateway.witness_client",
+    "gateway.witness_door",
 )
-GRPC_HOMES = (*GRPC_DOORS, "nodes.hub", "nodes.listening", "nodes.node", "nodes.cli")
+GRPC_HOMES = (*GRPC_DOORS, "nodes.hub", "nodes.listening", "nodes.node", "nodes.witnessing", "nodes.cli")
 HOMES: dict[str, tuple[str, ...]] = {
     "nacl": ("keys",),
     "pkcs11": ("keys.hardware",),

@@ -15,10 +15,12 @@ from click.testing import CliRunner, Result
 from receipts import LOGGERS
 from stores import KEY, exchange, rows
 from test_cli_words import described
+from witnesses import forged
 from worlds_tables import SHANGHAI
 
 from gateway.ledger import proofs, tree
 from gateway.ledger.checkpoint import open_checkpoint
+from gateway.ledger.witnessing import Fork
 from nodes.cli import main
 from nodes.cli.ledger import keys_of
 from nodes.cli.session import Session
@@ -120,3 +122,24 @@ def test_what_cannot_be_proven_is_said(data: Path) -> None:
     rows(data / DATABASE, "DELETE FROM ledger_entry WHERE seq = 5")
     for entry, why in ((12, "no such entry"), (4, "entry 4 is missing")):
         assert (run("proof", entry).exit_code, why in run("proof", entry).stderr) == (2, True)
+
+
+def test_forks_are_listed_with_both_notes(data: Path) -> None:
+    """Without evidence it says so; with some it lists log, size and time, and for programs both signed notes."""
+    none = run("forks")
+    assert (none.exit_code, "No log has shown" in none.stdout) == (0, True)
+    first, second = forged(3), forged(3, root=b"r" * 32)
+    fork = Fork(origin=first.text.partition("\n")[0], size=3, first=first, second=second)
+
+    async def keep() -> None:
+        store = Store.open(data / DATABASE, KEY)
+        await store.witness.keep_fork(fork, NOW)
+        store.close()
+
+    asyncio.run(keep())
+    shown = run("forks")
+    assert (shown.exit_code, "yrdx/ledger/310000/1" in shown.stdout) == (1, True)
+    (found,) = json.loads(run("forks", "--json").stdout)["forks"]
+    assert list(found) == described("ledger_fork")
+    assert (found["first"], found["second"]) == (first.payload.decode(), second.payload.decode())
+    assert "分叉" in run("forks", lang="zh").stdout

@@ -82,6 +82,8 @@ def test_the_demo_tells_what_happened(tmp_path: Path) -> None:
     assert (ingest["corrected"], ingest["rejected"]["CODE_CHECK"] > 0) == (1, True)
     assert batch["codes"] == sum(batch["verdicts"].values()) == 1_000
     assert batch["verified"]
+    ledger = story["ledger"]
+    assert (ledger["size"] > 0, ledger["cosignatures"] >= 2, ledger["verified"]) == (True, True, True)
     assert batch["verdicts"]["NOTHING_FOUND"] > batch["verdicts"]["RESTRICTED"] > 0
     assert [each for each in story["members"] if is_running(each["process_id"])] == []
     assert list(tmp_path.iterdir()) == []

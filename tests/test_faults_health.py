@@ -20,7 +20,10 @@ pytestmark = pytest.mark.net
 ME, OFFICER = "310000", "310118-market/o1"
 DOORS = {"exchange_port": server.SERVICE, "desk_port": desk.SERVICE}
 BESIDE = {
-    "exchange_port": [server.RELAY_SERVICE, "yrdx.exchange.v1.StatusService"],
+    "exchange_port": [
+        server.RELAY_SERVICE,
+        *(f"yrdx.exchange.v1.{each}Service" for each in ("Ledger", "Status", "Witness")),
+    ],
     "desk_port": ["yrdx.exchange.v1.ConsentService"],
 }
 ALWAYS = ["grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cache, partial
 
@@ -39,10 +39,12 @@ _LINKS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Home:
-    """What only the node knows: fresh randomness, and the keyed digest that it keeps instead of names."""
+    """What only the node knows: fresh randomness, the keyed digest that it keeps instead of names, its ledger's lag."""
 
     entropy: Callable[[int], bytes]
     name_digest: Callable[[str, str], bytes]
+    lagging: Callable[[], bool] = lambda: False
+    """Says whether the ledger's entries have waited for witnesses for longer than the mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,8 @@ def release(
         for place, item in enumerate(alike.encode_all(items))
     ]
     answer = _head(admitted, facts, scene, charter, salted, basis, now)
+    if home.lagging():
+        answer = replace(answer, ledger_lagging=True)
     envelope = sign(TYPE, wire.encode(answer), signer)
     payload = carriers.write_response(envelope, salted)
     if size_class(len(payload) + RECEIPT_BYTES) > charter.catalogue.limits.answer_bytes:

@@ -68,6 +68,21 @@ def routing_of_statuses(request: StatusRequest, way: Way, *, suite: str, life: i
     )
 
 
+def routing_of_call(
+    call_id: bytes, ends: tuple[str, str], way: Way, *, suite: str, now: datetime, life: int
+) -> Routing:
+    """Give the routing of a sealed call from one member to another that lives so many seconds, under a fresh id."""
+    return Routing(
+        suite=suite,
+        sender_member=ends[0],
+        recipient_member=ends[1],
+        relays=way,
+        question_id=call_id,
+        send_time=now,
+        expire_time=now + timedelta(seconds=life),
+    )
+
+
 def may_relay(directory: Directory, routing: Routing) -> bool:
     """Say whether every relay on the way is a hub that the directory names for one of its two ends."""
     ends = (directory.member(each) for each in (routing.sender_member, routing.recipient_member))

@@ -171,9 +171,16 @@ def unseal(sealed: Sealed, openers: Openers, charter: Charter, now: datetime) ->
 
 
 def open_reply(
-    payload: bytes, asked: Routing, openers: Openers, charter: Charter, now: datetime, *, statuses: bool = False
+    payload: bytes,
+    asked: Routing,
+    openers: Openers,
+    charter: Charter,
+    now: datetime,
+    *,
+    statuses: bool = False,
+    method: str = "",
 ) -> Reply:
-    """Check and open what came back for a question that went this way.
+    """Check and open what came back for what was sent this way.
 
     Raises:
         Refused: with the reason of the first check that fails; it counts as silence.
@@ -183,6 +190,6 @@ def open_reply(
     if sealed.routing != asked.back(sealed.routing.send_time):
         raise Refused(RefusalReason.WRONG_AUDIENCE)
     text = unseal(sealed, openers, charter, now)
-    if text.statuses is not statuses:
+    if (text.statuses, text.method) != (statuses, method):
         raise Refused(RefusalReason.WRONG_TYPE)
     return Reply(payload=text.payload, refused=text.refused)

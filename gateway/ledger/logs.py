@@ -53,10 +53,27 @@ def witness_keys(directory: Directory, member: str, at: datetime) -> tuple[NoteK
     return _keys(directory, member, "witness", witness(member), at)
 
 
-def _keys(directory: Directory, member: str, use: str, name: str, at: datetime) -> tuple[NoteKey, ...]:
+def listed_keys(directory: Directory, member: str) -> Callable[[str], tuple[NoteKey, ...]]:
+    """Give the look-up of every key that is listed for one member's logs, whenever it counts; for old heads.
+
+    Whoever opens a head with them still asks when it was seen (`dating`), or whether it is the member's own.
+    """
+    return lambda name: _keys(directory, member, "ledger", name, None) if owner(name) == member else ()
+
+
+def listed_witness_keys(directory: Directory, member: str) -> tuple[NoteKey, ...]:
+    """Give every witness key that is listed for a member, whenever it counts.
+
+    Raises:
+        MemberUnknown: when the member is not in the directory.
+    """
+    return _keys(directory, member, "witness", witness(member), None)
+
+
+def _keys(directory: Directory, member: str, use: str, name: str, at: datetime | None) -> tuple[NoteKey, ...]:
     algorithm = Algorithm.COSIGNATURE if use == "witness" else Algorithm.ED25519
     return tuple(
         NoteKey(name=name, key=key.public_key(), algorithm=algorithm)
         for key in directory.member(member).keys
-        if key.use == use and key.suite == INT_1 and key.valid_at(at)
+        if key.use == use and key.suite == INT_1 and (at is None or key.valid_at(at))
     )

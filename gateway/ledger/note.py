@@ -149,6 +149,21 @@ def read_note(payload: bytes) -> Note:
     return Note(text=f"{text}\n", signatures=tuple(_signature(each) for each in lines[:-1].split("\n")))
 
 
+def read_line(payload: bytes) -> NoteSignature:
+    """Read one signature line, with its line feed; nobody has verified it then.
+
+    Raises:
+        NoteMalformed: for anything that is none.
+    """
+    try:
+        line = payload.decode()
+    except UnicodeDecodeError as error:
+        raise NoteMalformed("a signature line is UTF-8; ask the witness again") from error
+    if not line.endswith("\n"):
+        raise NoteMalformed("a signature line ends with a line feed; ask the witness again")
+    return _signature(line[:-1])
+
+
 def sign(text: str, name: str, signer: Signer) -> Note:
     """Sign a text as a note under a name.
 

@@ -9,6 +9,7 @@ from gateway.ledger import cosignature, logs
 from gateway.ledger.checkpoint import Checkpoint
 from gateway.ledger.errors import QuorumMissing
 from gateway.ledger.note import NoteKey
+from keys.directory import Directory
 
 _VERIFIED = object()
 
@@ -41,6 +42,21 @@ class Witnessed:
         """Refuse to be made without a verification."""
         if verified is not _VERIFIED:
             raise TypeError("a Witnessed comes out of witnessed only; verify the note instead of making one")
+
+
+def rule_of(directory: Directory, member: str) -> Rule:
+    """Give the rule for a member's logs.
+
+    Raises:
+        MemberUnknown: when the member is not in the directory.
+    """
+    parent = directory.member(member).parent
+    return Rule() if parent is None else Rule(count=3, required=frozenset({parent}))
+
+
+def witnesses(directory: Directory, member: str) -> tuple[str, ...]:
+    """Name the members that may witness a member's logs: every other one that is no sub-member and no hub."""
+    return tuple(each.id for each in directory.members if each.id != member and each.parent is None and not each.hub)
 
 
 def witnessed(

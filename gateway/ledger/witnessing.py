@@ -7,7 +7,7 @@ held, and what comes out is persisted before anything is signed or sent (threat 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.ledger import tree
 from gateway.ledger.checkpoint import Checkpoint, Head
@@ -31,6 +31,13 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unproven:
+    """The head shown does not grow out of the one of this size that the witness holds, by the proof that came."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fork:
     """Evidence of two histories (threat 12): two heads of one log and size with different roots, both as signed."""
 
@@ -41,8 +48,10 @@ class Fork:
 
 
 def held(checkpoint: Checkpoint) -> Held:
-    """Give what is kept of a checkpoint that was opened."""
-    return Held(head=checkpoint.head, note=checkpoint.note)
+    """Give what is kept of a checkpoint that was opened: the log's own signatures, whatever else the note bore."""
+    note = checkpoint.note
+    own = tuple(found for key in checkpoint.signers if (found := note.signature(key)) is not None)
+    return Held(head=checkpoint.head, note=replace(note, signatures=own))
 
 
 def forked(first: Held, second: Held) -> Fork | None:

@@ -66,6 +66,7 @@ class Answer:
     item_count: int
     classes_left_out: tuple[str, ...] = ()
     bundle_stage: BundleStage = BundleStage.NORMAL
+    ledger_lagging: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ def demo(*, keep: bool, subjects: int, federation: Path, as_json: bool) -> None:
         run.ask_all()
         run.refuse_all()
         run.check_list()
+        run.verify_ledgers()
         if keep:
             _wait(run)
         else:

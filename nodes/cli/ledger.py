@@ -19,6 +19,7 @@ from gateway.charter import Charter
 from gateway.errors import GatewayError
 from gateway.ledger.note import NoteKey
 from gateway.model.ledger import LedgerEvent, LedgerPrivate
+from keys import moments
 from keys.errors import KeysError
 from keys.suite import INT_1
 from nodes import ledger as ledgers
@@ -30,9 +31,9 @@ from nodes.cli.session import NOT_GENUINE, Ended, SpeakingCommand, SpeakingGroup
 from nodes.cli.sheets import BAD, GOOD, row, table
 from nodes.config import DATABASE, Config
 from nodes.keyring import LEDGER
-from nodes.store.ledger_reading import Held, LedgerFile
+from nodes.store.ledger_reading import Held, KeptFork, LedgerFile
 
-VERIFIED, TAIL = "yrdx.ledger.v1", "yrdx.ledger-tail.v1"
+VERIFIED, TAIL, FORKS = "yrdx.ledger.v1", "yrdx.ledger-tail.v1", "yrdx.ledger-forks.v1"
 _FEW = 20
 _MOST = 1_000
 
@@ -96,6 +97,26 @@ def proof(*, entry: int, config: Path) -> None:
         click.echo(ledgers.prove(checked_config(config).data / DATABASE, entry), nl=False)
 
 
+@ledger.command("forks", cls=SpeakingCommand, help="help.ledger_forks")
+@option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
+@option("--json", "as_json", say="help.json", is_flag=True)
+def forks(*, config: Path, as_json: bool) -> None:
+    """List the evidence of two histories, of any member's log; exit 1 when there is some."""
+    with _told(), LedgerFile.open(checked_config(config).data / DATABASE) as file:
+        kept = file.forks()
+    if as_json:
+        documents.write({"format": FORKS, "forks": [_evidence(each) for each in kept]})
+    elif kept:
+        found = table(session().words, "", "fork", "log", "ledger_size", "time")
+        for each in kept:
+            row(found, str(each.number), each.origin, str(each.size), _evidence(each)["time"], style=BAD)
+        Console().print(found)
+    else:
+        Console().print(Text(session().words.say("ledger.no_fork"), style=GOOD))
+    if kept:
+        raise SystemExit(NOT_GENUINE)
+
+
 def keys_of(charter: Charter) -> Callable[[str], tuple[NoteKey, ...]]:
     """Give the keys that may have signed the member's heads, at whatever time; a key that is suspect counts no more."""
     keys = [
@@ -148,6 +169,18 @@ def _show(found: Sequence[ledgers.Examined]) -> None:
             for one in each.findings:
                 row(wrong, words.code("damage", one.damage), _number(one.first), _number(one.last))
             console.print(wrong)
+
+
+def _evidence(kept: KeptFork) -> dict[str, Any]:
+    """Give a fork with both notes as they were signed: any tool that reads signed notes can check them."""
+    return {
+        "number": kept.number,
+        "log": kept.origin,
+        "size": kept.size,
+        "time": moments.write(kept.time.replace(microsecond=0)),
+        "first": kept.first.decode(),
+        "second": kept.second.decode(),
+    }
 
 
 def _number(place: int | None) -> str:

@@ -124,22 +124,26 @@ def _members(exchanges: Sequence[Heard], names: Names, words: Words) -> Table:
         row(
             found,
             names.member(outcome.member),
-            _outcome(outcome, words),
+            _outcome(outcome, answer, words),
             words.code("refusal", outcome.reason.value) if outcome.reason else "",
             _attempts(each, words),
             _window(answer),
             moment(answer.as_of_time) if answer else "",
             moment(answer.valid_until_time) if answer else "",
-            style="" if answer and outcome.bundle_stage is BundleStage.NORMAL else WARNING,
+            style="" if answer and not _marks(outcome, answer, words) else WARNING,
         )
     return found
 
 
-def _outcome(outcome: MemberOutcome, words: Words) -> str:
-    """Say how it ended, and beneath it that it was answered on a bundle that is no longer current."""
-    said = words.code("outcome", outcome.state.value)
-    degraded = outcome.bundle_stage is BundleStage.DEGRADED
-    return f"{said}\n{words.code('bundle_stage', 'DEGRADED')}" if degraded else said
+def _outcome(outcome: MemberOutcome, answer: Answer | None, words: Words) -> str:
+    """Say how it ended, and beneath it under what it was answered that is not as it should be."""
+    return "\n".join((words.code("outcome", outcome.state.value), *_marks(outcome, answer, words)))
+
+
+def _marks(outcome: MemberOutcome, answer: Answer | None, words: Words) -> list[str]:
+    """Name a bundle that is no longer current, and a ledger that no quorum has seen for long."""
+    degraded = [words.code("bundle_stage", "DEGRADED")] if outcome.bundle_stage is BundleStage.DEGRADED else []
+    return [*degraded, words.say("ledger.lagging")] if answer and answer.ledger_lagging else degraded
 
 
 def _attempts(heard: Heard, words: Words) -> str:

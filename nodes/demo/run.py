@@ -17,7 +17,7 @@ from gateway import wire
 from gateway.clocks import civil_day
 from gateway.model.codes import OutcomeState
 from gateway.model.combined import CombinedResult
-from nodes.demo import shell
+from nodes.demo import ledgers, shell
 from nodes.demo.consents import Consents
 from nodes.demo.lists import List
 from nodes.demo.loading import Loader, summed
@@ -28,7 +28,7 @@ from nodes.lab import Lab, build
 from nodes.sample import SCENARIOS
 from yrdx.exchange.v1 import desk_pb2
 
-ANHUI = "340000"
+ASKER, ANHUI = "310000", "340000"
 Say = Callable[[str], None]
 
 
@@ -101,6 +101,14 @@ class Demo:
         )  # fmt: skip
         self.story.batch = asked.check()
         self.say(f"  {self.story.batch['codes']} rows: {_listed(self.story.batch['verdicts'])}")
+
+    def verify_ledgers(self) -> None:
+        """Verify every member's ledger, and see that the asker's is witnessed to its end."""
+        found = self.story.ledger = ledgers.told(self.lab, self.shell, ASKER)
+        said = "verified" if found["verified"] else "DAMAGED"
+        self.say(
+            f"\nledgers: all {said}; that of {ASKER} has {found['size']} entries, cosigned by {found['cosignatures']}"
+        )
 
     def ask_all(self) -> None:
         """Ask the four kinds and a recognition, and verify each answer file offline."""
@@ -197,6 +205,7 @@ class Demo:
             and kinds == {"summary", "rating", "measures", "no_violation"}
             and story.ingest["corrected"] == 1
             and "INCOMPLETE" not in story.batch["verdicts"]
+            and story.ledger["verified"]
             and [each["member"] for each in story.missing] == [ANHUI]
             and [each["reason"] for each in story.refusals] == [each.reason for each in REFUSED]
         )

@@ -9,6 +9,7 @@ from typing import Self
 
 from gateway.errors import NotDurable
 from nodes.store.acts import Acts
+from nodes.store.ahead import Ahead
 from nodes.store.asker import AskerJournal
 from nodes.store.bodies import Bodies
 from nodes.store.cases import Cases
@@ -22,6 +23,7 @@ from nodes.store.loading import Loading, Mode
 from nodes.store.schema import StoreUnusable, facts_path, prepare_exchange, prepare_facts
 from nodes.store.sessions import Sessions
 from nodes.store.submissions import Submissions
+from nodes.store.witness import WitnessBook
 
 __all__ = ["Loading", "Mode", "Scribe", "Store", "StoreUnusable", "open_loading"]
 
@@ -40,6 +42,8 @@ class Store:
     submissions: Submissions
     consents: Consents
     acts: Acts
+    witness: WitnessBook
+    ahead: Ahead
     _facts: Path
     _commits: Commits
     _reader: sqlite3.Connection
@@ -76,6 +80,8 @@ class Store:
             submissions=Submissions(*shared),
             consents=Consents(*shared, secret=storage_key),
             acts=Acts(commits, ledger),
+            witness=WitnessBook(*shared),
+            ahead=Ahead(*shared[:3]),
             _facts=facts,
             _commits=commits,
             _reader=reader,

@@ -73,9 +73,12 @@ class AskerJournal:
         Raises:
             NotDurable: nothing was assigned and nothing may be sent.
         """
-        return await self._commits.run(
-            lambda connection: tuple(self._open(connection, member, compose) for member in members)
-        )
+
+        def work(connection: sqlite3.Connection) -> tuple[Signed, ...]:
+            self._ledger.check_new()
+            return tuple(self._open(connection, member, compose) for member in members)
+
+        return await self._commits.run(work)
 
     async def conclude(
         self,

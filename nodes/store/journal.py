@@ -113,7 +113,7 @@ class ExchangeJournal:
     def _commit(self, connection: sqlite3.Connection, exchange: Exchange) -> tuple[Reply, Line | None]:
         """Charge first and claim with the first write, so that a job that fails has written nothing."""
         if exchange.question is not None:
-            self._ledger.check()
+            self._ledger.check_new()
         scope = None if exchange.reply.refused or not exchange.subjects else _charged(exchange)
         fresh = 0
         if scope is not None:

@@ -49,10 +49,16 @@ _KEEP_HEAD = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scribe:
-    """Whose ledger it is, and what signs its heads; the key may change between groups."""
+    """Whose ledger it is, and what signs its heads; the key may change between groups.
+
+    `closed` says why nothing at all may be entered now, `halted` why no new exchange may begin; both are empty while
+    all is well.
+    """
 
     member: str
     signer: Callable[[], Signer]
+    closed: Callable[[], str] = lambda: ""
+    halted: Callable[[], str] = lambda: ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +128,23 @@ class Ledger:
         """Return when an entry could be signed for now: a job asks before its first write.
 
         Raises:
-            NotDurable: when no ledger key is here and listed, or the store was opened without its ledger.
+            NotDurable: when no ledger key is here and listed, the ledger is closed, or the store was opened without it.
         """
         scribe = self._need()
+        _open_for(scribe.closed())
         try:
             scribe.signer()
         except KeysError as error:
             raise NotDurable("no ledger key that is here is listed as valid; have one listed") from error
+
+    def check_new(self) -> None:
+        """Return when a new exchange could be entered now; those that began may still end.
+
+        Raises:
+            NotDurable: as `check`, or while the ledger is halted.
+        """
+        self.check()
+        _open_for(self._need().halted())
 
     def append(self, connection: sqlite3.Connection, event: LedgerEvent, private: LedgerPrivate) -> Line:
         """Append an entry inside the write transaction that is open; it is in the ledger with the group's commit.
@@ -221,6 +237,11 @@ class Ledger:
         head = read_head(read_note(payload).text)
         if head.size != size or head.root != tiles.root_at(size, reader):
             raise LedgerError("the ledger's tiles do not lead to its last head; run yrdx ledger verify")
+
+
+def _open_for(why: str) -> None:
+    if why:
+        raise NotDurable(why)
 
 
 def _check_numbers(found: Sequence[int], begins: int) -> None:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Self, final
 
@@ -20,6 +21,8 @@ _ENTRIES = """
     SELECT seq, data, shared_salt, shared, private_salt, private FROM ledger_entry
     WHERE seq BETWEEN ? AND ? ORDER BY seq"""
 _BEYOND = "SELECT count(*) FROM ledger_entry WHERE seq >= ? AND (seq < ? OR ? = 0)"
+_COSIGNED = "SELECT checkpoint FROM cosigned_head WHERE log = ? ORDER BY size DESC LIMIT 1"
+_FORKS = "SELECT number, origin, size, first, second, found_time FROM ledger_fork ORDER BY number"
 _LAST = """
     SELECT seq, data, shared_salt, shared, private_salt, private FROM ledger_entry
     WHERE seq >= ? ORDER BY seq DESC LIMIT ?"""
@@ -47,6 +50,18 @@ class Held:
     data: bytes
     shared: Opening
     private: Opening
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFork:
+    """Evidence of two histories, by its number here: two notes of one log and size, and when they met."""
+
+    number: int
+    origin: str
+    size: int
+    first: bytes
+    second: bytes
+    time: datetime
 
 
 @final
@@ -93,6 +108,15 @@ class LedgerFile:
         rows = self._connection.execute(_LAST, (log.first, count)).fetchall()
         return tuple(_held(row) for row in reversed(rows))
 
+    def cosigned(self, log: Log) -> bytes | None:
+        """Give the newest head of a log that enough members cosigned."""
+        row = self._connection.execute(_COSIGNED, (log.number,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def forks(self) -> tuple[KeptFork, ...]:
+        """Give all evidence of two histories, of any member's log, oldest first."""
+        return forks_of(self._connection)
+
     def tiles(self, log: Log) -> Hashes:
         """Give what reads the log's tiles."""
         return tiles_of(self._connection, log.number)
@@ -106,6 +130,15 @@ def tiles_of(connection: sqlite3.Connection, log: int) -> Hashes:
         return [b"" if row is None else row[0] for row in rows]
 
     return read
+
+
+def forks_of(connection: sqlite3.Connection) -> tuple[KeptFork, ...]:
+    """Give all evidence of two histories by a connection."""
+    names = ("number", "origin", "size", "first", "second")
+    return tuple(
+        KeptFork(**dict(zip(names, values, strict=True)), time=datetime.fromisoformat(time))
+        for *values, time in connection.execute(_FORKS)
+    )
 
 
 def _held(row: tuple[int, bytes, bytes, bytes, bytes, bytes]) -> Held:

@@ -5,12 +5,20 @@ transaction, and no answer could be made durable while it lasted.
 """
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.errors import GatewayError
-from nodes.store import account_tables, consent_tables, exchange_tables, ledger_tables, loading_tables, tables
+from nodes.store import (
+    account_tables,
+    consent_tables,
+    exchange_tables,
+    ledger_tables,
+    loading_tables,
+    tables,
+    witness_tables,
+)
 from nodes.store.connections import BUSY_SECONDS, make_private
 
 if TYPE_CHECKING:
@@ -157,12 +165,20 @@ def _exchange_4(database: "Database") -> None:
         database.execute(statement)
 
 
-def _exchange_5(database: "Database") -> None:
-    """The ledger; what was exchanged before it has no entry."""
-    for statement in ledger_tables.TABLES:
-        database.execute(statement)
+def _making(statements: Iterable[str]) -> "Callable[[Database], None]":
+    """Give the step that makes tables: what was exchanged before them stands in none."""
+
+    def step(database: "Database") -> None:
+        for statement in statements:
+            database.execute(statement)
+
+    return step
 
 
+_LATER = (
+    ledger_tables.TABLES,
+    witness_tables.TABLES,
+)
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2)
 _EXCHANGE: "tuple[Callable[[Database], None], ...]" = (
@@ -170,5 +186,5 @@ _EXCHANGE: "tuple[Callable[[Database], None], ...]" = (
     _exchange_2,
     _exchange_3,
     _exchange_4,
-    _exchange_5,
+    *map(_making, _LATER),
 )

@@ -339,6 +339,7 @@ class Answer(_message.Message):
     ITEM_COUNT_FIELD_NUMBER: _builtins.int
     CLASSES_LEFT_OUT_FIELD_NUMBER: _builtins.int
     BUNDLE_STAGE_FIELD_NUMBER: _builtins.int
+    LEDGER_LAGGING_FIELD_NUMBER: _builtins.int
     question_digest: _builtins.bytes
     """SHA-256 of the question's pre-authentication encoding, that is of the exact bytes signed."""
     answerer_member: _builtins.str
@@ -369,6 +370,8 @@ class Answer(_message.Message):
     """Number of items."""
     bundle_stage: Global___BundleStage.ValueType
     """How current the bundle was that was applied: what an expired one decided is marked."""
+    ledger_lagging: _builtins.bool
+    """Whether entries of the answerer's ledger have waited for witnesses for longer than witness_lag_mark."""
     @_builtins.property
     def answer_time(self) -> _timestamp_pb2.Timestamp:
         """When the answer was released."""
@@ -422,10 +425,11 @@ class Answer(_message.Message):
         item_count: _builtins.int = ...,
         classes_left_out: _abc.Iterable[_builtins.str] | None = ...,
         bundle_stage: Global___BundleStage.ValueType = ...,
+        ledger_lagging: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "as_of_time", b"as_of_time", "valid_until_time", b"valid_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "answer_time", b"answer_time", "answered_by", b"answered_by", "answerer_member", b"answerer_member", "as_of_time", b"as_of_time", "basis_root", b"basis_root", "bundle_stage", b"bundle_stage", "bundle_version", b"bundle_version", "classes_left_out", b"classes_left_out", "classification_version", b"classification_version", "coverage", b"coverage", "facts_version", b"facts_version", "fields_granted", b"fields_granted", "fields_withheld", b"fields_withheld", "item_count", b"item_count", "items_root", b"items_root", "pair_sequence", b"pair_sequence", "question_digest", b"question_digest", "rule_version", b"rule_version", "valid_until_time", b"valid_until_time", "window_from_date", b"window_from_date", "window_to_date", b"window_to_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "answer_time", b"answer_time", "answered_by", b"answered_by", "answerer_member", b"answerer_member", "as_of_time", b"as_of_time", "basis_root", b"basis_root", "bundle_stage", b"bundle_stage", "bundle_version", b"bundle_version", "classes_left_out", b"classes_left_out", "classification_version", b"classification_version", "coverage", b"coverage", "facts_version", b"facts_version", "fields_granted", b"fields_granted", "fields_withheld", b"fields_withheld", "item_count", b"item_count", "items_root", b"items_root", "ledger_lagging", b"ledger_lagging", "pair_sequence", b"pair_sequence", "question_digest", b"question_digest", "rule_version", b"rule_version", "valid_until_time", b"valid_until_time", "window_from_date", b"window_from_date", "window_to_date", b"window_to_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from yrdx.exchange.v1 import envelope_pb2 as yrdx_dot_exchange_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cyrdx/exchange/v1/relay.proto\x12\x10yrdx.exchange.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fyrdx/exchange/v1/envelope.proto\":\n\x0cRelayRequest\x12*\n\x06sealed\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\";\n\rRelayResponse\x12*\n\x06sealed\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"X\n\x06Sealed\x12*\n\x07routing\x18\x01 \x01(\x0b\x32\x19.yrdx.exchange.v1.Routing\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x12\n\nciphertext\x18\x03 \x01(\x0c\"\xce\x01\n\x07Routing\x12\r\n\x05suite\x18\x01 \x01(\t\x12\x15\n\rsender_member\x18\x02 \x01(\t\x12\x18\n\x10recipient_member\x18\x03 \x01(\t\x12\x0e\n\x06relays\x18\x04 \x03(\t\x12\x13\n\x0bquestion_id\x18\x05 \x01(\x0c\x12-\n\tsend_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\nSealedText\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\x0f\n\x07refused\x18\x02 \x01(\x08\x12\x0f\n\x07padding\x18\x03 \x03(\x0c\x12\x10\n\x08statuses\x18\x04 \x01(\x08\x32X\n\x0cRelayService\x12H\n\x05Relay\x12\x1e.yrdx.exchange.v1.RelayRequest\x1a\x1f.yrdx.exchange.v1.RelayResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cyrdx/exchange/v1/relay.proto\x12\x10yrdx.exchange.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fyrdx/exchange/v1/envelope.proto\":\n\x0cRelayRequest\x12*\n\x06sealed\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\";\n\rRelayResponse\x12*\n\x06sealed\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"X\n\x06Sealed\x12*\n\x07routing\x18\x01 \x01(\x0b\x32\x19.yrdx.exchange.v1.Routing\x12\x0e\n\x06key_id\x18\x02 \x01(\t\x12\x12\n\nciphertext\x18\x03 \x01(\x0c\"\xce\x01\n\x07Routing\x12\r\n\x05suite\x18\x01 \x01(\t\x12\x15\n\rsender_member\x18\x02 \x01(\t\x12\x18\n\x10recipient_member\x18\x03 \x01(\t\x12\x0e\n\x06relays\x18\x04 \x03(\t\x12\x13\n\x0bquestion_id\x18\x05 \x01(\x0c\x12-\n\tsend_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"a\n\nSealedText\x12\x0f\n\x07message\x18\x01 \x01(\x0c\x12\x0f\n\x07refused\x18\x02 \x01(\x08\x12\x0f\n\x07padding\x18\x03 \x03(\x0c\x12\x10\n\x08statuses\x18\x04 \x01(\x08\x12\x0e\n\x06method\x18\x05 \x01(\t2X\n\x0cRelayService\x12H\n\x05Relay\x12\x1e.yrdx.exchange.v1.RelayRequest\x1a\x1f.yrdx.exchange.v1.RelayResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,7 +42,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUTING']._serialized_start=328
   _globals['_ROUTING']._serialized_end=534
   _globals['_SEALEDTEXT']._serialized_start=536
-  _globals['_SEALEDTEXT']._serialized_end=617
-  _globals['_RELAYSERVICE']._serialized_start=619
-  _globals['_RELAYSERVICE']._serialized_end=707
+  _globals['_SEALEDTEXT']._serialized_end=633
+  _globals['_RELAYSERVICE']._serialized_start=635
+  _globals['_RELAYSERVICE']._serialized_end=723
 # @@protoc_insertion_point(module_scope)

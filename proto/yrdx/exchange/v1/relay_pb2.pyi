@@ -162,6 +162,7 @@ class SealedText(_message.Message):
     REFUSED_FIELD_NUMBER: _builtins.int
     PADDING_FIELD_NUMBER: _builtins.int
     STATUSES_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
     message: _builtins.bytes
     """The exact bytes of an AskRequest; in a reply, of an AskResponse or of a refusal's Envelope. With statuses, those of
     a GetStatusesRequest; in a reply, of a GetStatusesResponse or the name of the reason.
@@ -170,6 +171,10 @@ class SealedText(_message.Message):
     """Whether a reply is a refusal."""
     statuses: _builtins.bool
     """Whether this is about statuses of authorisations and not about a question; also in the reply."""
+    method: _builtins.str
+    """Full name of the method that this is a call of, as /package.Service/Method; also in the reply. Empty for questions
+    and statuses. The message is then the bytes of its request or response; a refusal's is the name of the reason.
+    """
     @_builtins.property
     def padding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Fills the text exactly to its size class and 16 bytes; ignored."""
@@ -181,10 +186,11 @@ class SealedText(_message.Message):
         refused: _builtins.bool = ...,
         padding: _abc.Iterable[_builtins.bytes] | None = ...,
         statuses: _builtins.bool = ...,
+        method: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "padding", b"padding", "refused", b"refused", "statuses", b"statuses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "method", b"method", "padding", b"padding", "refused", b"refused", "statuses", b"statuses"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
