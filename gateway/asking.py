@@ -187,6 +187,7 @@ class Asking:
             tuple(each.closing for each in heard),
             agency=inquiry.intent.agency,
             case_reference=inquiry.intent.case_reference,
+            purpose=inquiry.intent.purpose,
             application_item=inquiry.intent.application_item,
             result=payload,
             issued=tuple(_kept(each) for each in issued),

@@ -77,6 +77,7 @@ def hear(office: Office, each: Return, terms: Sequence[Terms], now: datetime) ->
         reply=each.reply,
         digest=digest,
         reason=reason.value if reason else fault,
+        fields_granted=accepted.answer.fields_granted if accepted else (),
     )
     shown = None if state is OutcomeState.WRONG_ANSWER else each.reply
     return Heard(outcome=outcome, accepted=accepted, closing=closing, shown=shown)

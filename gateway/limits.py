@@ -50,6 +50,7 @@ class Limits:
     approval_hours: int = 24
     witness_lag_mark: int = 900
     witness_lag_stop: int = 259_200
+    record_months: int = 120
 
     @classmethod
     def from_section(cls, section: Mapping[str, Any]) -> Limits:

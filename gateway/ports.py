@@ -128,6 +128,9 @@ class Closing:
     reason: str = ""
     """Why it was refused, or why nothing usable came."""
 
+    fields_granted: tuple[str, ...] = ()
+    """What an answer that was accepted could say."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
@@ -156,6 +159,7 @@ class AskerLog(Protocol):
         *,
         agency: str,
         case_reference: str,
+        purpose: str,
         application_item: str,
         result: bytes,
         issued: tuple[Issued, ...],

@@ -51,6 +51,7 @@ from nodes.logs import tell_alarm
 from nodes.metrics import STORE_NOT_WRITABLE, Metrics
 from nodes.polling import WATCH_SECONDS, Polling
 from nodes.ports import Ports
+from nodes.retention import Keeping
 from nodes.store import Scribe, Store
 from nodes.witnessing import Witnessing
 
@@ -143,7 +144,13 @@ class RunningNode:
         await self._explain_numbers()
         await asyncio.to_thread(self._credentials.poll)
         await self._tell_health()
-        rounds = (self._watching(), self._polling.run(), self._witnessing.run(self._following.leads))
+        keeping = Keeping(self.store, self._charter, self._clock.now, self._following.leads)
+        rounds = (
+            self._watching(),
+            self._polling.run(),
+            self._witnessing.run(self._following.leads),
+            keeping.run(),
+        )
         self._tasks = [asyncio.create_task(each) for each in rounds]
         return Ports(exchange=exchange_port, desk=desk_port)
 

@@ -130,6 +130,7 @@ class FakeLog:
         *,
         agency: str,
         case_reference: str,
+        purpose: str,
         application_item: str,
         result: bytes,
         issued: tuple[Issued, ...],
@@ -137,6 +138,7 @@ class FakeLog:
     ) -> None:
         """Keep what came."""
         assert now.tzinfo is not None
+        assert purpose
         self.items.append(application_item)
         if self.failing == "conclude":
             raise NotDurable("full")

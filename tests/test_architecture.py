@@ -126,6 +126,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "gateway.months",
         "gateway.purposes",
         "gateway.quality",
+        "gateway.retention",
         "gateway.recognition",
         "gateway.verdicts",
         "gateway.ledger",

@@ -93,7 +93,14 @@ class Post:
         try:
             asyncio.run(
                 store.asker.conclude(
-                    (), agency="310000-market", case_reference="", application_item=item, result=b"r", issued=(), now=at
+                    (),
+                    agency="310000-market",
+                    case_reference="",
+                    purpose="TENDERING",
+                    application_item=item,
+                    result=b"r",
+                    issued=(),
+                    now=at,
                 )
             )
         finally:

@@ -81,6 +81,8 @@ def sound(lab: Lab, member: str) -> None:
     assert wounds(lab, member) == []
     assert rows(lab, member, "PRAGMA integrity_check") == [("ok",)]
     assert rows(lab, member, "PRAGMA foreign_key_check") == []
+    lost = "SELECT count(*) FROM disclosure WHERE entry NOT IN (SELECT entry FROM provision)"
+    assert rows(lab, member, lost) == [(0,)]
 
 
 def numbers(lab: Lab, since: int) -> list[tuple[int, str]]:

@@ -137,7 +137,7 @@ async def test_bodies_are_sealed_and_end_with_their_day(stores: tuple[Store, Sto
     await one.submissions.finish(WAITS.submission_id, SubmissionState.DONE, reason=None, answer=MARKER)
     assert holding(tmp_path) == []
     with closing(sqlite3.connect(tmp_path / "node.db")) as connection, connection:
-        connection.execute("DELETE FROM storage_day")
+        connection.execute("DELETE FROM storage_key")
     assert one.submissions.submission_bodies(WAITS.submission_id) == (b"", b"")
 
 

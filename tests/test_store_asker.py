@@ -63,7 +63,7 @@ async def conclude(
 ) -> None:
     """Conclude for the case's agency."""
     values: dict[str, Any] = {"agency": CASE.agency, "case_reference": case, "result": result, "issued": (), "now": NOW}
-    values["application_item"] = CASE.application_item
+    values |= {"purpose": CASE.purpose, "application_item": CASE.application_item}
     await store.asker.conclude(closings, **values | more)
 
 
@@ -168,6 +168,6 @@ async def test_results_are_paged_oldest_first(store: Store) -> None:
 async def test_deleted_results_are_passed_over(path: Path, store: Store) -> None:
     """A result whose day's key was destroyed is gone; later ones still come, on a full page."""
     await conclude(store, result=b"old")
-    rows(path, "DELETE FROM storage_day")
+    rows(path, "DELETE FROM storage_key")
     await conclude(store, result=b"new")
     assert store.cases.results(CASE.agency, "case-1", after=0, limit=1) == ((2, b"new"),)

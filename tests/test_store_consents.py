@@ -84,7 +84,7 @@ async def test_a_destroyed_day_leaves_no_authorisation(tmp_path: Path) -> None:
     await counter.enrolled()
     await counter.given()
     with closing(sqlite3.connect(tmp_path / "node.db")) as connection:
-        connection.execute("DELETE FROM storage_day")
+        connection.execute("DELETE FROM storage_key")
         connection.commit()
     assert (counter.store.consents.consents(USCC), counter.store.consents.key(KEY.id)) == ((), None)
     await counter.enrolled(OTHER_KEY)

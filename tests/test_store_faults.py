@@ -170,7 +170,9 @@ def test_what_was_told_durable_survives_a_kill(path: Path) -> None:
     connection = sqlite3.connect(path)
     charged = connection.execute("SELECT spent FROM budget").fetchone()
     disclosed = connection.execute("SELECT count(DISTINCT uscc) FROM disclosure").fetchone()
-    halves = connection.execute("SELECT count(*) FROM journal WHERE seq NOT IN (SELECT seq FROM disclosure)").fetchone()
+    halves = connection.execute(
+        "SELECT count(*) FROM journal WHERE entry NOT IN (SELECT entry FROM disclosure)"
+    ).fetchone()
     connection.close()
     assert found == [Reply(payload=b"answer %d" % number) for number in told]
     assert (charged, halves) == (disclosed, (0,))

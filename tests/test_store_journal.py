@@ -101,9 +101,11 @@ async def test_a_lowered_limit_refuses_new_subjects_only(store: Store) -> None:
 
 
 async def test_a_disclosure_names_subject_and_question(path: Path, store: Store) -> None:
-    """Who received what about whom is a row that points at its journal entry with the granted fields."""
+    """Who received what about whom is a row that points at its question's with the granted fields."""
     await commit(store, exchange(1, 5, 6))
-    joined = "SELECT uscc, fields, facts_version FROM disclosure JOIN journal USING (seq) ORDER BY uscc"
+    joined = """
+        SELECT uscc, provision.fields, facts_version
+        FROM disclosure JOIN provision USING (entry) JOIN journal USING (question_id) ORDER BY uscc"""
     assert rows(path, joined) == [(code(5), '["penalty.band"]', 1), (code(6), '["penalty.band"]', 1)]
 
 
@@ -137,7 +139,7 @@ async def test_bodies_are_sealed_on_disk(path: Path, store: Store) -> None:
 async def test_destroying_a_days_key_deletes_its_bodies(path: Path, store: Store) -> None:
     """Without the day's key a claimed id still is claimed, and its reply is gone, even when the day gets a new key."""
     await commit(store, exchange(1))
-    rows(path, "DELETE FROM storage_day")
+    rows(path, "DELETE FROM storage_key")
     for _ in range(2):
         with pytest.raises(Replayed):
             stored(store, 1)

@@ -156,7 +156,14 @@ async def test_what_was_asked_and_how_it_ended_is_entered(path: Path, store: Sto
         for each, (outcome, reason) in zip((*asked, *more), outcomes, strict=False)
     )  # fmt: skip
     await store.asker.conclude(
-        closings, agency="a", case_reference="", application_item="", result=b"r", issued=(), now=NOW
+        closings,
+        agency="a",
+        case_reference="",
+        purpose="procurement",
+        application_item="",
+        result=b"r",
+        issued=(),
+        now=NOW,
     )
     await store.asker.void_unfinished(NOW.replace(year=2027), NOW)
     assert [(kind, act) for kind, _, act in entered(path)[4:]] == [

@@ -29,8 +29,14 @@ def shared_bytes(kind: LedgerEventKind, header: QuestionHeader, question_digest:
     return wire.encode(of_exchange(kind, header, question_digest, reply_digest))
 
 
-def behind(header: QuestionHeader, log_time: datetime, case_digest: bytes, act: str = "") -> LedgerPrivate:
-    """Say who asked and why; `act` is the reason of a refusal. It names no subject (duty U32)."""
+def behind(
+    header: QuestionHeader, log_time: datetime, case_digest: bytes, act: str = "", subject_numbers: tuple[int, ...] = ()
+) -> LedgerPrivate:
+    """Say who asked and why; `act` is the reason of a refusal. It names no subject (duty U32).
+
+    `subject_numbers` are the running numbers of the subjects in the calendar month, in the order asked: whoever hides
+    an entry leaves a hole in them.
+    """
     return LedgerPrivate(
         log_time=log_time,
         agency=header.asker_agency,
@@ -38,5 +44,6 @@ def behind(header: QuestionHeader, log_time: datetime, case_digest: bytes, act: 
         purpose=header.purpose,
         application_item=header.application_item,
         case_digest=case_digest,
+        subject_numbers=subject_numbers,
         act=act,
     )

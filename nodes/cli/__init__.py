@@ -21,6 +21,7 @@ from nodes.cli.ledger import ledger
 from nodes.cli.node import node
 from nodes.cli.participants import participants
 from nodes.cli.quality import quality
+from nodes.cli.retention import retention
 from nodes.cli.sample import sample
 from nodes.cli.session import Session, SpeakingGroup, option
 from nodes.cli.sessions import session_group
@@ -52,6 +53,7 @@ COMMANDS: tuple[click.Command, ...] = (
     trust,
     participants,
     ledger,
+    retention,
     stop,
     lift,
 )

@@ -16,10 +16,12 @@ from nodes.store.cases import Cases
 from nodes.store.commits import Commits
 from nodes.store.connections import connect_read_only
 from nodes.store.consents import Consents
+from nodes.store.disclosures import Disclosures
 from nodes.store.facts import FactSource
 from nodes.store.journal import ExchangeJournal
 from nodes.store.ledger import Ledger, Scribe
 from nodes.store.loading import Loading, Mode
+from nodes.store.retention import Retention
 from nodes.store.schema import StoreUnusable, facts_path, prepare_exchange, prepare_facts
 from nodes.store.sessions import Sessions
 from nodes.store.submissions import Submissions
@@ -44,6 +46,8 @@ class Store:
     acts: Acts
     witness: WitnessBook
     ahead: Ahead
+    disclosures: Disclosures
+    retention: Retention
     _facts: Path
     _commits: Commits
     _reader: sqlite3.Connection
@@ -82,6 +86,8 @@ class Store:
             acts=Acts(commits, ledger),
             witness=WitnessBook(*shared),
             ahead=Ahead(*shared[:3]),
+            disclosures=Disclosures(*shared[1:3]),
+            retention=Retention(path, commits, ledger),
             _facts=facts,
             _commits=commits,
             _reader=reader,

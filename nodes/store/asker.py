@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import groupby
 from threading import Lock
 from typing import Any, final
 
@@ -15,9 +16,11 @@ from gateway.model.signed import Signed
 from gateway.ports import Closing, Issued
 from keys import envelope
 from keys.bodies import BodyKey
+from nodes.store import disclosing
 from nodes.store.bodies import Bodies
 from nodes.store.commits import Commits
 from nodes.store.connections import time_text
+from nodes.store.disclosing import Provision
 from nodes.store.ledger import Ledger
 
 _NEXT = """
@@ -25,24 +28,27 @@ _NEXT = """
     ON CONFLICT (member) DO UPDATE SET next = next + 1 RETURNING next - 1"""
 _SENT = """
     INSERT INTO sent (question_id, question_digest, member, pair_sequence, outcome, question_body, sent_day,
-        sent_time, asked_entry)
-    VALUES (?, ?, ?, ?, 'SENT', ?, ?, ?, ?)"""
+        sent_time, asked_entry, purpose)
+    VALUES (?, ?, ?, ?, 'SENT', ?, ?, ?, ?, ?)"""
 _OPENED = """
-    SELECT sent_day, question_digest, member, pair_sequence FROM sent WHERE question_id = ? AND outcome = 'SENT'"""
+    SELECT sent_day, purpose, asked_entry, question_digest, member, pair_sequence FROM sent
+    WHERE question_id = ? AND outcome = 'SENT'"""
 _CLOSE = """
     UPDATE sent SET outcome = ?, reply_digest = ?, reply_body = ?, closed_time = ?, closed_entry = ?
     WHERE question_id = ?"""
 _VOID = """
     UPDATE sent SET outcome = 'VOID', closed_time = :before WHERE outcome = 'SENT' AND sent_time < :before
-    RETURNING question_id, question_digest, member, pair_sequence"""
+    RETURNING question_id, asked_entry, question_digest, member, pair_sequence"""
 _ENTER = "UPDATE sent SET closed_entry = ? WHERE question_id = ?"
-_RESULT = "INSERT INTO result (agency, case_reference, application_item, body, day, time) VALUES (?, ?, ?, ?, ?, ?)"
+_RESULT = """
+    INSERT INTO result (agency, case_reference, application_item, body, day, time, purpose)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _CURRENT = """
     SELECT recognition_id FROM recognition WHERE uscc = ? AND agency = ? AND agreement_id = ?
     ORDER BY seq DESC LIMIT 1"""
 _RECOGNISE = """
-    INSERT INTO recognition (recognition_id, uscc, agency, agreement_id, body, day, supersedes)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+    INSERT INTO recognition (recognition_id, uscc, agency, agreement_id, body, day, supersedes, purpose)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 _ENDS = {"ANSWERED": LedgerEventKind.ACCEPTED, "REFUSED": LedgerEventKind.REFUSED}
 
 
@@ -76,7 +82,11 @@ class AskerJournal:
 
         def work(connection: sqlite3.Connection) -> tuple[Signed, ...]:
             self._ledger.check_new()
-            return tuple(self._open(connection, member, compose) for member in members)
+            pairs = [(member, _number(connection, member)) for member in members]
+            composed = [(compose(*pair), *pair) for pair in pairs]
+            for _, alike in groupby(composed, lambda each: each[0].question.body):
+                self._open(connection, tuple(alike))
+            return tuple(signed for signed, *_ in composed)
 
         return await self._commits.run(work)
 
@@ -86,6 +96,7 @@ class AskerJournal:
         *,
         agency: str,
         case_reference: str,
+        purpose: str,
         application_item: str,
         result: bytes,
         issued: tuple[Issued, ...],
@@ -101,11 +112,11 @@ class AskerJournal:
             for closing in closings:
                 self._close(connection, closing, now)
             day = civil_day(now).isoformat()
-            key = self._bodies.key(connection, day)
-            kept = (agency, case_reference, application_item, key.seal(result), day, time_text(now))
+            key = self._bodies.key(connection, day, purpose)
+            kept = (agency, case_reference, application_item, key.seal(result), day, time_text(now), purpose)
             connection.execute(_RESULT, kept)
             for each in issued:
-                _recognise(connection, each, key, day)
+                _recognise(connection, each, key, (day, purpose))
 
         await self._commits.run(work)
 
@@ -125,38 +136,55 @@ class AskerJournal:
 
         def work(connection: sqlite3.Connection) -> int:
             rows = connection.execute(_VOID, {"before": time_text(before)}).fetchall()
-            for question_id, *asked in rows:
+            for question_id, asked_entry, *asked in rows:
                 entry = self._enter(connection, LedgerEventKind.VOID, asked, LedgerPrivate(log_time=now))
                 connection.execute(_ENTER, (entry, question_id))
+                disclosing.end(connection, asked_entry, "VOID")
             return len(rows)
 
         return await self._commits.run(work)
 
-    def _open(self, connection: sqlite3.Connection, member: str, compose: Callable[[str, int], Signed]) -> Signed:
-        number = int(connection.execute(_NEXT, (member,)).fetchone()[0])
-        signed = compose(member, number)
+    def _open(self, connection: sqlite3.Connection, asked: Sequence[tuple[Signed, str, int]]) -> None:
+        """Keep and enter the questions about the same subjects, each with its pair and number."""
+        question = asked[0][0].question
+        kind, subjects = disclosing.kind_and_subjects(question.body)
+        told = disclosing.about(connection, subjects, question.header.asked_time)
+        for signed, member, number in asked:
+            entry = self._send(connection, signed, (member, number), told.numbers())
+            header = signed.question.header
+            provision = Provision(entry=entry, side=disclosing.ASKED, time=header.asked_time, header=header, kind=kind)
+            disclosing.provide(connection, told, provision)
+        disclosing.disclose(connection, told)
+
+    def _send(
+        self, connection: sqlite3.Connection, signed: Signed, pair: tuple[str, int], numbers: tuple[int, ...]
+    ) -> int:
         header = signed.question.header
         day = civil_day(header.asked_time).isoformat()
-        body = self._bodies.key(connection, day).seal(envelope.to_json(signed.envelope))
+        body = self._bodies.key(connection, day, header.purpose).seal(envelope.to_json(signed.envelope))
         asked = events.of_exchange(LedgerEventKind.ASKED, header, signed.digest)
         case = self._ledger.case_digest(header.case_reference)
-        entry = self._ledger.append(connection, asked, events.behind(header, header.asked_time, case)).seq
+        private = events.behind(header, header.asked_time, case, subject_numbers=numbers)
+        entry = self._ledger.append(connection, asked, private).seq
         time = time_text(header.asked_time)
-        connection.execute(_SENT, (header.question_id, signed.digest, member, number, body, day, time, entry))
-        return signed
+        connection.execute(_SENT, (header.question_id, signed.digest, *pair, body, day, time, entry, header.purpose))
+        return entry
 
     def _close(self, connection: sqlite3.Connection, closing: Closing, now: datetime) -> None:
         row = connection.execute(_OPENED, (closing.question_id,)).fetchone()
         if row is None:
             raise NotDurable("a question was never opened here, or was closed before; ask again")
-        day, *asked = row
-        sealed = None if closing.reply is None else self._bodies.key(connection, day).seal(closing.reply.payload)
+        day, purpose, asked_entry, *asked = row
+        sealed = (
+            None if closing.reply is None else self._bodies.key(connection, day, purpose).seal(closing.reply.payload)
+        )
         private = LedgerPrivate(log_time=now, act=closing.reason)
         # What the answerer's ledger does not hold is none in this one: the two are compared.
         kind = _ENDS.get(closing.outcome, LedgerEventKind.FAILED) if closing.digest else LedgerEventKind.FAILED
         entry = self._enter(connection, kind, asked, private, closing.digest)
         closed = (closing.outcome, closing.digest or None, sealed, time_text(now), entry, closing.question_id)
         connection.execute(_CLOSE, closed)
+        disclosing.end(connection, asked_entry, closing.outcome, closing.fields_granted)
 
     def _enter(
         self,
@@ -179,10 +207,17 @@ class AskerJournal:
         return self._ledger.append(connection, event, private).seq
 
 
-def _recognise(connection: sqlite3.Connection, each: Issued, key: BodyKey, day: str) -> None:
+def _number(connection: sqlite3.Connection, member: str) -> int:
+    """Take the pair's next number."""
+    return int(connection.execute(_NEXT, (member,)).fetchone()[0])
+
+
+def _recognise(connection: sqlite3.Connection, each: Issued, key: BodyKey, of: tuple[str, str]) -> None:
     scope = (each.uscc, each.agency, each.agreement_id)
     body = key.seal(each.envelope_bytes)
-    connection.execute(_RECOGNISE, (each.recognition_id, *scope, body, day, _current(connection, *scope)))
+    day, purpose = of
+    kept = (each.recognition_id, *scope, body, day, _current(connection, *scope), purpose)
+    connection.execute(_RECOGNISE, kept)
 
 
 def _current(connection: sqlite3.Connection, uscc: str, agency: str, agreement_id: str) -> bytes:

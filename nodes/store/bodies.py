@@ -1,4 +1,7 @@
-"""Signed bodies at rest: sealed under a key of the day, so that destroying one row deletes a day's bodies."""
+"""Signed bodies at rest: sealed under a key of day and purpose, so that destroying one key deletes what was under it.
+
+What is no question of a purpose lies under another scope: SUBJECTS, or none.
+"""
 
 import sqlite3
 from typing import final
@@ -8,6 +11,10 @@ from keys.bodies import BodyKey, new_day_key, unwrap, wrap
 from keys.errors import BodyUnreadable
 from nodes.store.schema import StoreUnusable
 
+_NEWEST = "SELECT wrapped_key FROM storage_key WHERE destroyed IS NULL ORDER BY id DESC LIMIT 1"
+_KEY = "SELECT wrapped_key FROM storage_key WHERE day = ? AND scope = ? AND destroyed IS NULL"
+_NEW = "INSERT INTO storage_key (day, scope, wrapped_key) VALUES (?, ?, ?)"
+
 
 @final
 class Bodies:
@@ -16,11 +23,11 @@ class Bodies:
     Raises WeakKey when the storage key is not 32 bytes.
     """
 
-    __slots__ = ("_last", "_storage_key")
+    __slots__ = ("_day", "_keys", "_storage_key")
 
     def __init__(self, storage_key: bytes) -> None:
         self._storage_key = BodyKey(raw=storage_key).raw
-        self._last: tuple[bytes, BodyKey] | None = None
+        self._day, self._keys = "", dict[bytes, BodyKey]()
 
     def check(self, connection: sqlite3.Connection) -> None:
         """Prove that the storage key is the one that this database was written with.
@@ -28,7 +35,7 @@ class Bodies:
         Raises:
             StoreUnusable: when it is another one.
         """
-        row = connection.execute("SELECT wrapped_key FROM storage_day ORDER BY day DESC LIMIT 1").fetchone()
+        row = connection.execute(_NEWEST).fetchone()
         try:
             if row is not None:
                 unwrap(row[0], self._storage_key)
@@ -37,22 +44,21 @@ class Bodies:
                 "the storage key does not open this database; point the configuration at the key it was made with"
             ) from None
 
-    def key(self, connection: sqlite3.Connection, day: str) -> BodyKey:
-        """Give the day's key, made on first use, inside the write transaction that is open.
+    def key(self, connection: sqlite3.Connection, day: str, scope: str) -> BodyKey:
+        """Give the key of a day and a scope, made on first use, inside the write transaction that is open.
 
         Raises:
             NotDurable: when the storage key does not open it.
         """
-        row = connection.execute("SELECT wrapped_key FROM storage_day WHERE day = ?", (day,)).fetchone()
+        row = connection.execute(_KEY, (day, scope)).fetchone()
         if row is not None:
-            return self._unwrapped(row[0])
+            return self._unwrapped(day, row[0])
         key = new_day_key()
-        wrapped = wrap(key, self._storage_key)
-        connection.execute("INSERT INTO storage_day (day, wrapped_key) VALUES (?, ?)", (day, wrapped))
+        connection.execute(_NEW, (day, scope, wrap(key, self._storage_key)))
         return BodyKey(raw=key)
 
     def open(self, wrapped: bytes | None, sealed: bytes | None) -> bytes | None:
-        """Open a body under its day's wrapped key; None when key or body are no longer there, or not readable."""
+        """Open a body under its wrapped key; None when key or body are no longer there, or not readable."""
         if wrapped is None or sealed is None:
             return None
         try:
@@ -60,16 +66,16 @@ class Bodies:
         except BodyUnreadable:
             return None
 
-    def _unwrapped(self, wrapped: bytes) -> BodyKey:
+    def _unwrapped(self, day: str, wrapped: bytes) -> BodyKey:
         # Kept for one day only and found by the row's own bytes: a destroyed key is not used again.
-        last = self._last
-        if last is not None and last[0] == wrapped:
-            return last[1]
-        try:
-            key = BodyKey(raw=unwrap(wrapped, self._storage_key))
-        except BodyUnreadable as error:
-            raise NotDurable(
-                "the storage key does not open the key of the day; check which key is configured"
-            ) from error
-        self._last = (wrapped, key)
+        if day != self._day:
+            self._day, self._keys = day, {}
+        key = self._keys.get(wrapped)
+        if key is None:
+            try:
+                key = self._keys[wrapped] = BodyKey(raw=unwrap(wrapped, self._storage_key))
+            except BodyUnreadable as error:
+                raise NotDurable(
+                    "the storage key does not open the key of the day; check which key is configured"
+                ) from error
         return key

@@ -23,7 +23,8 @@ _CASE = """
             WHERE r.agency = cases.agency AND r.case_reference = cases.case_reference)
     FROM cases WHERE agency = ? AND case_reference = ?"""
 _RESULTS = """
-    SELECT seq, body, wrapped_key FROM result JOIN storage_day USING (day)
+    SELECT seq, body, wrapped_key FROM result AS r
+    JOIN storage_key AS k ON (k.day, k.scope) = (r.day, r.purpose) AND k.destroyed IS NULL
     WHERE agency = ? AND case_reference = ? AND seq > ? ORDER BY seq"""
 
 

@@ -15,6 +15,7 @@ from gateway.errors import ConsentRefused, Replayed
 from gateway.exchange.handing import OWNER
 from gateway.model.codes import AuthorisationStatus, ConsentReason
 from gateway.model.consent import Consent, HeldConsent, KeptKey, KeyRequest, SubjectKey, Withdrawal
+from gateway.retention import SUBJECTS
 from keys import moments, suite
 from keys.bodies import keyed_digest
 from nodes.store.bodies import Bodies
@@ -23,7 +24,8 @@ from nodes.store.connections import time_text
 
 _LABEL = b"yrdx-subject"
 _KEYS = """
-    SELECT k.body, d.wrapped_key, k.time, e.time FROM subject_key AS k JOIN storage_day AS d USING (day)
+    SELECT k.body, d.wrapped_key, k.time, e.time FROM subject_key AS k
+    JOIN storage_key AS d ON d.day = k.day AND d.scope = 'subjects' AND d.destroyed IS NULL
     LEFT JOIN subject_key_end AS e USING (key_id) WHERE """
 _LIVE_KEYS = """
     SELECT count(*) FROM subject_key WHERE subject = ? AND valid_until > ?
@@ -31,7 +33,8 @@ _LIVE_KEYS = """
 _CONSENTS = """
     SELECT c.body, d.wrapped_key, e.time,
            (SELECT count(*) FROM consent_use AS u WHERE u.authorisation_id = c.authorisation_id)
-    FROM consent AS c JOIN storage_day AS d USING (day)
+    FROM consent AS c
+    JOIN storage_key AS d ON d.day = c.day AND d.scope = 'subjects' AND d.destroyed IS NULL
     LEFT JOIN consent_end AS e USING (authorisation_id) WHERE """
 _LIVE_CONSENTS = """
     SELECT count(*) FROM consent WHERE subject = ? AND valid_until > ?
@@ -56,8 +59,8 @@ _LEFT = """
 class Consents:
     """Implements `gateway.ports.ConsentBook`; safe from any event loop and for many processes on one file.
 
-    Bodies and evidence lie under the key of the day on which they came: that day may be destroyed only when what came
-    on it has ended. What cannot be opened any more is none.
+    Bodies and evidence lie under a key of the day on which they came, and for no purpose: they are kept as long as
+    records are. What cannot be opened any more is none.
     """
 
     __slots__ = ("_bodies", "_commits", "_lock", "_reader", "_secret")
@@ -175,7 +178,7 @@ class Consents:
         if connection.execute(_LIVE_KEYS, (subject, time_text(now))).fetchone()[0] >= limit:
             raise ConsentRefused(ConsentReason.TOO_MANY)
         day = civil_day(now).isoformat()
-        seal = self._bodies.key(connection, day).seal
+        seal = self._bodies.key(connection, day, SUBJECTS).seal
         body = seal(wire.encode(_request(kept)))
         until = time_text(key.valid_until_time)
         row = (key.key_id, subject, digest, until, body, seal(evidence), day, time_text(now))
@@ -199,7 +202,7 @@ class Consents:
         if connection.execute(_LIVE_CONSENTS, (subject, time_text(now))).fetchone()[0] >= limit:
             raise ConsentRefused(ConsentReason.TOO_MANY)
         day = civil_day(now).isoformat()
-        seal = self._bodies.key(connection, day).seal
+        seal = self._bodies.key(connection, day, SUBJECTS).seal
         until, body = time_text(consent.valid_until_time), seal(wire.encode(consent))
         row = (identity, subject, digest, consent.use_limit, until, body, seal(evidence), day, time_text(now))
         connection.execute(_GIVE, row)
@@ -216,7 +219,7 @@ class Consents:
 
     def _sealed(self, connection: sqlite3.Connection, now: datetime, evidence: bytes) -> tuple[bytes, str, str]:
         day = civil_day(now).isoformat()
-        return self._bodies.key(connection, day).seal(evidence), day, time_text(now)
+        return self._bodies.key(connection, day, SUBJECTS).seal(evidence), day, time_text(now)
 
     def _keys_of(self, connection: sqlite3.Connection, uscc: str) -> tuple[SubjectKey, ...]:
         return tuple(each.key for each in self._keys(connection, "k.subject = ?", self._digest(uscc)))

@@ -1,9 +1,7 @@
 """The answerer's journal: claim, charge, bodies, disclosures and ledger entry of one exchange in one transaction."""
 
-import json
 import sqlite3
 from datetime import date
-from functools import lru_cache
 from threading import Lock
 from typing import final
 
@@ -11,42 +9,27 @@ from gateway.errors import BudgetSpent, NotDurable, Replayed
 from gateway.ledger import entries, events
 from gateway.ledger.errors import LedgerError
 from gateway.model.codes import LedgerEventKind
+from gateway.model.question import Question
 from gateway.model.signed import Reply
 from gateway.ports import Exchange, Kept
+from nodes.store import disclosing
 from nodes.store.bodies import Bodies
 from nodes.store.commits import Commits
 from nodes.store.connections import time_text
+from nodes.store.disclosing import Provision, Reach, Scope
 from nodes.store.ledger import Ledger, Line, Sealed
 
 _CLAIMED = """
     SELECT question_digest, outcome, reply_body, wrapped_key, entry, shared_salt, data
-    FROM journal LEFT JOIN storage_day USING (day) LEFT JOIN ledger_entry AS e ON e.seq = entry
+    FROM journal AS j LEFT JOIN storage_key AS k ON (k.day, k.scope) = (j.day, j.purpose) AND k.destroyed IS NULL
+    LEFT JOIN ledger_entry AS e ON e.seq = entry
     WHERE question_id = ?"""
-_REACHED = """
-    SELECT coalesce((SELECT spent FROM budget WHERE agency = :agency AND purpose = :purpose AND day = :day), 0),
-           (SELECT count(DISTINCT value) FROM json_each(:subjects) WHERE NOT EXISTS (
-                SELECT 1 FROM disclosure
-                WHERE agency = :agency AND purpose = :purpose AND day = :day AND uscc = value))"""
-_REACHED_ONE = """
-    SELECT coalesce((SELECT spent FROM budget WHERE agency = :agency AND purpose = :purpose AND day = :day), 0),
-           NOT EXISTS (SELECT 1 FROM disclosure
-                WHERE agency = :agency AND purpose = :purpose AND day = :day AND uscc = :subject)"""
-_CHARGE = """
-    INSERT INTO budget (agency, purpose, day, spent) VALUES (:agency, :purpose, :day, :fresh)
-    ON CONFLICT (agency, purpose, day) DO UPDATE SET spent = spent + excluded.spent"""
 _KEEP = """
     INSERT INTO journal (question_id, question_digest, asker, agency, purpose, kind, agreement, case_reference,
         pair_sequence, outcome, reason, facts_version, fields, received_time, day, question_body, reply_body)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (question_id) DO NOTHING"""
 _ENTER = "UPDATE journal SET entry = ? WHERE seq = ?"
-_DISCLOSE = """
-    INSERT INTO disclosure (agency, purpose, day, uscc, question_id, seq)
-    SELECT DISTINCT :agency, :purpose, :day, value, :question_id, :seq FROM json_each(:subjects)"""
-
-_DISCLOSE_ONE = """
-    INSERT INTO disclosure (agency, purpose, day, uscc, question_id, seq)
-    VALUES (:agency, :purpose, :day, :subject, :question_id, :seq)"""
 
 
 @final
@@ -95,8 +78,8 @@ class ExchangeJournal:
     def spent(self, *, agency: str, purpose: str, day: date, subjects: tuple[str, ...]) -> int:
         """Count the distinct subjects that this agency, purpose and day would reach with these ones."""
         with self._lock:
-            spent, fresh = _reach(self._reader, _scope(agency, purpose, day, subjects))
-        return spent + fresh
+            reached = disclosing.reach(self._reader, Scope(day=day, agency=agency, purpose=purpose), subjects)
+        return reached.spent + len(reached.fresh)
 
     def _with_receipt(self, reply: Reply, line: Line | None, sealed: Sealed | None) -> Kept:
         """Prove the entry under the head of its group, or where an earlier group wrote it, under the last."""
@@ -114,26 +97,40 @@ class ExchangeJournal:
         """Charge first and claim with the first write, so that a job that fails has written nothing."""
         if exchange.question is not None:
             self._ledger.check_new()
-        scope = None if exchange.reply.refused or not exchange.subjects else _charged(exchange)
-        fresh = 0
-        if scope is not None:
-            spent, fresh = _reach(connection, scope)
-            if fresh and spent + fresh > exchange.charge_limit:
-                return self._earlier(connection, exchange, BudgetSpent("the subjects of this day are used up"))
+        scope = None if exchange.reply.refused or not exchange.subjects else _scope(exchange)
+        reached = None if scope is None else disclosing.reach(connection, scope, exchange.subjects)
+        if reached is not None and reached.fresh and reached.spent + len(reached.fresh) > exchange.charge_limit:
+            return self._earlier(connection, exchange, BudgetSpent("the subjects of this day are used up"))
         seq = self._keep(connection, exchange)
         if seq is None:
             return self._earlier(connection, exchange, Replayed("the question id was claimed before"))
-        if scope is not None:
-            if fresh:
-                connection.execute(_CHARGE, scope | {"fresh": fresh})
-            connection.execute(
-                _DISCLOSE_ONE if "subject" in scope else _DISCLOSE,
-                scope | {"question_id": exchange.question_id, "seq": seq},
-            )
-        return exchange.reply, self._enter(connection, exchange, seq)
+        if scope is None or reached is None:
+            return exchange.reply, self._enter(connection, exchange, seq, ())
+        return exchange.reply, self._disclose(connection, exchange, seq, scope, reached)
 
-    def _enter(self, connection: sqlite3.Connection, exchange: Exchange, seq: int) -> Line | None:
-        """Write the ledger's entry of a genuine question."""
+    def _disclose(
+        self, connection: sqlite3.Connection, exchange: Exchange, seq: int, scope: Scope, reached: Reach
+    ) -> Line | None:
+        """Charge the budget, and write the entry and who was told what about whom."""
+        told = disclosing.about(connection, exchange.subjects, exchange.received_time)
+        told.budget, told.charged = disclosing.charge(connection, scope, reached), frozenset(reached.fresh)
+        line = self._enter(connection, exchange, seq, told.numbers())
+        provision = Provision(
+            entry=None if line is None else line.seq,
+            side=disclosing.ANSWERED,
+            time=exchange.received_time,
+            header=_read(exchange).header,
+            kind=exchange.kind,
+            fields=exchange.fields_granted,
+        )
+        disclosing.provide(connection, told, provision)
+        disclosing.disclose(connection, told)
+        return line
+
+    def _enter(
+        self, connection: sqlite3.Connection, exchange: Exchange, seq: int, numbers: tuple[int, ...]
+    ) -> Line | None:
+        """Write the ledger's entry of a genuine question, with the running numbers of those it told of."""
         if exchange.question is None:
             return None
         header = exchange.question.header
@@ -142,7 +139,7 @@ class ExchangeJournal:
         line = self._ledger.append(
             connection,
             events.of_exchange(kind, header, exchange.question_digest, exchange.reply_digest),
-            events.behind(header, exchange.received_time, case, exchange.reason),
+            events.behind(header, exchange.received_time, case, exchange.reason, numbers),
         )
         connection.execute(_ENTER, (line.seq, seq))
         return line
@@ -174,7 +171,7 @@ class ExchangeJournal:
     def _keep(self, connection: sqlite3.Connection, exchange: Exchange) -> int | None:
         """Write the row that claims the question id; None when it is claimed already."""
         day = exchange.day.isoformat()
-        key = self._bodies.key(connection, day)
+        key = self._bodies.key(connection, day, exchange.question.header.purpose if exchange.question else "")
         written = connection.execute(
             _KEEP,
             (
@@ -184,7 +181,7 @@ class ExchangeJournal:
                 "REFUSED" if exchange.reply.refused else "ANSWERED",
                 exchange.reason,
                 exchange.facts_version,
-                _fields_text(exchange.fields_granted),
+                disclosing.fields_text(exchange.fields_granted),
                 time_text(exchange.received_time),
                 day,
                 key.seal(exchange.question_bytes),
@@ -201,33 +198,21 @@ def _line(seq: int | None, shared_salt: bytes | None, data: bytes | None) -> Lin
     return Line(seq=seq, shared_salt=shared_salt, private_hash=entries.read_entry(data).private_hash)
 
 
-@lru_cache(maxsize=256)
-def _fields_text(fields: tuple[str, ...]) -> str:
-    return json.dumps(fields)
-
-
-def _header(exchange: Exchange) -> tuple[str | int, ...]:
+def _header(exchange: Exchange) -> tuple[str, str, str, str, str, str, int]:
     """Give what the question says of itself; a question that could not be read says nothing."""
     if exchange.question is None:
         return ("", "", "", exchange.kind, "", "", 0)
     header = exchange.question.header
-    asker = (header.asker_member, header.asker_agency, header.purpose)
-    return (*asker, exchange.kind, header.agreement_id, header.case_reference, header.pair_sequence)
+    terms = (exchange.kind, header.agreement_id, header.case_reference, header.pair_sequence)
+    return (header.asker_member, header.asker_agency, header.purpose, *terms)
 
 
-def _charged(exchange: Exchange) -> dict[str, object]:
+def _scope(exchange: Exchange) -> Scope:
+    header = _read(exchange).header
+    return Scope(day=exchange.day, agency=header.asker_agency, purpose=header.purpose)
+
+
+def _read(exchange: Exchange) -> Question:
     if exchange.question is None or exchange.question_id is None:
         raise ValueError("an answer about subjects belongs to a question that was read")
-    header = exchange.question.header
-    return _scope(header.asker_agency, header.purpose, exchange.day, exchange.subjects)
-
-
-def _scope(agency: str, purpose: str, day: date, subjects: tuple[str, ...]) -> dict[str, object]:
-    scope: dict[str, object] = {"agency": agency, "purpose": purpose, "day": day.isoformat()}
-    return scope | ({"subject": subjects[0]} if len(subjects) == 1 else {"subjects": json.dumps(subjects)})
-
-
-def _reach(connection: sqlite3.Connection, scope: dict[str, object]) -> tuple[int, int]:
-    """Count the subjects spent so far, and those of the given ones that would be new."""
-    spent, fresh = connection.execute(_REACHED_ONE if "subject" in scope else _REACHED, scope).fetchone()
-    return int(spent), int(fresh)
+    return exchange.question

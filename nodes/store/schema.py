@@ -13,9 +13,11 @@ from gateway.errors import GatewayError
 from nodes.store import (
     account_tables,
     consent_tables,
+    disclosure_tables,
     exchange_tables,
     ledger_tables,
     loading_tables,
+    retention_tables,
     tables,
     witness_tables,
 )
@@ -178,6 +180,8 @@ def _making(statements: Iterable[str]) -> "Callable[[Database], None]":
 _LATER = (
     ledger_tables.TABLES,
     witness_tables.TABLES,
+    disclosure_tables.TABLES,
+    retention_tables.TABLES,
 )
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2)

@@ -20,8 +20,10 @@ _COLUMNS = """
 _ONE = f"{_COLUMNS} WHERE submission_id = ?"
 _OWN = f"{_COLUMNS} WHERE submission_id = ? AND agency = ?"
 _MANY = f"{_COLUMNS} WHERE agency = ? ORDER BY seq DESC LIMIT ?"
-_BODIES = "SELECT body, answer, wrapped_key FROM submission JOIN storage_day USING (day) WHERE submission_id = ?"
-_DAY = "SELECT day FROM submission WHERE submission_id = ?"
+_BODIES = """
+    SELECT body, answer, wrapped_key FROM submission AS s
+    JOIN storage_key AS k ON (k.day, k.scope) = (s.day, s.purpose) AND k.destroyed IS NULL WHERE submission_id = ?"""
+_DAY = "SELECT day, purpose FROM submission WHERE submission_id = ?"
 _SUBMIT = """
     INSERT INTO submission (submission_id, agency, officer, purpose, application_item, case_reference, kind,
         subject_count, submit_time, expire_time, state, approving_officer, reason, day, body)
@@ -54,7 +56,7 @@ class Submissions:
 
         def work(connection: sqlite3.Connection) -> Submission:
             day = civil_day(submission.submit_time).isoformat()
-            sealed = self._bodies.key(connection, day).seal(body)
+            sealed = self._bodies.key(connection, day, submission.purpose).seal(body)
             connection.execute(_SUBMIT, (*_told(submission), day, sealed))
             return _submission(connection.execute(_ONE, (submission.submission_id,)).fetchone())
 
@@ -94,8 +96,8 @@ class Submissions:
         await self._commits.run(work)
 
     def _sealed(self, connection: sqlite3.Connection, submission_id: bytes, body: bytes) -> bytes:
-        (day,) = connection.execute(_DAY, (submission_id,)).fetchone()
-        return self._bodies.key(connection, day).seal(body)
+        day, purpose = connection.execute(_DAY, (submission_id,)).fetchone()
+        return self._bodies.key(connection, day, purpose).seal(body)
 
     def submission(self, agency: str, submission_id: bytes) -> Submission | None:
         """Give a submission of an agency as it stands now."""

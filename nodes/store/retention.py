@@ -1,0 +1,166 @@
+"""Ends what is no longer to be kept: destroys storage keys, and removes old disclosures, each with its entry.
+
+What was destroyed is told by an entry in the member's ledger in the same transaction. `scrub` then empties the
+database's log, in which the key's old page may still lie.
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import final
+
+from nodes.store.acts import Act, enter
+from nodes.store.commits import Commits
+from nodes.store.connections import connect, connect_read_only
+from nodes.store.ledger import Ledger
+from nodes.store.schema import prepare_exchange
+
+DELETION = "DELETION"
+_KEYS, _ROWS = 500, 2_000  # in one transaction: exchanges wait for no more
+_SCRUB_MILLISECONDS = 200
+
+_SCOPES = "SELECT DISTINCT scope FROM storage_key WHERE destroyed IS NULL"
+_DUE = """
+    SELECT id, day, scope, wrapped_key FROM storage_key WHERE destroyed IS NULL AND scope = ? AND day < ?
+    ORDER BY day LIMIT ?"""
+_DESTROY = "UPDATE storage_key SET wrapped_key = ?, destroyed = ? WHERE id = ?"
+_HELD = "SELECT scope, min(day), count(*) FROM storage_key WHERE destroyed IS NULL GROUP BY scope ORDER BY scope"
+_DUE_COUNT = "SELECT count(*) FROM storage_key WHERE destroyed IS NULL AND scope = ? AND day < ?"
+_GONE = "SELECT scope, count(*) FROM storage_key WHERE destroyed IS NOT NULL GROUP BY scope"
+_MONTH = "SELECT min(month) FROM disclosure"
+_OLD = """
+    DELETE FROM disclosure WHERE (month, uscc, number) IN (
+        SELECT month, uscc, number FROM disclosure WHERE month = ? LIMIT ?)"""
+# Entries come in the order of their days: what is old lies in front.
+_OLD_QUESTIONS = """
+    DELETE FROM provision WHERE entry IN (
+        SELECT entry FROM (SELECT entry, day FROM provision ORDER BY entry LIMIT ?) WHERE day < ?)"""
+_OLD_BUDGETS = "DELETE FROM budget WHERE day < ?"
+
+KeptFrom = Callable[[str], date]
+"""Gives the earliest day whose bodies of a scope are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What is kept of a scope: the day of its oldest key, how many there are, how many are due, and were destroyed."""
+
+    scope: str
+    oldest: date | None
+    keys: int
+    due: int
+    destroyed: int
+
+
+@final
+class Retention:
+    """Destroys what is due; for one caller at a time."""
+
+    __slots__ = ("_commits", "_ledger", "_path")
+
+    def __init__(self, path: Path, commits: Commits, ledger: Ledger) -> None:
+        self._path, self._commits, self._ledger = path, commits, ledger
+
+    async def destroy(self, kept_from: KeptFrom, act: Act, now: datetime) -> int:
+        """Destroy every key that is due, in steps with an entry each; give how many.
+
+        Raises:
+            NotDurable: what was not yet destroyed stays.
+        """
+        return await self._all(lambda connection: self._destroy(connection, kept_from, act, now))
+
+    async def forget(self, records_from: date, act: Act, now: datetime) -> int:
+        """Remove the disclosures and charges of whole months that are over, in steps; give how many disclosures.
+
+        The first step of each month enters the act, with the month's digest, before anything else of it goes.
+
+        Raises:
+            NotDurable: what was not yet removed stays.
+        """
+        before, told = records_from.isoformat(), set[str]()
+        found = await self._all(lambda connection: self._forget(connection, before, told, act, now))
+        await self._all(lambda connection: connection.execute(_OLD_QUESTIONS, (_ROWS, before)).rowcount)
+        await self._commits.run(lambda connection: connection.execute(_OLD_BUDGETS, (before,)).rowcount)
+        return found
+
+    def scrub(self) -> bool:
+        """Write the database's log back and empty it; False where a reader keeps it. It reads and writes: in a thread.
+
+        Exchanges wait meanwhile, and so it waits for readers for a moment only.
+
+        Raises:
+            sqlite3.Error: when the disk fails.
+        """
+        with closing(connect(self._path)) as connection:
+            connection.execute(f"PRAGMA busy_timeout = {_SCRUB_MILLISECONDS}")
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+    async def _all(self, step: Callable[[sqlite3.Connection], int]) -> int:
+        """Do steps until there is nothing left to do; each is a transaction, and exchanges go between them."""
+        found = 0
+        while done := await self._commits.run(step):
+            found += done
+        return found
+
+    def _forget(self, connection: sqlite3.Connection, before: str, told: set[str], act: Act, now: datetime) -> int:
+        (month,) = connection.execute(_MONTH).fetchone()
+        if month is None or month >= before[:7]:
+            return 0
+        if month not in told:
+            self._ledger.check()
+            enter(self._ledger, connection, _with(act, f"disclosures {month}\n"), now)
+        told.add(month)
+        return connection.execute(_OLD, (month, _ROWS)).rowcount
+
+    def _destroy(self, connection: sqlite3.Connection, kept_from: KeptFrom, act: Act, now: datetime) -> int:
+        """Overwrite some keys where they lie, by their digests."""
+        due = [
+            row
+            for (scope,) in connection.execute(_SCOPES).fetchall()
+            for row in connection.execute(_DUE, (scope, kept_from(scope).isoformat(), _KEYS))
+        ][:_KEYS]
+        if not due:
+            return 0
+        self._ledger.check()
+        digests = {identity: sha256(key).digest() for identity, _, _, key in due}
+        lines = (f"{day} {scope} {digests[identity].hex()}\n" for identity, day, scope, _ in due)
+        entry = enter(self._ledger, connection, _with(act, "".join(lines)), now)
+        connection.executemany(_DESTROY, [(digest, entry, identity) for identity, digest in digests.items()])
+        return len(due)
+
+
+def held(path: Path, kept_from: KeptFrom) -> tuple[Held, ...]:
+    """Say what is kept of each scope; no storage key is needed.
+
+    Raises:
+        StoreUnusable: as `Store.open`.
+    """
+    prepare_exchange(path)
+    with closing(connect_read_only(path)) as connection:
+        live = {scope: (day, keys) for scope, day, keys in connection.execute(_HELD)}
+        gone: Mapping[str, int] = dict(connection.execute(_GONE).fetchall())
+        due = {
+            scope: connection.execute(_DUE_COUNT, (scope, kept_from(scope).isoformat())).fetchone()[0] for scope in live
+        }
+    return tuple(
+        Held(
+            scope=scope,
+            oldest=date.fromisoformat(live[scope][0]) if scope in live else None,
+            keys=live[scope][1] if scope in live else 0,
+            due=due.get(scope, 0),
+            destroyed=gone.get(scope, 0),
+        )
+        for scope in sorted({*live, *gone})
+    )
+
+
+def _with(act: Act, said: str) -> Act:
+    """Give the act with the digest of what it destroys."""
+    return Act(
+        name=act.name, role=act.role, officer=act.officer, agency=act.agency, digest=sha256(said.encode()).digest()
+    )
