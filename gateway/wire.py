@@ -37,6 +37,7 @@ from gateway.model.consent import (
     Withdrawal,
 )
 from gateway.model.question import Authorisation, Question
+from gateway.model.reconciliation import Statement
 from gateway.model.sealed import Sealed
 from keys.errors import KeysError
 from yrdx.exchange.v1 import (
@@ -48,6 +49,7 @@ from yrdx.exchange.v1 import (
     kinds_pb2,
     ledger_pb2,
     question_pb2,
+    reconciliation_pb2,
     relay_pb2,
     subject_pb2,
     witness_pb2,
@@ -60,8 +62,8 @@ Put = Callable[[Any, Any], None]
 Get = Callable[[Any], Any]
 
 _FILES = (
-    *(answer_pb2, authorisation_pb2, desk_pb2, envelope_pb2, exchange_pb2),
-    *(kinds_pb2, ledger_pb2, question_pb2, relay_pb2, subject_pb2, witness_pb2),
+    *(answer_pb2, authorisation_pb2, desk_pb2, envelope_pb2, exchange_pb2, kinds_pb2),
+    *(ledger_pb2, question_pb2, reconciliation_pb2, relay_pb2, subject_pb2, witness_pb2),
 )
 
 PAYLOAD_TYPES: dict[type[Any], str] = {
@@ -89,6 +91,7 @@ PAYLOAD_TYPES: dict[type[Any], str] = {
     ConsentReading: "application/vnd.yrdx.consent-reading.v1+proto",
     StatusRequest: "application/vnd.yrdx.status-request.v1+proto",
     Sealed: "application/vnd.yrdx.sealed.v1+proto",
+    Statement: "application/vnd.yrdx.statement.v1+proto",
 }
 """Every signature has its own payload type; a new meaning is a new type."""
 

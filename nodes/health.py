@@ -27,10 +27,14 @@ def stage(charter: Charter, now: datetime) -> Stage:
     return Stage.CLOSED if is_behind(charter, now) else charter.directory.stage(now)
 
 
+NO_LEDGER: Mapping[str, Any] = {"ledger": None, "reconciliation": None}
+"""What a hub says of the parts that it has not."""
+
+
 def document(
-    following: Following, faults: tuple[str, ...], now: datetime, ledger: Mapping[str, Any] | None = None
+    following: Following, faults: tuple[str, ...], now: datetime, more: Mapping[str, Any] = NO_LEDGER
 ) -> dict[str, Any]:
-    """Say how a node is; a hub has no ledger."""
+    """Say how a node is; `more` is what each part that a hub has not says of itself."""
     charter = following.current
     return {
         "format": FORMAT,
@@ -42,7 +46,7 @@ def document(
         "expired": _expired(charter.directory, now),
         "mirrors": [_mirror(each) for each in following.mirrors],
         "stops": [each.row() for each in following.stops],
-        "ledger": ledger,
+        **more,
     }
 
 

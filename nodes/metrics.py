@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from gateway.answering import Event
 from gateway.kinds import KINDS
+from gateway.ledger.reconciliation import Difference
 from gateway.model.codes import ConsentReason, OutcomeState, RefusalReason
 from keys.directory import Stage
 from keys.members import USES
@@ -71,6 +72,15 @@ class Metrics:
             "ends_alarm_days", "Step of days left that is reached; -1 while there is time", ("what",),
             registry=self._registry,
         )  # fmt: skip
+        self._differences = Gauge(
+            "ledger_differences",
+            "Numbers on which a partner's ledger differs",
+            ("difference",),
+            registry=self._registry,
+        )
+        self._uncompared = Gauge(
+            "ledger_days_due", "Pairs of ledgers of which a day is due to be compared", registry=self._registry
+        )
         self._serving = Gauge("serving", "1 while an exchange could succeed", registry=self._registry)
 
     def observe(self, event: Event) -> None:
@@ -108,6 +118,12 @@ class Metrics:
         self._size.set(size)
         self._lag.set(lag)
         self._forks.set(forks)
+
+    def reconciliation(self, findings: Mapping[Difference, int], behind: int) -> None:
+        """Set the gauges of the comparison with partners' ledgers."""
+        for each in Difference:
+            self._differences.labels(each.value).set(findings.get(each, 0))
+        self._uncompared.set(behind)
 
     def text(self) -> bytes:
         """Write everything in the collector's text form."""

@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from gateway import authorising, consents, desk, server
+from gateway import authorising, consents, desk, reconciliations, server
 from gateway.accounts import Accounts
 from gateway.accounts_door import AccountsDoor
 from gateway.answering import Answering, Event, Member, Node
@@ -39,7 +39,7 @@ from gateway.relay import Post, RelayedMember, Ring, SealedAnswering
 from gateway.server import ExchangeDoor, RelayDoor
 from gateway.witness_client import Line
 from keys.errors import KeysError
-from nodes import alarms
+from nodes import alarms, reconciling
 from nodes.bundle.following import Following
 from nodes.bundle.source import Source
 from nodes.clock import Clock, open_clock
@@ -51,6 +51,7 @@ from nodes.logs import tell_alarm
 from nodes.metrics import STORE_NOT_WRITABLE, Metrics
 from nodes.polling import WATCH_SECONDS, Polling
 from nodes.ports import Ports
+from nodes.reconciling import Reconciling, means
 from nodes.retention import Keeping
 from nodes.store import Scribe, Store
 from nodes.witnessing import Witnessing
@@ -77,6 +78,9 @@ class RunningNode:
         self._listening = Listening(lambda: self._credentials.leaf, reuse_port=reuse_port)
         self._members = Members(self._charter, self._credentials.identity, self._clock.now)
         self._witnessing = Witnessing(self._charter, self._credentials, self._clock, self.store, self._line)
+        self._reconciling = Reconciling(
+            means(config, self._charter, self._clock.now, self.store, self._members, self._following.leads)
+        )
         self._home = Home(
             entropy=os.urandom,
             name_digest=lambda code, name: name_digest(secret, code, name),
@@ -131,6 +135,7 @@ class RunningNode:
             consents.STATUS_SERVICE: StatusDoor(self._authorising, peers, self._paced).handler(),
             server.RELAY_SERVICE: relay.handler(),
             **self._witnessing.doors(peers, self._paced),
+            reconciliations.SERVICE: self._reconciling.door(self._credentials.signer, peers, self._paced).handler(),
         }
         exchange_port = await self._listening.open(self._config.exchange_listen, doors, self._all_roots)
         counter = Counter(peers=peers, charter=self._charter, note=self._note)
@@ -149,6 +154,7 @@ class RunningNode:
             self._watching(),
             self._polling.run(),
             self._witnessing.run(self._following.leads),
+            self._reconciling.run(),
             keeping.run(),
         )
         self._tasks = [asyncio.create_task(each) for each in rounds]
@@ -288,11 +294,15 @@ class RunningNode:
         """Serving only while an exchange could succeed: directory and key in force, store writable."""
         faults = await self._faults()
         await self._listening.tell(serving=not faults)
-        self._polling.tell(faults, self._clock.now(), self._witnessing.standing.row())
+        told = self._reconciling.told
+        more = {"ledger": self._witnessing.standing.row(), "reconciliation": told.document()}
+        self._polling.tell(faults, self._clock.now(), more)
+        self._metrics.reconciliation(told.findings, told.behind)
         await self._witnessing.tell(self._listening, self._metrics)
         self._metrics.lifetimes(self._credentials.ends)
         soon = any(step is not None for _, step in self._credentials.ends.values())
         await self._listening.note(alarms.SERVICE, serving=not soon)
+        await self._listening.note(reconciling.SERVICE, serving=not self._reconciling.told.differing)
         self._tell_data()
 
     def _tell_data(self) -> None:

@@ -18,7 +18,7 @@ from keys.errors import KeysError
 from keys.suite import Signer
 from nodes.bundle.following import Following
 from nodes.bundle.stops import STOPS, StopsRefused, renew_stops
-from nodes.health import document, stage, write_health
+from nodes.health import NO_LEDGER, document, stage, write_health
 from nodes.metrics import Metrics
 
 WATCH_SECONDS = 1.0
@@ -77,8 +77,8 @@ class Polling:
             faults.append(StopsRefused.__name__)
         return faults
 
-    def tell(self, faults: tuple[str, ...], now: datetime, ledger: Mapping[str, Any] | None = None) -> None:
-        """Say how current the bundle is and what the node is missing; one worker writes the file."""
+    def tell(self, faults: tuple[str, ...], now: datetime, more: Mapping[str, Any] = NO_LEDGER) -> None:
+        """Say how current the bundle is, what is missing, and more; one worker writes the file."""
         charter = self._following.current
         self._metrics.health(faults)
         self._metrics.bundle(
@@ -89,7 +89,7 @@ class Polling:
         )
         if self._following.leads():
             with suppress(OSError):  # a full disk is told by other means
-                write_health(self._data, document(self._following, faults, now, ledger))
+                write_health(self._data, document(self._following, faults, now, more))
 
     def _tell_taken(self) -> None:
         version = self._following.current.directory.version

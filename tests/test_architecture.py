@@ -24,6 +24,7 @@ ROOM_SEES: dict[str, tuple[str, ...]] = {
     "gateway.consents": ("gateway", "keys", "yrdx"),
     "gateway.desk": ("gateway", "keys", "yrdx"),
     "gateway.accounts_door": ("gateway", "keys", "yrdx"),
+    "gateway.reconciliations": ("gateway", "keys", "yrdx"),
     "gateway.statuses": ("gateway", "keys", "yrdx"),
     "gateway.witness_door": ("gateway", "keys", "yrdx"),
     "gateway.verification": ("gateway", "keys", "yrdx"),
@@ -51,6 +52,7 @@ DOORS = (
     "gateway.hops",
     "gateway.office",
     "gateway.peers",
+    "gateway.reconciliations",
     "gateway.relay",
     "gateway.server",
     "gateway.statuses",
@@ -63,6 +65,7 @@ DOORS = (
 GRPC_DOORS = (
     "gateway.accounts_door",
     *("gateway.client", "gateway.consents", "gateway.counter", "gateway.desk", "gateway.hops", "gateway.peers"),
+    "gateway.reconciliations",
     "gateway.server",
     "gateway.statuses",
     "gateway.witness_client",

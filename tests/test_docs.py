@@ -31,6 +31,7 @@ from gateway.model.codes import ItemState, LedgerEventKind, RefusalReason
 from gateway.model.combined import Intent
 from gateway.model.ledger import LedgerEvent, LedgerPrivate, Receipt
 from gateway.model.question import Authorisation, QuestionHeader
+from gateway.model.reconciliation import PairSummary
 from gateway.statuses import code_of
 from keys import envelope as envelopes
 from keys import members, suite
@@ -99,6 +100,7 @@ def figures(name: str) -> dict[str, str]:
         ("LedgerEvent", LedgerEvent),
         ("LedgerPrivate", LedgerPrivate),
         ("Receipt", Receipt),
+        ("PairSummary", PairSummary),
         ("Member", members.Member),
         ("Key", members.Key),
         ("Officer", members.Officer),

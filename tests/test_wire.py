@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from gateway import carriers, wire
 from gateway.exchange.release import size_class
 from gateway.limits import SIZE_CLASSES
-from gateway.model import accounts, answer, codes, combined, consent, ledger, question, sealed, witness
+from gateway.model import accounts, answer, codes, combined, consent, ledger, question, reconciliation, sealed, witness
 from keys.envelope import Envelope, Signature
 from yrdx.exchange.v1 import exchange_pb2, kinds_pb2, question_pb2
 
 TIME = datetime(2026, 11, 21, 1, 2, 3, 456789, tzinfo=UTC)
 TYPES = [
     each
-    for module in (question, answer, combined, accounts, sealed, ledger, witness)
+    for module in (question, answer, combined, accounts, sealed, ledger, reconciliation, witness)
     for each in vars(module).values()
     if is_dataclass(each) and isinstance(each, type) and each.__module__ == module.__name__
 ]

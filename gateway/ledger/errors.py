@@ -62,3 +62,11 @@ class ProofInvalid(LedgerError):
 
 class ReceiptInvalid(LedgerError):
     """A receipt does not prove that the exchange is in the ledger; the text names the entry and the flaw."""
+
+
+class PageInvalid(LedgerError):
+    """A page of entries is not what was asked for, or its heads are not signed by their member."""
+
+
+class StatementInvalid(LedgerError):
+    """A monthly statement is not signed by both its members, or is none."""

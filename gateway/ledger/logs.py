@@ -10,6 +10,9 @@ from gateway.ledger.note import Algorithm, NoteKey
 from keys.directory import Directory
 from keys.suite import INT_1
 
+Find = Callable[[str], tuple[NoteKey, ...]]
+"""Gives the keys of a log by its origin."""
+
 _ORIGIN = re.compile(r"yrdx/ledger/([0-9]{6})/([1-9][0-9]{0,8})")
 
 
@@ -39,9 +42,25 @@ def log_keys(directory: Directory, name: str, at: datetime) -> tuple[NoteKey, ..
     return () if member is None else _keys(directory, member, "ledger", name, at)
 
 
-def of_member(directory: Directory, member: str, at: datetime) -> Callable[[str], tuple[NoteKey, ...]]:
+def of_member(directory: Directory, member: str, at: datetime) -> Find:
     """Give the look-up of the keys of one member's logs at a time; any other origin has none."""
     return lambda name: log_keys(directory, name, at) if owner(name) == member else ()
+
+
+def unsuspected_keys(directory: Directory, member: str) -> Find:
+    """Give the look-up of the keys that may ever have signed one member's heads; a key that is suspect counts no more.
+
+    A head stands until the next entry, and that of a log which was followed by another for ever.
+
+    Raises:
+        MemberUnknown: when the member is not in the directory.
+    """
+    keys = [
+        key.public_key()
+        for key in directory.member(member).keys
+        if key.use == "ledger" and key.suite == INT_1 and key.suspect_from is None
+    ]
+    return lambda name: tuple(NoteKey(name=name, key=key) for key in keys) if owner(name) == member else ()
 
 
 def witness_keys(directory: Directory, member: str, at: datetime) -> tuple[NoteKey, ...]:

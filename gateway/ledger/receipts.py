@@ -54,6 +54,18 @@ def verify(receipt: Receipt, shared: bytes, find: Callable[[str], Iterable[NoteK
     try:
         # 1 checkpoint: form, origin, a signature by a key of the log
         checkpoint = open_checkpoint(receipt.checkpoint, find)
+    except LedgerError as error:
+        raise ReceiptInvalid(f"the receipt of entry {receipt.leaf_index} fails: {error}") from error
+    return verify_under(checkpoint, receipt, shared)
+
+
+def verify_under(checkpoint: Checkpoint, receipt: Receipt, shared: bytes) -> Logged:
+    """Verify that this very event stands under a checkpoint that was opened already; the receipt's own is passed over.
+
+    Raises:
+        ReceiptInvalid: naming the entry and what fails.
+    """
+    try:
         # 2 leaf: from the verifier's own event, so that a path to another leaf proves nothing
         opening = Opening(receipt.shared_salt, shared)
         leaf = Entry(shared_hash=entries.shared_hash(opening), private_hash=receipt.private_hash).leaf

@@ -30,6 +30,15 @@ def show(found: Mapping[str, Any]) -> None:
     _list(console, words, "health.mirrors", ("mirror", "visit_time", "problem"), mirrors)
     stops = [{**each, "what": words.code("stop_what", each["what"])} for each in found["stops"]]
     _list(console, words, "health.stops", ("what", "id", "ground", "time"), stops)
+    _compared(console, words, found.get("reconciliation") or {})
+
+
+def _compared(console: Console, words: Words, found: Mapping[str, int]) -> None:
+    """Say where ledgers differ, and which days wait to be compared."""
+    if found.get("findings"):
+        console.print(Text(words.say("health.differing", count=found["findings"]), style=BAD))
+    if found.get("behind"):
+        console.print(Text(words.say("health.behind", count=found["behind"]), style=WARNING))
 
 
 def _list(

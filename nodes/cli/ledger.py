@@ -17,20 +17,20 @@ from rich.text import Text
 from gateway import wire
 from gateway.charter import Charter
 from gateway.errors import GatewayError
+from gateway.ledger import logs
 from gateway.ledger.note import NoteKey
 from gateway.model.ledger import LedgerEvent, LedgerPrivate
 from keys import moments
 from keys.errors import KeysError
-from keys.suite import INT_1
 from nodes import ledger as ledgers
 from nodes.bundle.following import current_charter
 from nodes.cli import documents
 from nodes.cli.documents import plain_value
+from nodes.cli.reconcile import reconcile, statement
 from nodes.cli.reports import checked_config
 from nodes.cli.session import NOT_GENUINE, Ended, SpeakingCommand, SpeakingGroup, option, session
 from nodes.cli.sheets import BAD, GOOD, row, table
 from nodes.config import DATABASE, Config
-from nodes.keyring import LEDGER
 from nodes.store.ledger_reading import Held, KeptFork, LedgerFile
 
 VERIFIED, TAIL, FORKS = "yrdx.ledger.v1", "yrdx.ledger-tail.v1", "yrdx.ledger-forks.v1"
@@ -117,14 +117,13 @@ def forks(*, config: Path, as_json: bool) -> None:
         raise SystemExit(NOT_GENUINE)
 
 
+for _each in (reconcile, statement):
+    ledger.add_command(_each)
+
+
 def keys_of(charter: Charter) -> Callable[[str], tuple[NoteKey, ...]]:
     """Give the keys that may have signed the member's heads, at whatever time; a key that is suspect counts no more."""
-    keys = [
-        each.public_key()
-        for each in charter.directory.member(charter.me).keys
-        if each.use == LEDGER and each.suite == INT_1 and each.suspect_from is None
-    ]
-    return lambda name: tuple(NoteKey(name=name, key=key) for key in keys)
+    return logs.unsuspected_keys(charter.directory, charter.me)
 
 
 @contextmanager

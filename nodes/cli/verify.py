@@ -9,7 +9,8 @@ import click
 from gateway.verification import Status, Unreadable, Verdict
 from gateway.verification import verify as verified
 from gateway.verification.quality import report_of
-from nodes.cli import batch_audit, quality_tables
+from gateway.verification.statements import file_of
+from nodes.cli import batch_audit, quality_tables, reconcile_tables
 from nodes.cli.ask import show
 from nodes.cli.profile import read_profile, root_of
 from nodes.cli.session import (
@@ -50,6 +51,9 @@ def verify(*, file: Path, root: Path | None, profile: Path | None, work: Path | 
         report = report_of(content)
         if report is not None:
             raise SystemExit(quality_tables.audited(report, key, as_json=as_json))
+        statement = file_of(content)
+        if statement is not None:
+            raise SystemExit(reconcile_tables.audited(statement, key, as_json=as_json))
         verdict = verified(content, root=key, now=session().now())
     except OSError as error:
         raise Ended("verify.unreadable_file", file=file.name, why=error.strerror or "") from error

@@ -21,6 +21,7 @@ from nodes.store.facts import FactSource
 from nodes.store.journal import ExchangeJournal
 from nodes.store.ledger import Ledger, Scribe
 from nodes.store.loading import Loading, Mode
+from nodes.store.reconciliations import Reconciliations
 from nodes.store.retention import Retention
 from nodes.store.schema import StoreUnusable, facts_path, prepare_exchange, prepare_facts
 from nodes.store.sessions import Sessions
@@ -48,6 +49,7 @@ class Store:
     ahead: Ahead
     disclosures: Disclosures
     retention: Retention
+    reconciliations: Reconciliations
     _facts: Path
     _commits: Commits
     _reader: sqlite3.Connection
@@ -88,6 +90,7 @@ class Store:
             ahead=Ahead(*shared[:3]),
             disclosures=Disclosures(*shared[1:3]),
             retention=Retention(path, commits, ledger),
+            reconciliations=Reconciliations(*shared[:3], ledger=ledger),
             _facts=facts,
             _commits=commits,
             _reader=reader,

@@ -98,6 +98,10 @@ class LedgerFile:
         """Give a log's entries from one place to another in their order, some at a time; missing ones are left out."""
         return map(_held, self._connection.execute(_ENTRIES, (log.first + first, log.first + last)))
 
+    def one(self, seq: int) -> tuple[Held, ...]:
+        """Give the entry of a number, or nothing when it is missing."""
+        return tuple(map(_held, self._connection.execute(_ENTRIES, (seq, seq))))
+
     def beyond(self, log: Log, size: int) -> int:
         """Count a log's entries from a place on."""
         row = self._connection.execute(_BEYOND, (log.first + size, log.end, log.end)).fetchone()

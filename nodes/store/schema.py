@@ -17,6 +17,7 @@ from nodes.store import (
     exchange_tables,
     ledger_tables,
     loading_tables,
+    pair_tables,
     retention_tables,
     tables,
     witness_tables,
@@ -182,6 +183,7 @@ _LATER = (
     witness_tables.TABLES,
     disclosure_tables.TABLES,
     retention_tables.TABLES,
+    pair_tables.TABLES,
 )
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2)
