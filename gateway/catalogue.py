@@ -26,6 +26,7 @@ from gateway.quality import QualityGoals
 from gateway.recognition import CeilingRule, MappingTable, Scheme
 from gateway.references import check_references
 from gateway.tables import Dated, by, read_all
+from gateway.watching import WatchRule
 from gateway.writing import WriteRule
 
 
@@ -171,6 +172,7 @@ class Catalogue:
     inspection_rules: tuple[InspectionRule, ...] = ()
     write_rules: tuple[WriteRule, ...] = ()
     participants: tuple[Participant, ...] = ()
+    watch_rules: tuple[WatchRule, ...] = ()
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     grants: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Grants worked out before, by `gateway.policy`; it saves work, no more."""
@@ -200,6 +202,10 @@ class Catalogue:
     def quality(self, on: date) -> QualityGoals | None:
         """Give the goals of data quality in force on a day."""
         return next((each for each in self.quality_goals if each.in_force(on)), None)
+
+    def watch(self, on: date) -> WatchRule | None:
+        """Give the rule of alarms in force on a day."""
+        return next((each for each in self.watch_rules if each.in_force(on)), None)
 
     def agreements_for(
         self,
@@ -263,6 +269,7 @@ def read_catalogue(sections: Mapping[str, object]) -> Catalogue:
         inspection_rules=read_all(InspectionRule, sections.get("inspection_rules", ()), "inspection_rules"),
         write_rules=read_all(WriteRule, sections.get("write_rules", ()), "write_rules"),
         participants=read_all(Participant, sections.get("participants", ()), "participants"),
+        watch_rules=read_all(WatchRule, sections.get("watch_rules", ()), "watch_rules"),
         lifetimes=Lifetimes(
             rules=read_all(KeyRule, sections.get("key_rules", ()), "key_rules"),
             alarms=read_all(AlarmRule, sections.get("key_alarms", ()), "key_alarms"),

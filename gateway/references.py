@@ -10,6 +10,7 @@ from gateway.lifetimes import check_lifetimes
 from gateway.quality import RATES
 from gateway.recognition import check_ceilings, check_table
 from gateway.tables import ALL, check_apart
+from gateway.watching import check_watch
 from keys.members import SORTS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def check_references(found: Catalogue) -> None:
     _check_classes(found)
     _check_grades(found)
     check_lifetimes(found.lifetimes)
+    check_watch(found.watch_rules)
     for inspection in found.inspection_rules:
         check_rule(inspection)
     for rule in found.loading_rules:
@@ -56,6 +58,7 @@ def _check_apart(found: Catalogue) -> None:
     check_apart(found.write_rules, "write_rules", "member", "record_class")
     check_apart(found.participants, "participants", "sort")
     check_apart(found.quality_goals, "quality_goals")
+    check_apart(found.watch_rules, "watch_rules")
     check_apart(found.lifetimes.rules, "key_rules", "use")
     check_apart(found.lifetimes.alarms, "key_alarms")
 

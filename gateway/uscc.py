@@ -133,6 +133,21 @@ def sample_code(prefix2: str, division: str, serial: int) -> str:
     return code
 
 
+def follows(one: str, other: str) -> bool:
+    """Say whether the organisation number of a code is the next after another's, of the same kind and division.
+
+    Both are well-formed. Numbers are read with the code's own letters as digits.
+    """
+    return one[:8] == other[:8] and _number(one) + 1 == _number(other)
+
+
+def _number(code: str) -> int:
+    found = 0
+    for octet in code[8:16].encode("ascii"):
+        found = found * len(_ALPHABET) + _VALUES[octet]
+    return found
+
+
 def is_sample(code: str) -> bool:
     """Say whether a code was made by `sample_code`: no organisation part in use starts with `XX`."""
     return code[8:10] == SAMPLE_MARK

@@ -4,8 +4,10 @@ Each record checks what can be told from itself; `keys.entries` reads it from it
 several members is the directory's business.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import combinations_with_replacement, product
 
 from keys import moments, seal, suite
 from keys.errors import BundleMalformed
@@ -13,7 +15,10 @@ from keys.suite import PublicKey
 
 SEAL = "seal"
 USES = frozenset({"sign", "ledger", "witness", SEAL})
-ROLES = frozenset({"ask", "approve", "audit", "administer"})
+ROLES = frozenset({"ask", "approve", "audit", "administer", "secure"})
+EXCLUSIVE = frozenset({"administer", "secure", "audit"})
+"""Roles of system, security and audit 三员: nobody has two of them on one day (duty U32)."""
+
 SORTS = frozenset({"department", "court", "finance_platform", "credit_bureau", "credit_agency"})
 """Sorts of agencies: departments, courts, and who takes part beside them (A77, A78)."""
 
@@ -154,8 +159,9 @@ class Officer:
         suite.check_public(suite.INT_1, self.public)
 
     def holds(self, role: str, on: date) -> bool:
-        """Tell whether the officer has the role on this day."""
-        return any(each.role == role and _covers(each.from_day, each.until_day, on) for each in self.roles)
+        """Tell whether the officer has the role on this day; of two that exclude one another neither counts."""
+        held = {each.role for each in self.roles if _covers(each.from_day, each.until_day, on)}
+        return role in held and (role not in EXCLUSIVE or held & EXCLUSIVE == {role})
 
     def key(self) -> PublicKey:
         """Return the officer's key, named by the officer's id and the fingerprint."""
@@ -203,6 +209,23 @@ class Member:
     def suspended_at(self, at: datetime) -> bool:
         """Tell whether it is suspended itself, or its own role has expired."""
         return self.suspended or moments.require_utc(at) >= self.expire_time
+
+
+def excluded(officers: Iterable[Officer]) -> Iterator[tuple[Officer, Officer]]:
+    """Give the pairs of officers who are one person and have roles that exclude one another on some day.
+
+    A pair may be one officer twice.
+    """
+    for one, other in combinations_with_replacement(tuple(officers), 2):
+        same = one.id == other.id or (one.person is not None and one.person == other.person)
+        if same and any(_exclude(*pair) for pair in product(one.roles, other.roles)):
+            yield one, other
+
+
+def _exclude(one: Role, other: Role) -> bool:
+    begins = max(one.from_day, other.from_day)
+    together = _covers(one.from_day, one.until_day, begins) and _covers(other.from_day, other.until_day, begins)
+    return together and one.role != other.role and {one.role, other.role} <= EXCLUSIVE
 
 
 def _check_days(from_day: date, until_day: date | None) -> None:

@@ -27,6 +27,7 @@ from nodes.ingest import Expected, Terms
 from nodes.intake import Door, Item, Loaded, Problems, Progress, open_door, sink_of
 from nodes.leave import Leaves
 from nodes.store import Mode
+from nodes.store.doers import NOBODY, Doer
 
 FORMAT = "yrdx.manifest.v1"
 _FIELDS = ("format", "sender", "sequence", "previous", "files")
@@ -118,6 +119,7 @@ def take_inbox(
     now: datetime,
     leaves: tuple[Path, ...] = (),
     problems: Problems | None = None,
+    doer: Doer = NOBODY,
     progress: Progress = lambda _path, _rows, _part: None,
 ) -> Iterator[Arrival | Loaded]:
     """Release held rows, then take every sender's manifests as far as they follow one another.
@@ -125,7 +127,7 @@ def take_inbox(
     Raises:
         OSError, KeysError, CatalogueMalformed, StoreUnusable, NotDurable: as `open_door`; what was taken stays.
     """
-    with open_door(config, home, now=now) as door:
+    with open_door(config, home, now=now, doer=doer) as door:
         yield from door.release()
         for each in sorted(os.scandir(folder), key=lambda entry: entry.name):
             if each.is_dir(follow_symlinks=False) and _SENDER.fullmatch(each.name):

@@ -15,6 +15,7 @@ from gateway.clocks import civil_day
 from gateway.errors import NotDurable
 from gateway.ports import Feed
 from keys import custody
+from nodes.acts import check_role
 from nodes.bundle.following import current_charter
 from nodes.config import DATABASE, Config
 from nodes.declarations import FILE, read_feeds
@@ -22,6 +23,7 @@ from nodes.ingest import Fault, FileRefused, Problem, Report, Terms, ingest, rel
 from nodes.ingest.report import Sink
 from nodes.leave import Leaves, file_sha256
 from nodes.store import Loading, Mode, Store
+from nodes.store.doers import ADMINISTER, NOBODY, Doer
 
 Progress = Callable[[Path, int, float], None]
 """Told a file, its rows so far, and the part of it that they are."""
@@ -38,6 +40,8 @@ class Delivery:
     data_through: date | None = None
     leaves: tuple[Path, ...] = ()
     problems: Problems | None = None
+    doer: Doer = NOBODY
+    """Who loads, as the ledger names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,17 +172,19 @@ class Door:
 
 
 @contextmanager
-def open_door(config: Config, folder: Path, *, now: datetime) -> Iterator[Door]:
+def open_door(config: Config, folder: Path, *, now: datetime, doer: Doer = NOBODY) -> Iterator[Door]:
     """Open the store for loading, and declare the feeds that stand beside the config (in `folder`).
 
     Raises:
         OSError, KeysError, CatalogueMalformed, StoreUnusable, NotDurable: as the parts do.
+        RoleMissing: when who loads does not administer today.
     """
     secret = custody.load_secret(config.storage_key, custody.read_passphrase(config.passphrase_file))
     charter = current_charter(config)
+    check_role(charter, doer, ADMINISTER, now)
     store = Store.open(config.data / DATABASE, secret)
     try:
-        with store.loading() as loading:
+        with store.loading(doer) as loading:
             loading.declare_feeds(read_feeds(folder / FILE))
             feeds = {each.id: each for each in store.source.feeds()}
             yield Door(loading=loading, charter=charter, feeds=feeds, secret=secret, now=now)
@@ -204,7 +210,7 @@ def take_in(
     Raises:
         OSError, KeysError, CatalogueMalformed, StoreUnusable, NotDurable: as `open_door`; files before stay loaded.
     """
-    with open_door(config, folder, now=now) as door:
+    with open_door(config, folder, now=now, doer=delivery.doer) as door:
         yield from door.release(again=again)
         leave = Leaves(paths=delivery.leaves, charter=door.charter, now=now) if delivery.leaves else None
         yield from door.load(

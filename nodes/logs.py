@@ -22,7 +22,7 @@ REDACTED = "[redacted]"
 KEYS = frozenset(
     {"event", "level", "timestamp", "logger", "side", "peer", "kind", "outcome", "reason", "question_id"}
     | {"duration_ms", "member", "port", "version", "worker", "count", "path", "error", "feed", "fault"}
-    | {"signal", "seconds", "place", "problem", "role", "have", "need", "stops"}
+    | {"signal", "seconds", "place", "problem", "role", "have", "need", "stops", "alarm", "who"}
 )
 
 _LONGEST = 500

@@ -3,7 +3,8 @@
 Labels come from closed lists: a question cannot make a new series, and none names a subject, agency or case.
 """
 
-from collections.abc import Mapping
+from collections import Counter as Counted
+from collections.abc import Iterable, Mapping
 from typing import final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
@@ -12,6 +13,7 @@ from gateway.answering import Event
 from gateway.kinds import KINDS
 from gateway.ledger.reconciliation import Difference
 from gateway.model.codes import ConsentReason, OutcomeState, RefusalReason
+from gateway.watching import Alarm, Told
 from keys.directory import Stage
 from keys.members import USES
 from nodes.alarms import AUTHORITY, ISSUING, LEAF, ROLES
@@ -81,6 +83,12 @@ class Metrics:
         self._uncompared = Gauge(
             "ledger_days_due", "Pairs of ledgers of which a day is due to be compared", registry=self._registry
         )
+        self._alarms = Gauge(
+            "alarms", "Agencies, officers and things of which an operator must be told", ("alarm",),
+            registry=self._registry,
+        )  # fmt: skip
+        for each in Alarm:
+            self._alarms.labels(each.value).set(0)
         self._serving = Gauge("serving", "1 while an exchange could succeed", registry=self._registry)
 
     def observe(self, event: Event) -> None:
@@ -124,6 +132,12 @@ class Metrics:
         for each in Difference:
             self._differences.labels(each.value).set(findings.get(each, 0))
         self._uncompared.set(behind)
+
+    def alarms(self, told: Iterable[Told]) -> None:
+        """Set for each alarm of how many it sounds."""
+        found = Counted(each.alarm for each in told)
+        for each in Alarm:
+            self._alarms.labels(each.value).set(found[each.value])
 
     def text(self) -> bytes:
         """Write everything in the collector's text form."""

@@ -24,7 +24,6 @@ from gateway.client import Members
 from gateway.clocks import civil_day
 from gateway.consents import ConsentDoor, RemoteHome, StatusDoor
 from gateway.counter import Counter
-from gateway.coverage import overdue
 from gateway.desk import DeskDoor
 from gateway.errors import NotDurable
 from gateway.exchange.release import Home
@@ -40,6 +39,7 @@ from gateway.server import ExchangeDoor, RelayDoor
 from gateway.witness_client import Line
 from keys.errors import KeysError
 from nodes import alarms, reconciling
+from nodes.bookkeeping import Bookkeeping
 from nodes.bundle.following import Following
 from nodes.bundle.source import Source
 from nodes.clock import Clock, open_clock
@@ -54,6 +54,7 @@ from nodes.ports import Ports
 from nodes.reconciling import Reconciling, means
 from nodes.retention import Keeping
 from nodes.store import Scribe, Store
+from nodes.watch import Watch, late_feeds
 from nodes.witnessing import Witnessing
 
 
@@ -90,6 +91,7 @@ class RunningNode:
         self._ring = Ring(signer=self._credentials.signer, openers=lambda: self._credentials.openers)
         self._relayed = RelayedMember(partial(hop_of, self._members), self._post, self._ring)
         self._pace = Pace(time.monotonic)
+        self._watch = Watch(config, self._following, self.store.source, self._clock.now, self._metrics)
         self._door: ExchangeDoor | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -150,12 +152,15 @@ class RunningNode:
         await asyncio.to_thread(self._credentials.poll)
         await self._tell_health()
         keeping = Keeping(self.store, self._charter, self._clock.now, self._following.leads)
+        books = Bookkeeping(self._config, self._following, self.store, self._clock.now)
         rounds = (
             self._watching(),
             self._polling.run(),
             self._witnessing.run(self._following.leads),
             self._reconciling.run(),
             keeping.run(),
+            books.run(),
+            self._watch.run(),
         )
         self._tasks = [asyncio.create_task(each) for each in rounds]
         return Ports(exchange=exchange_port, desk=desk_port)
@@ -295,7 +300,11 @@ class RunningNode:
         faults = await self._faults()
         await self._listening.tell(serving=not faults)
         told = self._reconciling.told
-        more = {"ledger": self._witnessing.standing.row(), "reconciliation": told.document()}
+        more = {
+            "alarms": self._watch.rows(),
+            "ledger": self._witnessing.standing.row(),
+            "reconciliation": told.document(),
+        }
         self._polling.tell(faults, self._clock.now(), more)
         self._metrics.reconciliation(told.findings, told.behind)
         await self._witnessing.tell(self._listening, self._metrics)
@@ -309,7 +318,7 @@ class RunningNode:
         """Count what a person must see to: feeds that are overdue, and a calendar that is missing."""
         today = civil_day(self._clock.now())
         self._metrics.data(
-            feeds_overdue=sum(overdue(each, today) for each in self.store.source.feeds()),
+            feeds_overdue=len(late_feeds(self.store.source, today)),
             calendar_missing=self._charter().catalogue.calendar.alarm(today),
         )
 

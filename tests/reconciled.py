@@ -144,8 +144,8 @@ class Two:
             )
             await answerer.journal.commit(received)
         await asker.asker.conclude(
-            (_closing(sent, number, lost),), agency="a", purpose="p", case_reference="", application_item="i", result=b"",
-            issued=(), now=time + later,
+            (_closing(sent, number, lost),), agency="a", purpose="p", case_reference="", application_item="i",
+            result=b"", issued=(), now=time + later,
         )  # fmt: skip
         return header.pair_sequence
 

@@ -132,6 +132,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "gateway.retention",
         "gateway.recognition",
         "gateway.verdicts",
+        "gateway.watching",
         "gateway.ledger",
         "gateway.wire",
         "gateway.carriers",

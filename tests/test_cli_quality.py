@@ -30,7 +30,7 @@ from nodes.ingest import Terms, ingest, release
 from nodes.lab import LIGHT
 from nodes.mirror import publish
 from nodes.setup import Setting, init_node
-from nodes.store import Store
+from nodes.store import Store, exchange_tables
 from nodes.store.schema import facts_path
 
 ME = "310000"
@@ -332,8 +332,17 @@ def test_an_older_database_is_brought_up_to_date(october: Post) -> None:
             "ledger_tile",
             "ledger_entry",
             "ledger_log",
+            "provision",
+            "disclosure",
+            "budget",
+            "storage_key",
         ):
             connection.execute(f"DROP TABLE {table}")
+        for statement in exchange_tables.TABLES:
+            if statement.startswith(("CREATE TABLE storage_day", "CREATE TABLE disclosure", "CREATE TABLE budget")):
+                connection.execute(statement)
+        for table in ("sent", "result", "recognition"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN purpose")
         for table, column in (("journal", "entry"), ("sent", "asked_entry"), ("sent", "closed_entry")):
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         connection.execute("PRAGMA user_version = 1")

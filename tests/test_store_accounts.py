@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import NOW, digest, opened
+from stores import NOW, digest, opened, rows
 
+from gateway import wire
 from gateway.model.accounts import Session, Submission
 from gateway.model.codes import RefusalReason, SubmissionState
+from gateway.model.ledger import LedgerPrivate
 from nodes.store import Store
 
 AGENCY, FIRST, SECOND = "310000-market", "310000-market/o1", "310000-market/o2"
@@ -63,6 +65,21 @@ async def test_every_worker_sees_a_session_and_its_closing(stores: tuple[Store, 
     assert (closed.close_time, closed.closing_officer) == (NOW + timedelta(hours=1), SECOND)
     again = await one.sessions.close_session(SESSION.assertion_digest, FIRST, NOW + timedelta(hours=2))
     assert again == closed == await one.sessions.open_session(SESSION, b"signed")
+
+
+async def test_opening_and_closing_are_entered_once(stores: tuple[Store, Store], tmp_path: Path) -> None:
+    """With who did it in which role; what changes nothing is no act."""
+    one, other = stores
+    for _ in range(2):
+        await one.sessions.open_session(SESSION, b"signed")
+        await other.sessions.close_session(SESSION.assertion_digest, SECOND, NOW)
+    found = [
+        wire.decode(LedgerPrivate, row[0]) for row in rows(tmp_path / "node.db", "SELECT private FROM ledger_entry")
+    ]
+    assert [(each.act, each.officer, each.role) for each in found] == [
+        ("SESSION_OPEN", FIRST, " ".join(SESSION.roles)),
+        ("SESSION_CLOSE", SECOND, "administer"),
+    ]
 
 
 async def test_sessions_are_listed_by_agency_and_officer(stores: tuple[Store, Store]) -> None:

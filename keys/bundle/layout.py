@@ -47,7 +47,7 @@ _TARGET_FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "loading_rules",
             "quality_goals",
         ),
-        "limits": ("key_alarms", "key_rules", "limits"),
+        "limits": ("key_alarms", "key_rules", "limits", "watch_rules"),
         "suites": ("suites",),
         "agreements": (EDITIONS,),
     }

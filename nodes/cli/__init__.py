@@ -7,6 +7,7 @@ import click
 from nodes.cli import quiet  # noqa: F401  before anything imports grpc
 from nodes.cli.approve import approve
 from nodes.cli.ask import ask
+from nodes.cli.audit import audit
 from nodes.cli.authorise import authorise
 from nodes.cli.case import case
 from nodes.cli.check import check
@@ -54,6 +55,7 @@ COMMANDS: tuple[click.Command, ...] = (
     participants,
     ledger,
     retention,
+    audit,
     stop,
     lift,
 )

@@ -30,6 +30,8 @@ def show(found: Mapping[str, Any]) -> None:
     _list(console, words, "health.mirrors", ("mirror", "visit_time", "problem"), mirrors)
     stops = [{**each, "what": words.code("stop_what", each["what"])} for each in found["stops"]]
     _list(console, words, "health.stops", ("what", "id", "ground", "time"), stops)
+    alarms = [{**each, "alarm": words.code("alarm", each["alarm"])} for each in found["alarms"]]
+    _list(console, words, "health.alarms", ("alarm", "who", "count"), alarms)
     _compared(console, words, found.get("reconciliation") or {})
 
 

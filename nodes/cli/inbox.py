@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from nodes.cli import reports
+from nodes.cli.acting import by_officer, doer_of
 from nodes.cli.session import INCOMPLETE, SpeakingCommand, option, session
 from nodes.inbox import Arrival, take_inbox
 from nodes.intake import Loaded
@@ -20,8 +21,17 @@ from nodes.intake import Loaded
 @option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
 @option("--leave", "leaves", say="help.leave_file", multiple=True, type=click.Path(path_type=Path))
 @option("--rejects", say="help.rejects", type=click.Path(path_type=Path))
+@by_officer
 @option("--json", "as_json", say="help.json", is_flag=True)
-def inbox(*, folder: Path, config: Path, leaves: tuple[Path, ...], rejects: Path | None, as_json: bool) -> None:
+def inbox(
+    *,
+    folder: Path,
+    config: Path,
+    leaves: tuple[Path, ...],
+    rejects: Path | None,
+    profile: Path | None,
+    as_json: bool,
+) -> None:
     """Take every sender's manifests as far as they follow one another; exit 3 when one stopped or left gaps."""
     came: list[Arrival | Loaded] = []
     with (
@@ -29,14 +39,16 @@ def inbox(*, folder: Path, config: Path, leaves: tuple[Path, ...], rejects: Path
         reports.ending(came, 0),
         reports.problem_file(rejects) as problems,
     ):
+        settings = reports.checked_config(config)
         came.extend(
             take_inbox(
-                reports.checked_config(config),
+                settings,
                 config.parent,
                 folder,
                 now=datetime.now(UTC),
                 leaves=leaves,
                 problems=problems,
+                doer=doer_of(profile, settings),
                 progress=progress,
             )
         )

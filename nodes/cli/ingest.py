@@ -11,6 +11,7 @@ import click
 
 from gateway.clocks import civil_day
 from nodes.cli import reports
+from nodes.cli.acting import by_officer, doer_of
 from nodes.cli.session import INCOMPLETE, Ended, SpeakingCommand, option
 from nodes.intake import Delivery, Loaded, take_in
 from nodes.store import Mode
@@ -27,6 +28,7 @@ _SUFFIXES = frozenset({".csv", ".xlsx"})
 @option("--leave", "leaves", say="help.leave_file", multiple=True, type=click.Path(path_type=Path))
 @option("--rejects", say="help.rejects", type=click.Path(path_type=Path))
 @option("--release", say="help.release", is_flag=True)
+@by_officer
 @option("--json", "as_json", say="help.json", is_flag=True)
 def ingest(
     *,
@@ -38,6 +40,7 @@ def ingest(
     leaves: tuple[Path, ...],
     rejects: Path | None,
     release: bool,
+    profile: Path | None,
     as_json: bool,
 ) -> None:
     """Load files of declared feeds; exit 3 when a file was refused, a row was rejected, or a feed has gaps."""
@@ -50,10 +53,17 @@ def ingest(
         reports.ending(loaded, len(files)),
         reports.problem_file(rejects) as problems,
     ):
-        delivery = Delivery(mode=Mode[mode.upper()], data_through=reached, leaves=leaves, problems=problems)
+        settings = reports.checked_config(config)
+        delivery = Delivery(
+            mode=Mode[mode.upper()],
+            data_through=reached,
+            leaves=leaves,
+            problems=problems,
+            doer=doer_of(profile, settings),
+        )
         loaded.extend(
             take_in(
-                reports.checked_config(config),
+                settings,
                 config.parent,
                 files,
                 now=now,

@@ -16,12 +16,16 @@ from keys import custody, moments
 from keys.errors import KeysError
 from keys.members import USES
 from nodes import backup as backups
+from nodes import states
+from nodes.bundle.following import current_charter
 from nodes.cli import documents
+from nodes.cli.acting import by_officer, noted
 from nodes.cli.reports import checked_config
 from nodes.cli.session import Ended, SpeakingGroup, option, session
 from nodes.cli.sheets import row, table
 from nodes.keeper import CERTIFIED, ISSUING, LEAF, Keeper, open_keeper
 from nodes.setup import ENTRY
+from nodes.states import KEYS
 
 _COLUMNS = ("id", "use", "valid_from", "valid_until", "revoked_time", "suspect_from", "kept", "listed")
 Command = Callable[..., None]
@@ -41,6 +45,19 @@ def _of_node(command: Command) -> Command:
     ):
         command = each(command)
     return command
+
+
+def _changes(command: Command) -> Command:
+    """Add what names the node, and who acts."""
+    return _of_node(by_officer(command))
+
+
+@contextmanager
+def _acting(keeper: Keeper, profile: Path | None, name: str) -> Iterator[Keeper]:
+    """Leave what is done to keys for the ledger, with the key files as they lie afterwards."""
+    folder = keeper.config.leaf.parent
+    with noted(keeper.config, profile, f"{KEYS}_{name}", lambda: states.keys(folder), lambda: keeper.charter):
+        yield keeper
 
 
 def _begins(command: Command) -> Command:
@@ -96,18 +113,20 @@ def _cell(value: Any) -> str:  # noqa: ANN401  a text, a flag or nothing
 
 
 @keys.command("generate", help="help.keys_generate")
-@_of_node
+@_changes
 @option("--use", say="help.keys_use", type=click.Choice(sorted(USES)), required=True)
 @_begins
-def generate(*, config: Path, entry: Path | None, use: str, begins: datetime | None, on_token: bool) -> None:
+def generate(
+    *, config: Path, entry: Path | None, profile: Path | None, use: str, begins: datetime | None, on_token: bool
+) -> None:
     """Make a key beside the others."""
-    with _told():
-        made = _keeper(config, entry).generate(use, begins, on_token=on_token)
+    with _told(), _acting(_keeper(config, entry), profile, "GENERATE") as keeper:
+        made = keeper.generate(use, begins, on_token=on_token)
     click.echo(session().words.say("keys.made", id=made))
 
 
 @keys.command("rotate", help="help.keys_rotate")
-@_of_node
+@_changes
 @option("--use", say="help.keys_use", type=click.Choice([*sorted(USES), *CERTIFIED]), required=True)
 @_begins
 @option("--ca", say="help.keys_ca", type=_FOLDER)
@@ -116,6 +135,7 @@ def rotate(
     *,
     config: Path,
     entry: Path | None,
+    profile: Path | None,
     use: str,
     begins: datetime | None,
     on_token: bool,
@@ -123,8 +143,7 @@ def rotate(
     ca_passphrase_file: Path | None,
 ) -> None:
     """Make a successor, told before it begins."""
-    with _told():
-        keeper = _keeper(config, entry)
+    with _told(), _acting(_keeper(config, entry), profile, "ROTATE") as keeper:
         if use == ISSUING:
             opened = custody.read_passphrase(ca_passphrase_file or keeper.config.passphrase_file)
             authority = custody.load_issuer(ca or keeper.config.leaf.with_name("ca.pem"), opened)
@@ -138,45 +157,49 @@ def rotate(
 
 @keys.command("revoke", help="help.keys_revoke")
 @click.argument("key", metavar="KEY")
-@_of_node
+@_changes
 @option("--suspect-from", say="help.keys_suspect", callback=_moment)
-def revoke(*, key: str, config: Path, entry: Path | None, suspect_from: datetime | None) -> None:
+def revoke(*, key: str, config: Path, entry: Path | None, profile: Path | None, suspect_from: datetime | None) -> None:
     """Revoke a key from now on."""
-    with _told():
-        _keeper(config, entry).revoke(key, suspect_from)
+    with _told(), _acting(_keeper(config, entry), profile, "REVOKE") as keeper:
+        keeper.revoke(key, suspect_from)
     click.echo(session().words.say("keys.revoked", id=key))
 
 
 @keys.command("csr", help="help.keys_csr")
-@_of_node
+@_changes
 @option("--use", say="help.keys_certified", type=click.Choice(CERTIFIED), required=True)
 @option("--out", say="help.keys_csr_out", type=_FOLDER, required=True)
-def csr(*, config: Path, entry: Path | None, use: str, out: Path) -> None:
+def csr(*, config: Path, entry: Path | None, profile: Path | None, use: str, out: Path) -> None:
     """Write a request to a licensed CA."""
-    with _told():
-        _keeper(config, entry).request(use, out)
+    with _told(), _acting(_keeper(config, entry), profile, "REQUEST") as keeper:
+        keeper.request(use, out)
     click.echo(session().words.say("keys.requested", out=out.name))
 
 
 @keys.command("chain", help="help.keys_chain")
 @click.argument("file", metavar="FILE", type=_FOLDER)
-@_of_node
+@_changes
 @option("--use", say="help.keys_certified", type=click.Choice(CERTIFIED), required=True)
-def chain(*, file: Path, config: Path, entry: Path | None, use: str) -> None:
+def chain(*, file: Path, config: Path, entry: Path | None, profile: Path | None, use: str) -> None:
     """Take the chain that came back."""
-    with _told():
-        made = _keeper(config, entry).take_chain(use, file.read_bytes())
+    with _told(), _acting(_keeper(config, entry), profile, "CHAIN") as keeper:
+        made = keeper.take_chain(use, file.read_bytes())
     click.echo(session().words.say("keys.made", id=made))
 
 
 @keys.command("backup", help="help.keys_backup")
 @option("--config", say="help.config", type=_FOLDER, required=True)
+@by_officer
 @option("--passphrase-file", say="help.keys_backup_passphrase", type=_FOLDER, required=True)
 @option("--out", say="help.keys_backup_out", type=_FOLDER, required=True)
-def backup(*, config: Path, passphrase_file: Path, out: Path) -> None:
+def backup(*, config: Path, profile: Path | None, passphrase_file: Path, out: Path) -> None:
     """Write every file of the key folder into one, encrypted."""
     found = checked_config(config)
-    with _told():
+    with (
+        _told(),
+        noted(found, profile, f"{KEYS}_BACKUP", lambda: states.keys(found.leaf.parent), lambda: current_charter(found)),
+    ):
         passphrase = custody.read_passphrase(passphrase_file)
         count = backups.back_up(found.leaf.parent, out, passphrase, owner=found.member)
     click.echo(session().words.say("keys.backed_up", count=count, out=out.name))

@@ -49,7 +49,7 @@ def ledger() -> None:
 def verify(*, config: Path, as_json: bool) -> None:
     """Walk through every entry; exit 1 when anything is wrong with one."""
     settings = checked_config(config)
-    with _told(), _bar(settings) as tell:
+    with _told(), bar(settings) as tell:
         found = ledgers.verify(settings.data / DATABASE, keys_of(current_charter(settings)), tell)
     if as_json:
         documents.write({"format": VERIFIED, "logs": [_document(each) for each in found]})
@@ -140,7 +140,7 @@ def _told() -> Iterator[None]:
 
 
 @contextmanager
-def _bar(config: Config) -> Iterator[Callable[[int], None]]:
+def bar(config: Config) -> Iterator[Callable[[int], None]]:
     """Show on a terminal's stderr how many entries have passed, of how many."""
     with LedgerFile.open(config.data / DATABASE) as file:
         total = sum(each.size or 0 for each in file.logs())

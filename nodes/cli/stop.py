@@ -12,10 +12,12 @@ from gateway.errors import GatewayError
 from keys.bundle.quarantine import WHATS
 from keys.directory import Stop, open_bundle
 from keys.errors import KeysError
+from nodes import states
 from nodes.bundle.following import Following
 from nodes.bundle.root import read_root
 from nodes.bundle.source import Source
 from nodes.bundle.stops import STOPS, OwnStop, alone, known, lifted, stopped, write_stops
+from nodes.cli.acting import by_officer, noted
 from nodes.cli.reports import checked_config
 from nodes.cli.session import Ended, SpeakingCommand, option, session
 from nodes.clock import open_clock
@@ -29,9 +31,11 @@ Change = Callable[[tuple[OwnStop, ...], datetime], tuple[OwnStop, ...]]
 @click.argument("identity", metavar="ID")
 @option("--ground", say="help.ground", required=True)
 @option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
-def stop(*, what: str, identity: str, ground: str, config: Path) -> None:
+@by_officer
+def stop(*, what: str, identity: str, ground: str, config: Path, profile: Path | None) -> None:
     """Stop one thing; a node that runs sees it within a second."""
-    _change(config, what, identity, lambda found, now: stopped(found, Stop(what=what, id=identity, ground=ground), now))
+    wanted = Stop(what=what, id=identity, ground=ground)
+    _change(config, profile, what, identity, lambda found, now: stopped(found, wanted, now))
     click.echo(session().words.say("stop.stopped", what=session().words.code("stop_what", what), id=identity))
 
 
@@ -39,7 +43,8 @@ def stop(*, what: str, identity: str, ground: str, config: Path) -> None:
 @click.argument("what", metavar="WHAT", type=click.Choice(sorted(WHATS)))
 @click.argument("identity", metavar="ID")
 @option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
-def lift(*, what: str, identity: str, config: Path) -> None:
+@by_officer
+def lift(*, what: str, identity: str, config: Path, profile: Path | None) -> None:
     """Lift a stop of one's own; the quorum's quarantine it cannot lift."""
 
     def change(found: tuple[OwnStop, ...], _now: datetime) -> tuple[OwnStop, ...]:
@@ -48,11 +53,11 @@ def lift(*, what: str, identity: str, config: Path) -> None:
             raise Ended("stop.none", what=session().words.code("stop_what", what), id=identity)
         return left
 
-    _change(config, what, identity, change)
+    _change(config, profile, what, identity, change)
     click.echo(session().words.say("stop.lifted", what=session().words.code("stop_what", what), id=identity))
 
 
-def _change(file: Path, what: str, identity: str, change: Change) -> None:
+def _change(file: Path, profile: Path | None, what: str, identity: str, change: Change) -> None:
     """Change the file of stops, signed by the key of the member that signs now."""
     config = checked_config(file)
     try:
@@ -68,6 +73,7 @@ def _change(file: Path, what: str, identity: str, change: Change) -> None:
             # What the member stopped itself may be its own key: the quorum's word alone says which one signs.
             whole = open_bundle(following.current.directory.archive, root=read_root(config.root))
             signer = open_keyring(config).signer(whole, now)
-            write_stops(path, config.member, stops, signer=signer, now=now)
+            with noted(config, profile, states.STOPS, lambda: states.stops(stops), lambda: following.current):
+                write_stops(path, config.member, stops, signer=signer, now=now)
     except (OSError, KeysError, GatewayError, ValueError) as error:
         raise Ended("stop.not_made", why=str(error)) from error

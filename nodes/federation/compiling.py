@@ -14,6 +14,7 @@ from gateway.errors import CatalogueMalformed
 from gateway.lifetimes import Lifetimes
 from gateway.tables import ALL
 from gateway.uscc import sample_code
+from keys.members import EXCLUSIVE
 from keys.suite import INT_1
 from nodes.federation.folder import Folder, Row, entry, read_folder
 
@@ -37,6 +38,7 @@ _AS_THEY_STAND = (
     "participants",
     "key_rules",
     "key_alarms",
+    "watch_rules",
 )
 
 
@@ -251,6 +253,8 @@ def _officers(folder: Folder, member: str) -> Iterator[tuple[str, str, list[str]
         if _purposes(folder, sort):
             leading = folder.table("lead_officers") if sort == "credit" else {}
             for name, roles in {**folder.table("officers"), **leading}.items():
+                if len(EXCLUSIVE.intersection(roles)) > 1:
+                    raise CatalogueMalformed(f"federation officers: {name} has roles that exclude one another")
                 yield f"{division}-{sort}/{name}", f"{division}-{sort}", roles
 
 

@@ -17,10 +17,12 @@ from nodes.store.commits import Commits
 from nodes.store.connections import connect_read_only
 from nodes.store.consents import Consents
 from nodes.store.disclosures import Disclosures
+from nodes.store.doers import NOBODY, Doer
 from nodes.store.facts import FactSource
 from nodes.store.journal import ExchangeJournal
 from nodes.store.ledger import Ledger, Scribe
 from nodes.store.loading import Loading, Mode
+from nodes.store.outbox import Outbox
 from nodes.store.reconciliations import Reconciliations
 from nodes.store.retention import Retention
 from nodes.store.schema import StoreUnusable, facts_path, prepare_exchange, prepare_facts
@@ -50,6 +52,7 @@ class Store:
     disclosures: Disclosures
     retention: Retention
     reconciliations: Reconciliations
+    outbox: Outbox
     _facts: Path
     _commits: Commits
     _reader: sqlite3.Connection
@@ -82,7 +85,7 @@ class Store:
             journal=ExchangeJournal(*shared, ledger=ledger),
             asker=AskerJournal(*shared, ledger=ledger),
             cases=Cases(*shared),
-            sessions=Sessions(*shared[:3]),
+            sessions=Sessions(*shared[:3], ledger=ledger),
             submissions=Submissions(*shared),
             consents=Consents(*shared, secret=storage_key),
             acts=Acts(commits, ledger),
@@ -91,14 +94,15 @@ class Store:
             disclosures=Disclosures(*shared[1:3]),
             retention=Retention(path, commits, ledger),
             reconciliations=Reconciliations(*shared[:3], ledger=ledger),
+            outbox=Outbox(commits, ledger, facts),
             _facts=facts,
             _commits=commits,
             _reader=reader,
         )
 
-    def loading(self) -> Loading:
-        """Give a writer of facts with a connection of its own; its user closes it."""
-        return Loading(self._facts)
+    def loading(self, doer: Doer = NOBODY) -> Loading:
+        """Give a writer of facts with a connection of its own; its user closes it. `doer` is who loads."""
+        return Loading(self._facts, doer)
 
     async def writable(self) -> bool:
         """Say whether a small transaction reaches the disk: the truth, not a guess."""

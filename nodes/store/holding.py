@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from keys import moments
 from nodes.store.appending import Load
+from nodes.store.doers import Doer, note_load
 
 _KEEP = (
     "INSERT INTO load (id, feed, file_digest, mode, data_through, loaded_time, accepted, corrected, withdrawn,"
@@ -133,8 +135,8 @@ def later(connection: sqlite3.Connection, feed: str, digest: bytes) -> tuple[byt
     return tuple(found for (found,) in rows)
 
 
-def keep(connection: sqlite3.Connection, load: Load, data_through: date, figures: Figures) -> None:
-    """Write down the load and what became of its rows."""
+def keep(connection: sqlite3.Connection, load: Load, data_through: date, figures: Figures, doer: Doer) -> None:
+    """Write down the load, what became of its rows, and the act for the ledger."""
     counts = load.counts
     connection.execute(
         _KEEP,
@@ -149,6 +151,7 @@ def keep(connection: sqlite3.Connection, load: Load, data_through: date, figures
         "INSERT INTO load_count (load_id, agency, name, count) VALUES (?, ?, ?, ?)",
         ((load.id, agency, name, number) for (agency, name), number in figures.by_agency.items()),
     )
+    note_load(connection, load.id, doer, moments.read(load.time))
 
 
 def taken(connection: sqlite3.Connection, sender: str) -> tuple[int, bytes]:

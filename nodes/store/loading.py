@@ -13,6 +13,7 @@ from gateway.ports import Feed
 from nodes.store import appending, holding
 from nodes.store.appending import Counts, Load, Mode
 from nodes.store.connections import connect, time_text
+from nodes.store.doers import NOBODY, Doer
 from nodes.store.holding import Figures, Held, Past, Waiting
 from nodes.store.versions import SEEN, Row, Shape, shape
 
@@ -33,11 +34,12 @@ class Loading:
     the file too long, and ValueError when a value breaks its column's form.
     """
 
-    __slots__ = ("_connection", "_load")
+    __slots__ = ("_connection", "_doer", "_load")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, doer: Doer = NOBODY) -> None:
         self._connection = connect(path, cache_kib=_CACHE_KIB, mapped_bytes=0)
         self._connection.execute(SEEN)
+        self._doer = doer
         self._load: Load | None = None
 
     def __enter__(self) -> Self:
@@ -216,7 +218,7 @@ class Loading:
         """Keep the load, a load of no rows included, and give the version of the facts from now on."""
         load = self._opened()
         with self._undone_on_failure():
-            holding.keep(self._connection, load, data_through, figures)
+            holding.keep(self._connection, load, data_through, figures, self._doer)
             self._connection.execute("COMMIT")
         self._load = None
         return load.id

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gateway.errors import GatewayError
+from keys import moments
 from nodes.store import (
     account_tables,
     consent_tables,
@@ -17,6 +18,7 @@ from nodes.store import (
     exchange_tables,
     ledger_tables,
     loading_tables,
+    outbox_tables,
     pair_tables,
     retention_tables,
     tables,
@@ -145,6 +147,16 @@ def _facts_2(database: "Database") -> None:
         database.execute(statement)
 
 
+def _facts_3(database: "Database") -> None:
+    """The act of each load, for the ledger; who loaded before is not known."""
+    from nodes.store.doers import NOBODY, note_load  # they need the schema themselves
+
+    for statement in outbox_tables.FACTS:
+        database.execute(statement)
+    for number, time in database.execute("SELECT id, loaded_time FROM load ORDER BY id").fetchall():
+        note_load(database.conn, number, NOBODY, moments.read(time))
+
+
 def _exchange_1(database: "Database") -> None:
     for statement in exchange_tables.TABLES:
         database.execute(statement)
@@ -184,9 +196,10 @@ _LATER = (
     disclosure_tables.TABLES,
     retention_tables.TABLES,
     pair_tables.TABLES,
+    outbox_tables.EXCHANGE,
 )
 # A step that was released is never edited: a change is a further step.
-_FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2)
+_FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2, _facts_3)
 _EXCHANGE: "tuple[Callable[[Database], None], ...]" = (
     _exchange_1,
     _exchange_2,

@@ -1,4 +1,4 @@
-"""Officers' sessions at the desk: every worker sees at once what any of them closed."""
+"""Officers' sessions at the desk: every worker sees at once what any of them closed; both acts are entered (U32)."""
 
 import json
 import sqlite3
@@ -8,9 +8,12 @@ from typing import final
 
 from gateway.model.accounts import Session
 from keys import moments
+from nodes.store.acts import Act, enter
 from nodes.store.commits import Commits
 from nodes.store.connections import time_text
+from nodes.store.ledger import Ledger
 
+OPENED, CLOSED = "SESSION_OPEN", "SESSION_CLOSE"
 _COLUMNS = """
     SELECT assertion_digest, agency, officer, roles, from_time, until_time, open_time, close_time, closing_officer
     FROM session """
@@ -28,12 +31,13 @@ _CLOSE = """
 class Sessions:
     """Implements `gateway.ports.SessionBook`; safe from any event loop and for many processes on one file."""
 
-    __slots__ = ("_commits", "_lock", "_reader")
+    __slots__ = ("_commits", "_ledger", "_lock", "_reader")
 
-    def __init__(self, commits: Commits, reader: sqlite3.Connection, lock: Lock) -> None:
+    def __init__(self, commits: Commits, reader: sqlite3.Connection, lock: Lock, *, ledger: Ledger) -> None:
         self._commits = commits
         self._reader = reader
         self._lock = lock
+        self._ledger = ledger
 
     async def open_session(self, session: Session, assertion: bytes) -> Session:
         """Keep a session durably; one that is known is returned as it stands, also when it was closed.
@@ -41,7 +45,7 @@ class Sessions:
         Raises:
             NotDurable: nothing was kept.
         """
-        return await self._commits.run(lambda connection: _open(connection, session, assertion))
+        return await self._commits.run(lambda connection: self._open(connection, session, assertion))
 
     async def close_session(self, assertion_digest: bytes, officer: str, now: datetime) -> Session:
         """Close a session that is known, durably and for every worker; the first closing stands.
@@ -51,8 +55,11 @@ class Sessions:
         """
 
         def work(connection: sqlite3.Connection) -> Session:
-            connection.execute(_CLOSE, (time_text(now), officer, assertion_digest))
-            return _session(connection.execute(_ONE, (assertion_digest,)).fetchone())
+            changed = connection.execute(_CLOSE, (time_text(now), officer, assertion_digest)).rowcount
+            closed = _session(connection.execute(_ONE, (assertion_digest,)).fetchone())
+            if changed:
+                self._enter(connection, CLOSED, closed, officer, now)
+            return closed
 
         return await self._commits.run(work)
 
@@ -68,12 +75,18 @@ class Sessions:
             rows = self._reader.execute(_MANY, (agency, officer, limit)).fetchall()
         return tuple(_session(row) for row in rows)
 
+    def _open(self, connection: sqlite3.Connection, session: Session, assertion: bytes) -> Session:
+        times = (time_text(session.from_time), time_text(session.until_time), time_text(session.open_time))
+        told = (session.assertion_digest, session.agency, session.officer, json.dumps(session.roles))
+        if connection.execute(_OPEN, (*told, *times, assertion)).rowcount:
+            self._enter(connection, OPENED, session, session.officer, session.open_time)
+        return _session(connection.execute(_ONE, (session.assertion_digest,)).fetchone())
 
-def _open(connection: sqlite3.Connection, session: Session, assertion: bytes) -> Session:
-    times = (time_text(session.from_time), time_text(session.until_time), time_text(session.open_time))
-    told = (session.assertion_digest, session.agency, session.officer, json.dumps(session.roles))
-    connection.execute(_OPEN, (*told, *times, assertion))
-    return _session(connection.execute(_ONE, (session.assertion_digest,)).fetchone())
+    def _enter(self, connection: sqlite3.Connection, name: str, session: Session, officer: str, now: datetime) -> None:
+        """Enter who opened or closed a session; whoever closes another's does so with the role to administer."""
+        role = " ".join(session.roles) if officer == session.officer else "administer"
+        act = Act(name=name, role=role, officer=officer, agency=session.agency, digest=session.assertion_digest)
+        enter(self._ledger, connection, act, now)
 
 
 def _session(row: tuple[bytes, str, str, str, str, str, str, str | None, str]) -> Session:

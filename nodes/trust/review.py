@@ -23,7 +23,7 @@ from keys.bundle import archive, layout, sections
 from keys.directory import Directory, Stop, open_bundle
 from keys.envelope import from_json
 from keys.errors import KeysError
-from keys.members import SEAL
+from keys.members import SEAL, excluded
 from nodes.bundle.stops import known
 from nodes.federation.signing import Lives, hands, sign_bundle, sign_root
 from nodes.setup import DESK
@@ -57,8 +57,8 @@ def review(draft: Draft, base: Published | None, *, now: datetime) -> Reviewed:
     """Check everything that can be told before signing.
 
     Raises:
-        TrustRefused: NOT_EXTENDING, DRAFT_ALTERED, KEY_UNFIT, KEY_COPIED, NOT_PROVEN, BUNDLE_REFUSED, TABLES_REFUSED,
-            and what `grades.check_mappings` raises.
+        TrustRefused: NOT_EXTENDING, DRAFT_ALTERED, KEY_UNFIT, KEY_COPIED, NOT_PROVEN, BUNDLE_REFUSED, ROLES_EXCLUDE,
+            TABLES_REFUSED, and what `grades.check_mappings` raises.
     """
     # 1 it extends exactly what is published
     check_extends(draft, base)
@@ -70,6 +70,7 @@ def review(draft: Draft, base: Published | None, *, now: datetime) -> Reviewed:
     _check_rota(document, civil_day(now))
     _check_parties(document)
     directory = rehearse(document, now)
+    _check_roles(directory)
     new = charter_of(directory)
     old = None if base is None else _sense_of(base)
     # 4 grades: what no quorum may sign
@@ -79,6 +80,13 @@ def review(draft: Draft, base: Published | None, *, now: datetime) -> Reviewed:
     unknown = tuple(each for each in directory.quarantine if not known(document, each.what, each.id))
     before = {} if base is None else _lasting(base.opened.document)
     return Reviewed(before=old, after=new, old=before, new=document, mappings=mappings, unknown=unknown)
+
+
+def _check_roles(directory: Directory) -> None:
+    """Check that nobody has two of the roles of system, security and audit (duty U32, threat 7)."""
+    for member in directory.members:
+        for one, other in excluded(member.officers):
+            raise TrustRefused(Ground.ROLES_EXCLUDE, officer=one.id, other=other.id)
 
 
 def check_quarantine(reviewed: Reviewed) -> None:
