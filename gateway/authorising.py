@@ -18,6 +18,7 @@ from gateway.clocks import civil_day
 from gateway.errors import ConsentRefused, NotDurable, Refused, Replayed
 from gateway.exchange.enrolment import open_enrolment
 from gateway.exchange.handing import Counter, Seals, check_consent, open_handed, open_reading
+from gateway.exchange.tracking import Read, open_access_reading
 from gateway.exchange.vouching import fitting, open_request, vouch
 from gateway.model.codes import ConsentReason, RefusalReason
 from gateway.model.consent import Consent, HeldConsent, KeyRevocation, StatusRequest, SubjectKey, Withdrawal
@@ -78,10 +79,11 @@ class Authorising:
             Refused, ConsentRefused: with the reason.
         """
         counter = self._counter()
-        kept, digest = open_enrolment(envelope, agency, counter)
+        kept, digest, approved_by = open_enrolment(envelope, agency, counter)
         self._check_active(kept.uscc, counter)
         limit = counter.charter.catalogue.limits.subject_keys
-        return kept.key, await _kept(self._registry.book.enrol(kept, digest, wire.encode(envelope), limit=limit))
+        work = self._registry.book.enrol(kept, digest, wire.encode(envelope), approved_by=approved_by, limit=limit)
+        return kept.key, await _kept(work)
 
     async def revoke(self, envelope: Envelope, agency: str) -> SubjectKey:
         """End a key of a subject.
@@ -135,6 +137,21 @@ class Authorising:
         found = [each for each in book.consents(reading.uscc) if not reading.officer or each.consent.agency == agency]
         begin, end = int(token), int(token) + size
         return keys, tuple(found[begin:end]), str(end) if len(found) > end else ""
+
+    def reading(self, envelope: Envelope, agency: str) -> Read:
+        """Verify who wants to read who asked: a key of a subject in business here, for keys end with deregistration.
+
+        Raises:
+            Refused, ConsentRefused: with the reason.
+        """
+        counter = self._counter()
+        read = open_access_reading(envelope, agency, counter)
+        self._check_active(read.reading.uscc, counter)
+        return read
+
+    def held(self, uscc: str) -> tuple[tuple[SubjectKey, ...], tuple[HeldConsent, ...]]:
+        """Give a subject's keys and authorisations, ended ones too."""
+        return self._registry.book.keys(uscc), self._registry.book.consents(uscc)
 
     async def statuses(self, envelope: Envelope, peer: str) -> tuple[Envelope, ...]:
         """Vouch for the authorisations that a member's questions want; of who is not covered nothing is said.

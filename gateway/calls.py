@@ -1,20 +1,54 @@
-"""Calls that are no questions to a member without a route of its own: sealed, by way of its relays."""
+"""Calls that are no questions: to a member over its channel, or sealed by way of its relays."""
 
 from __future__ import annotations
 
 import os
 from functools import partial
+from typing import Protocol
+
+import grpc
 
 from gateway.carriers import SealedText
+from gateway.client import Followed, RemoteMember
 from gateway.errors import Refused, Unavailable
 from gateway.exchange.routing import routing_of_call, ways
 from gateway.limits import ID_BYTES
 from gateway.model.codes import RefusalReason
 from gateway.relay import Post, RelayedMember, Ring
+from gateway.statuses import reason_of
+
+
+class Line(Protocol):
+    """A member that can be called: over its channel, or sealed by way of relays."""
+
+    async def call(self, method: str, request: bytes, seconds: float) -> bytes:
+        """Send the bytes of a request to a method by its full name; give those of its response.
+
+        Raises:
+            grpc.aio.AioRpcError, Unavailable, Refused: however else it ended.
+        """
+
+
+class DirectLine:
+    """A member over its own channel."""
+
+    def __init__(self, member: Followed | RemoteMember) -> None:
+        """Speak to a member."""
+        self._member = member
+
+    async def call(self, method: str, request: bytes, seconds: float) -> bytes:
+        """As `Line.call`."""
+        try:
+            return await self._member.call(method, request, seconds)
+        except grpc.aio.AioRpcError as error:
+            reason = reason_of(error)
+            if reason is None:
+                raise Unavailable(error.code().name) from error
+            raise Refused(reason) from error
 
 
 class RelayedLine:
-    """One member by way of relays; satisfies `witness_client.Line`, as a member's channel does."""
+    """One member by way of relays; satisfies `Line`."""
 
     def __init__(self, relayed: RelayedMember, post: Post, ring: Ring, member_id: str) -> None:
         """Name the member."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from gateway import carriers
 from gateway.answering import Answering, Member
@@ -16,6 +17,7 @@ from gateway.model.signed import Reply, Signed
 
 PAUSE_SECONDS = 0.2
 NO_ENDPOINT = "NO_ENDPOINT"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,24 @@ class LocalMember:
             return await asyncio.wait_for(self._answering.ask(request, self._me), seconds)
         except TimeoutError as error:
             raise Unavailable("DEADLINE_EXCEEDED") from error
+
+
+async def patiently(once: Callable[[float], Awaitable[T]], limits: Limits) -> T:
+    """Try again on silence, within one deadline; `once` is told the seconds that are left.
+
+    Raises:
+        Unavailable: that of the last attempt.
+    """
+    loop = asyncio.get_running_loop()
+    ends, attempt = loop.time() + limits.deadline, 1
+    while True:
+        try:
+            return await once(max(0.001, ends - loop.time()))
+        except Unavailable:
+            if attempt >= limits.attempts:
+                raise
+            await asyncio.sleep(min(PAUSE_SECONDS * attempt, max(0.0, ends - loop.time())))
+            attempt += 1
 
 
 def request_bytes(signed: Signed) -> bytes:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from gateway.answering import Event
 from gateway.authorising import Authorising, Home
@@ -17,7 +18,7 @@ from gateway.charter import Charter
 from gateway.errors import Refused, Unavailable
 from gateway.exchange.compose import Inquiry
 from gateway.exchange.vouching import write_request
-from gateway.federation import PAUSE_SECONDS
+from gateway.federation import patiently
 from gateway.limits import ID_BYTES
 from gateway.model.codes import RefusalReason
 from gateway.model.consent import AskedQuestion, StatusRequest
@@ -124,19 +125,12 @@ class Fetching:
         home = errand.home(request.home_member) if request.home_member in known else None
         if home is None:
             return self._none(request, "UNAVAILABLE", "")
-        envelope, loop = write_request(request, errand.signer()), asyncio.get_running_loop()
-        ends = loop.time() + limits.deadline
-        attempt = 1
-        while True:
-            try:
-                return await home.statuses(envelope, max(0.001, ends - loop.time()))
-            except Unavailable:
-                if attempt == limits.attempts:
-                    return self._none(request, "UNAVAILABLE", "")
-                await asyncio.sleep(min(PAUSE_SECONDS * attempt, max(0.0, ends - loop.time())))
-                attempt += 1
-            except Refused as refused:
-                return self._none(request, "REFUSED", refused.reason.value)
+        try:
+            return await patiently(partial(home.statuses, write_request(request, errand.signer())), limits)
+        except Unavailable:
+            return self._none(request, "UNAVAILABLE", "")
+        except Refused as refused:
+            return self._none(request, "REFUSED", refused.reason.value)
 
     def _none(self, request: StatusRequest, outcome: str, reason: str) -> tuple[Envelope, ...]:
         self._errand.observe(

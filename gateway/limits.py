@@ -51,6 +51,7 @@ class Limits:
     witness_lag_mark: int = 900
     witness_lag_stop: int = 259_200
     record_months: int = 120
+    access_delay_days: int = 180
 
     @classmethod
     def from_section(cls, section: Mapping[str, Any]) -> Limits:

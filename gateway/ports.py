@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
+from gateway.model.access import AccessEntry, DelayOrder
 from gateway.model.accounts import Session, Submission
-from gateway.model.codes import RefusalReason, SubmissionState
+from gateway.model.codes import AccessSide, RefusalReason, SubmissionState
 from gateway.model.combined import Case
 from gateway.model.consent import Consent, HeldConsent, KeptKey, SubjectKey, Withdrawal
 from gateway.model.ledger import Receipt
@@ -272,10 +273,12 @@ class ConsentBook(Protocol):
     def consents(self, uscc: str) -> tuple[HeldConsent, ...]:
         """Give a subject's authorisations as they stand, oldest first."""
 
-    async def enrol(self, kept: KeptKey, digest: bytes, evidence: bytes, *, limit: int) -> tuple[SubjectKey, ...]:
-        """Keep a key and the envelope that enrols it; give the keys that the subject had before.
+    async def enrol(
+        self, kept: KeptKey, digest: bytes, evidence: bytes, *, approved_by: str, limit: int
+    ) -> tuple[SubjectKey, ...]:
+        """Keep a key and the envelope that enrols it, and enter it in the ledger (duty U28).
 
-        The same envelope again changes nothing.
+        Gives the keys that the subject had before. The same envelope again changes nothing.
 
         Raises:
             ConsentRefused: KEY_COPIED when the key is enrolled; TOO_MANY beyond that many keys that have not ended.
@@ -314,4 +317,55 @@ class ConsentBook(Protocol):
 
         Raises:
             NotDurable: nothing was taken.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """One question about a subject, as this member holds it: asked of it, or by one of its agencies elsewhere."""
+
+    side: AccessSide
+    other_member: str
+    time: datetime
+    agency: str
+    officer_role: str
+    purpose: str
+    application_item: str
+    kind: str
+    fields: tuple[str, ...]
+    outcome: str
+    question_id: bytes
+    entry: int | None
+    """Number of the ledger's entry; None for what is older than the ledger."""
+
+    delayed: bool = False
+    """Whether two officers delay that the subject is shown it, today (duty U29)."""
+
+
+class AccessBook(Protocol):
+    """Who asked about a subject, and what is delayed of it."""
+
+    def of_subject(self, uscc: str, first: date, last: date, today: date) -> tuple[Access, ...]:
+        """Give the questions of some civil days, oldest first."""
+
+    def shown(self, access: Access) -> AccessEntry:
+        """Give an entry as its subject is shown it, with its event and the proof from the ledger's head as it is now.
+
+        Raises:
+            NotDurable: when the ledger is damaged.
+        """
+
+    async def note(self, digest: bytes, member: str, now: datetime) -> None:
+        """Enter in the ledger that a member's subject reads: before anything leaves.
+
+        Raises:
+            NotDurable: nothing was entered, and nothing may leave.
+        """
+
+    async def delay(self, order: DelayOrder, digest: bytes, evidence: bytes, now: datetime) -> None:
+        """Keep a delay and enter it in the ledger; the same order again changes nothing.
+
+        Raises:
+            Replayed: when the id stands for another order.
+            NotDurable: nothing was kept.
         """

@@ -208,7 +208,7 @@ class SealedAnswering:
 
     async def _called(self, text: SealedText, sender: str) -> bytes:
         call = self._calls.get(text.method)
-        if call is None:
+        if call is None or text.statuses:
             raise Refused(RefusalReason.UNKNOWN_KIND)
         return await call(text.payload, sender)
 

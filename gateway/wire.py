@@ -17,6 +17,14 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 from google.protobuf.message import DecodeError, Message
 
 from gateway.errors import GatewayError
+from gateway.model.access import (
+    AccessReading,
+    AccessReply,
+    AccessReport,
+    AccessRequest,
+    AccessSummary,
+    DelayOrder,
+)
 from gateway.model.accounts import (
     OfficerAssertion,
     SessionClosing,
@@ -41,6 +49,7 @@ from gateway.model.reconciliation import Statement
 from gateway.model.sealed import Sealed
 from keys.errors import KeysError
 from yrdx.exchange.v1 import (
+    access_pb2,
     answer_pb2,
     authorisation_pb2,
     desk_pb2,
@@ -62,8 +71,8 @@ Put = Callable[[Any, Any], None]
 Get = Callable[[Any], Any]
 
 _FILES = (
-    *(answer_pb2, authorisation_pb2, desk_pb2, envelope_pb2, exchange_pb2, kinds_pb2),
-    *(ledger_pb2, question_pb2, reconciliation_pb2, relay_pb2, subject_pb2, witness_pb2),
+    *(access_pb2, answer_pb2, authorisation_pb2, desk_pb2, envelope_pb2, exchange_pb2),
+    *(kinds_pb2, ledger_pb2, question_pb2, reconciliation_pb2, relay_pb2, subject_pb2, witness_pb2),
 )
 
 PAYLOAD_TYPES: dict[type[Any], str] = {
@@ -90,6 +99,12 @@ PAYLOAD_TYPES: dict[type[Any], str] = {
     Attestation: "application/vnd.yrdx.attestation.v1+proto",
     ConsentReading: "application/vnd.yrdx.consent-reading.v1+proto",
     StatusRequest: "application/vnd.yrdx.status-request.v1+proto",
+    AccessReading: "application/vnd.yrdx.access-reading.v1+proto",
+    AccessRequest: "application/vnd.yrdx.access-request.v1+proto",
+    AccessReply: "application/vnd.yrdx.access-reply.v1+proto",
+    AccessReport: "application/vnd.yrdx.access-report.v1+proto",
+    AccessSummary: "application/vnd.yrdx.access-summary.v1+proto",
+    DelayOrder: "application/vnd.yrdx.delay-order.v1+proto",
     Sealed: "application/vnd.yrdx.sealed.v1+proto",
     Statement: "application/vnd.yrdx.statement.v1+proto",
 }

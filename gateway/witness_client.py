@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import grpc
 
 from gateway import wire
+from gateway.calls import Line
 from gateway.charter import Charter
 from gateway.errors import Refused, Unavailable
 from gateway.ledger import dating, logs, shown
@@ -39,17 +40,6 @@ class Proof:
 
     logged: Logged
     witnessed: Witnessed
-
-
-class Line(Protocol):
-    """A member that can be called: over its channel, or sealed by way of relays."""
-
-    async def call(self, method: str, request: bytes, seconds: float) -> bytes:
-        """Send the bytes of a request to a method by its full name; give those of its response.
-
-        Raises:
-            grpc.aio.AioRpcError, Unavailable, Refused: however else it ended.
-        """
 
 
 class RemoteLedger:

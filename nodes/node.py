@@ -11,13 +11,13 @@ from functools import partial
 
 import structlog
 
-from gateway import authorising, consents, desk, reconciliations, server
+from gateway import authorising, consents, desk, reconciliations, server, tracking, tracking_door
 from gateway.accounts import Accounts
 from gateway.accounts_door import AccountsDoor
 from gateway.answering import Answering, Event, Member, Node
 from gateway.asking import Asking
 from gateway.authorising import Authorising, Registry
-from gateway.calls import RelayedLine
+from gateway.calls import DirectLine, Line, RelayedLine
 from gateway.cases import Cases
 from gateway.charter import Charter
 from gateway.client import Members
@@ -36,7 +36,7 @@ from gateway.pace import Pace
 from gateway.peers import Peers
 from gateway.relay import Post, RelayedMember, Ring, SealedAnswering
 from gateway.server import ExchangeDoor, RelayDoor
-from gateway.witness_client import Line
+from gateway.tracking_door import AccessDoor, TrackerDoor
 from keys.errors import KeysError
 from nodes import alarms, reconciling
 from nodes.bookkeeping import Bookkeeping
@@ -54,6 +54,7 @@ from nodes.ports import Ports
 from nodes.reconciling import Reconciling, means
 from nodes.retention import Keeping
 from nodes.store import Scribe, Store
+from nodes.tracking import Tracked, track
 from nodes.watch import Watch, late_feeds
 from nodes.witnessing import Witnessing
 
@@ -128,9 +129,9 @@ class RunningNode:
         self._authorising = Authorising(self._registry())
         peers = Peers(self._charter, self._clock.now)
         exchange = self._door = ExchangeDoor(answering, peers)
-        sealed = SealedAnswering(
-            answering, self._authorising.statuses, self._post, self._ring, self._witnessing.calls()
-        )
+        tracked = self._tracked()
+        calls = {**self._witnessing.calls(), **tracked.services}
+        sealed = SealedAnswering(answering, self._authorising.statuses, self._post, self._ring, calls)
         relay = RelayDoor(sealed.relay, peers)
         doors = {
             server.SERVICE: exchange.handler(),
@@ -138,12 +139,14 @@ class RunningNode:
             server.RELAY_SERVICE: relay.handler(),
             **self._witnessing.doors(peers, self._paced),
             reconciliations.SERVICE: self._reconciling.door(self._credentials.signer, peers, self._paced).handler(),
+            tracking_door.TRACKER_SERVICE: TrackerDoor(tracked.services, peers, self._paced).handler(),
         }
         exchange_port = await self._listening.open(self._config.exchange_listen, doors, self._all_roots)
         counter = Counter(peers=peers, charter=self._charter, note=self._note)
         counters = {
             desk.SERVICE: self._desk(self._office(answering), counter).handler(),
             consents.SERVICE: ConsentDoor(self._authorising, counter).handler(),
+            tracking_door.SERVICE: AccessDoor(tracked.tracker, counter, self._bundle).handler(),
         }
         desk_port = await self._listening.open(self._config.desk_listen, counters, self._own_roots, server.DESK_BYTES)
         if self._config.metrics_listen:
@@ -196,6 +199,22 @@ class RunningNode:
             observe=self._observe,
         )
 
+    def _tracked(self) -> Tracked:
+        desk = tracking.Desk(
+            charter=self._charter,
+            signer=self._credentials.signer,
+            clock=self._clock.now,
+            source=self.store.source,
+            book=self.store.accesses,
+            cases=self.store.cases,
+            authorising=self._authorising,
+            observe=self._observe,
+        )
+        return track(desk, self._config.member, self._line)
+
+    def _bundle(self) -> bytes:
+        return self._following.kept(self._charter().directory.version, self._clock.now())
+
     def _errand(self) -> Errand:
         local = LocalHome(self._authorising, self._config.member)
 
@@ -240,8 +259,10 @@ class RunningNode:
 
     def _line(self, member: str) -> Line | None:
         """Give a member for calls that are no questions, as it is reached."""
-        relayed = hubs(self._charter(), member, self._clock.now())
-        return RelayedLine(self._relayed, self._post, self._ring, member) if relayed else self._members.member(member)
+        if hubs(self._charter(), member, self._clock.now()):
+            return RelayedLine(self._relayed, self._post, self._ring, member)
+        found = self._members.member(member)
+        return None if found is None else DirectLine(found)
 
     def _note(self, operation: str, reason: str) -> None:
         self._observe(

@@ -67,7 +67,7 @@ class Watch:
                 self.alarms = await asyncio.to_thread(self.look)
                 self._tell()
         except Exception as error:  # noqa: BLE001  a watch that dies would leave alarms as they were for ever
-            _log.error("watch_failed", error=type(error).__name__)
+            _log.error("alarms_failed", error=type(error).__name__)
 
     def look(self) -> tuple[Told, ...]:
         """Look once, in a thread: what follows the last look is counted.

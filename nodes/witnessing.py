@@ -11,10 +11,11 @@ from typing import Any
 import grpc
 import structlog
 
+from gateway.calls import Line
 from gateway.charter import Charter
 from gateway.peers import Peers
 from gateway.witness import Witness
-from gateway.witness_client import Line, RemoteLedger
+from gateway.witness_client import RemoteLedger
 from gateway.witness_door import Call, WitnessDoor, calls
 from nodes.clock import Clock
 from nodes.comparing import Comparing

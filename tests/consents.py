@@ -10,6 +10,7 @@ from typing import Any
 
 from bundles import AGENCY, NOW, OFFICER, OFFICERS, SECOND, SIGNERS, charter_of, register, signed_directory
 from fakes import FakeSource
+from receipts import LOGGERS
 from worlds_tables import JIANGSU, MEMBERS, PURPOSE, SHANGHAI, USCC
 
 from gateway import wire
@@ -33,7 +34,7 @@ from gateway.model.consent import (
 from gateway.uscc import sample_code
 from keys import suite
 from keys.envelope import Envelope, sign
-from nodes.store import Store
+from nodes.store import Scribe, Store
 
 BANK = "320000-bank"
 """An agency of Jiangsu that asks for the purpose that wants an authorisation."""
@@ -88,7 +89,10 @@ class Counter:
     def __post_init__(self) -> None:
         """Open the store."""
         self.source = FakeSource(rows=self.rows)
-        self.store = Store.open(self.folder / "node.db", bytes(32))
+        member = self.charter.me
+        self.store = Store.open(
+            self.folder / "node.db", bytes(32), Scribe(member=member, signer=lambda: LOGGERS[member])
+        )
         self.authorising = self.worker()
 
     def worker(self) -> Authorising:

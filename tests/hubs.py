@@ -84,6 +84,7 @@ def charter(member: str, edit: Callable[[dict[str, Any]], None] | None = None) -
     return charter_of(member, signed_directory(edited))
 
 
+Serve = Callable[[bytes, str], Awaitable[bytes]]
 Road = Callable[[bytes, Callable[[bytes], Awaitable[bytes]]], Awaitable[bytes]]
 
 

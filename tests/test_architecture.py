@@ -25,6 +25,7 @@ ROOM_SEES: dict[str, tuple[str, ...]] = {
     "gateway.desk": ("gateway", "keys", "yrdx"),
     "gateway.accounts_door": ("gateway", "keys", "yrdx"),
     "gateway.reconciliations": ("gateway", "keys", "yrdx"),
+    "gateway.tracking_door": ("gateway", "keys", "yrdx"),
     "gateway.statuses": ("gateway", "keys", "yrdx"),
     "gateway.witness_door": ("gateway", "keys", "yrdx"),
     "gateway.verification": ("gateway", "keys", "yrdx"),
@@ -59,17 +60,21 @@ DOORS = (
     "gateway.witness",
     "gateway.witness_client",
     "gateway.witness_door",
+    "gateway.tracking",
+    "gateway.tracking_door",
 )
 
 # Where each third-party package is at home. The tests and the bench may use them all.
 GRPC_DOORS = (
     "gateway.accounts_door",
+    "gateway.calls",
     *("gateway.client", "gateway.consents", "gateway.counter", "gateway.desk", "gateway.hops", "gateway.peers"),
     "gateway.reconciliations",
     "gateway.server",
     "gateway.statuses",
     "gateway.witness_client",
     "gateway.witness_door",
+    "gateway.tracking_door",
 )
 GRPC_HOMES = (*GRPC_DOORS, "nodes.hub", "nodes.listening", "nodes.node", "nodes.witnessing", "nodes.cli")
 HOMES: dict[str, tuple[str, ...]] = {

@@ -115,7 +115,7 @@ class Firm:
         now = self.lab.clock()
         request = KeyRequest(
             uscc=self.subject.uscc, home_member=HOME, suite=self.key.suite, public=self.key.public,
-            roles=(KeyRole.CONSENT,), valid_from_time=now - timedelta(minutes=1),
+            roles=(KeyRole.VIEW, KeyRole.CONSENT), valid_from_time=now - timedelta(minutes=1),
             valid_until_time=now + timedelta(days=30), request_time=now,
         )  # fmt: skip
         attestation = Attestation(

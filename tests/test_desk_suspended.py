@@ -14,6 +14,7 @@ from test_asking import intent, open_case
 from worlds_tables import MATTER, PURPOSE, SHANGHAI, USCC
 
 from gateway.exchange.intend import Signable, open_signed_request
+from gateway.model.access import DelayOrder
 from gateway.model.accounts import (
     SessionClosing,
     SessionReading,
@@ -50,8 +51,15 @@ TERMS: dict[type[Any], dict[str, Any]] = {
     SubmissionRefusal: {"submission_id": bytes(32)},
     Attestation: {"approving_officer": SECOND, "scan_digest": bytes(32), "body": withdrawal()},
     ConsentReading: {"uscc": USCC, "home_member": SHANGHAI},
+    DelayOrder: {
+        "delay_id": bytes(16),
+        "approving_officer": SECOND,
+        "case_reference": "c",
+        "until_date": "2026-06-01",
+        "ground": "g",
+    },
 }
-TIME_OF = {**TIMES, CaseOpening: "open_time", Attestation: "attest_time"}
+TIME_OF = {**TIMES, CaseOpening: "open_time", Attestation: "attest_time", DelayOrder: "order_time"}
 
 
 def request_of(kind: type[Any]) -> Any:
@@ -67,7 +75,9 @@ def request_of(kind: type[Any]) -> Any:
 def test_nothing_is_believed_of_an_agency_that_may_not_act(kind: type[Any], name: str) -> None:
     """Of all that an officer signs with the own key, only the end of a session is taken."""
     change, reason = ENDS[name]
-    envelope = signed(request_of(kind), *(OFFICERS.values() if kind is Attestation else (OFFICERS[OFFICER],)))
+    envelope = signed(
+        request_of(kind), *(OFFICERS.values() if kind in {Attestation, DelayOrder} else (OFFICERS[OFFICER],))
+    )
     good, bad = charter_of(SHANGHAI, signed_directory()), charter_of(SHANGHAI, signed_directory(change))
     open_signed_request(envelope, kind, AGENCY, good, NOW)
     if kind is SessionClosing:

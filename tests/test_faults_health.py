@@ -22,9 +22,9 @@ DOORS = {"exchange_port": server.SERVICE, "desk_port": desk.SERVICE}
 BESIDE = {
     "exchange_port": [
         server.RELAY_SERVICE,
-        *(f"yrdx.exchange.v1.{each}Service" for each in ("Ledger", "Status", "Witness")),
+        *(f"yrdx.exchange.v1.{each}Service" for each in ("Ledger", "Reconciliation", "Status", "Tracker", "Witness")),
     ],
-    "desk_port": ["yrdx.exchange.v1.ConsentService"],
+    "desk_port": [f"yrdx.exchange.v1.{each}Service" for each in ("Access", "Consent")],
 }
 ALWAYS = ["grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import resource
 import signal
@@ -21,8 +22,9 @@ from stores import DAY, FEED, NOW, PENALTY, code, commit, declared, exchange, lo
 from gateway.errors import BudgetSpent, NotDurable
 from gateway.model.signed import Reply
 from nodes.store import Mode, Store
+from nodes.store.connections import make_private
 from nodes.store.facts import FactSource
-from nodes.store.schema import facts_path
+from nodes.store.schema import facts_path, prepare_exchange
 
 ROOT = Path(__file__).resolve().parent.parent
 IMPORTS = os.pathsep.join(str(each) for each in (ROOT, ROOT / "proto", ROOT / "tests"))
@@ -333,3 +335,15 @@ async def test_a_broken_connection_is_replaced(path: Path) -> None:
     reply = await commit(store, exchange(1))
     store.close()
     assert ([type(each) for each in ended], reply) == ([NotDurable], Reply(payload=b"answer 1"))
+
+
+def test_preparing_a_file_that_is_open_drops_no_lock(tmp_path: Path) -> None:
+    """A node prepares what it has open: another process must not find the file free and take its log away."""
+    path = tmp_path / "node.db"
+    prepare_exchange(path)
+    with path.open("r+b") as held:
+        fcntl.lockf(held, fcntl.LOCK_EX)
+        make_private(path)
+        tries = f"import fcntl; fcntl.lockf(open({str(path)!r}, 'r+b'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        found = subprocess.run([sys.executable, "-c", tries], capture_output=True, check=False)
+        assert b"BlockingIOError" in found.stderr

@@ -158,7 +158,7 @@ async def test_a_look_that_fails_is_tried_again(office: Office, monkeypatch: pyt
     monkeypatch.setattr(Watch, "look", fails)
     with capture_logs() as logged:
         await watch._try()
-    assert logged == [{"event": "watch_failed", "error": "OSError", "log_level": "error"}]
+    assert logged == [{"event": "alarms_failed", "error": "OSError", "log_level": "error"}]
     assert len(watch.alarms) == 1
 
 

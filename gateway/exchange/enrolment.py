@@ -31,8 +31,10 @@ from keys.errors import KeysError, KeyUnknown, WeakKey
 from keys.suite import PublicKey
 
 
-def open_enrolment(envelope: Envelope, agency: str, counter: Counter) -> tuple[KeptKey, bytes]:
-    """Verify an enrolment; give the key as it will be kept and the digest of what was signed.
+def open_enrolment(envelope: Envelope, agency: str, counter: Counter) -> tuple[KeptKey, bytes, str]:
+    """Verify an enrolment; give the key as it will be kept, the digest of what was signed, and who approved it.
+
+    Nobody did where a licence signed.
 
     Raises:
         Refused, ConsentRefused: with the reason of the first check that fails.
@@ -43,10 +45,11 @@ def open_enrolment(envelope: Envelope, agency: str, counter: Counter) -> tuple[K
         if not isinstance(attestation.body, Envelope):
             raise Refused(RefusalReason.WRONG_TYPE)
         request, key_id = open_key_request(attestation.body, counter)
+        approved_by = attestation.approving_officer
     else:
         request, key_id = _licensed(envelope, counter)
-        digest = envelope.digest()
-    return _kept(request, key_id, counter), digest
+        digest, approved_by = envelope.digest(), ""
+    return _kept(request, key_id, counter), digest, approved_by
 
 
 def _licensed(envelope: Envelope, counter: Counter) -> tuple[KeyRequest, str]:

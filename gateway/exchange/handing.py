@@ -16,9 +16,10 @@ from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.errors import ConsentRefused, Refused
 from gateway.exchange.admit import reason_for
-from gateway.exchange.intend import open_signed_request
+from gateway.exchange.intend import check_age, open_signed_request
 from gateway.exchange.permit import approves
 from gateway.limits import DIGEST_BYTES, ID_BYTES
+from gateway.model.access import AccessReading
 from gateway.model.codes import ConsentReason, KeyRole, RefusalReason, SignatureClass
 from gateway.model.consent import (
     Attestation,
@@ -48,7 +49,7 @@ Find = Callable[[str], KeptKey | None]
 Seals = Callable[[Envelope], str]
 """Verifies a signature by electronic licence or seal and gives the code of its holder; raises KeysError."""
 
-T = TypeVar("T", Consent, Withdrawal, KeyRevocation, ConsentReading)
+T = TypeVar("T", Consent, Withdrawal, KeyRevocation, ConsentReading, AccessReading)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,13 +175,13 @@ def is_good(kept: KeptKey, now: datetime) -> bool:
     return kept.key.valid_from_time <= now < kept.key.valid_until_time and not revoked
 
 
-def _check_role(kept: KeptKey, value: Consent | Withdrawal | KeyRevocation | ConsentReading) -> None:
+def _check_role(kept: KeptKey, value: Consent | Withdrawal | KeyRevocation | ConsentReading | AccessReading) -> None:
     """Hold a key to its roles; any key may end itself, and no other."""
     if isinstance(value, KeyRevocation):
         if value.key_id != kept.key.key_id:
             raise ConsentRefused(ConsentReason.KEY_ROLE_MISSING)
         return
-    wanted = KeyRole.VIEW if isinstance(value, ConsentReading) else KeyRole.CONSENT
+    wanted = KeyRole.VIEW if isinstance(value, ConsentReading | AccessReading) else KeyRole.CONSENT
     if wanted not in kept.key.roles:
         raise ConsentRefused(ConsentReason.KEY_ROLE_MISSING)
 
@@ -213,10 +214,7 @@ def open_reading(envelope: Envelope, agency: str, counter: Counter) -> ConsentRe
             raise Refused(RefusalReason.WRONG_AUDIENCE)
         return reading
     reading = open_handed(envelope, ConsentReading, agency, counter).value
-    limits = counter.charter.catalogue.limits
-    skew, age = timedelta(seconds=limits.clock_skew), timedelta(seconds=limits.intent_age)
-    if not reading.read_time - skew <= counter.now <= reading.read_time + age:
-        raise Refused(RefusalReason.EXPIRED)
+    check_age(reading, counter.charter, counter.now)
     if reading.agency or reading.officer:
         raise Refused(RefusalReason.MALFORMED)
     return reading

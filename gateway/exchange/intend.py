@@ -16,6 +16,7 @@ from gateway.exchange.compose import Inquiry
 from gateway.exchange.permit import approves, charge_limit
 from gateway.exchange.session import Bearer, check_in_force, officer_key
 from gateway.limits import Limits
+from gateway.model.access import DelayOrder
 from gateway.model.accounts import (
     SessionClosing,
     SessionReading,
@@ -45,6 +46,7 @@ Signable = TypeVar(
     SubmissionRefusal,
     Attestation,
     ConsentReading,
+    DelayOrder,
 )
 
 
@@ -221,6 +223,7 @@ _TIMES: Mapping[type, str] = {
     SubmissionApproval: "approve_time",
     SubmissionRefusal: "refuse_time",
     Attestation: "attest_time",
+    DelayOrder: "order_time",
 }
 
 

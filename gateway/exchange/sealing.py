@@ -66,14 +66,15 @@ def seal(text: SealedText, routing: Routing, *, charter: Charter, signer: Signer
         raise Refused(RefusalReason.TOO_LARGE)
     key = sealing_key(charter, routing.recipient_member, now)
     try:
-        ciphertext = sealer.seal(carriers.write_sealed_text(text, _text_size), key, _context(routing))
+        ciphertext = sealer.seal(carriers.write_sealed_text(text, text_size), key, _context(routing))
     except KeysError as error:
         raise Refused(RefusalReason.KEY_NOT_VALID) from error
     sealed = Sealed(routing=routing, key_id=key.id, ciphertext=ciphertext)
     return carriers.write_relay(sign(TYPE, wire.encode(sealed), signer))
 
 
-def _text_size(size: int) -> int:
+def text_size(size: int) -> int:
+    """Give the size to which a sealed text is filled: its class, and room for its frame."""
     return size_class(max(0, size - FRAME_BYTES)) + FRAME_BYTES
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from gateway import authorisation, wire
 from gateway.charter import Charter
@@ -14,6 +15,7 @@ from gateway.clocks import civil_day
 from gateway.errors import Refused
 from gateway.exchange.admit import is_stale, reason_for
 from gateway.limits import ID_BYTES
+from gateway.model.access import AccessRequest
 from gateway.model.codes import AuthorisationStatus, RefusalReason
 from gateway.model.consent import AskedQuestion, HeldConsent, StatusRequest
 from gateway.model.question import Authorisation
@@ -25,6 +27,7 @@ from keys.suite import Signer
 TYPE = wire.PAYLOAD_TYPES[StatusRequest]
 REQUEST_BYTES = 64 << 10
 _QUESTIONS = 1_000
+M = TypeVar("M", StatusRequest, AccessRequest)
 
 
 def write_request(request: StatusRequest, signer: Signer) -> Envelope:
@@ -38,14 +41,33 @@ def open_request(envelope: Envelope, *, peer: str, charter: Charter, now: dateti
     Raises:
         Refused: with the reason of the first check that fails.
     """
+    request, digest = open_from_member(envelope, StatusRequest, peer=peer, charter=charter, now=now)
+    if request.home_member != charter.me:
+        raise Refused(RefusalReason.WRONG_AUDIENCE)
+    _check_form(request, charter)
+    check_fresh(request.ask_time, charter, now)
+    _check_right(request, charter, now)
+    return request, digest
+
+
+def open_from_member(
+    envelope: Envelope, kind: type[M], *, peer: str, charter: Charter, now: datetime
+) -> tuple[M, bytes]:
+    """Verify that the member at the other end signed what it asks, and may ask; give it and the digest of its bytes.
+
+    Raises:
+        Refused: with the reason of the first check that fails.
+    """
     directory = charter.directory
     if len(envelope.payload) > REQUEST_BYTES:
         raise Refused(RefusalReason.TOO_LARGE)
     try:
         opened = open_envelope(
-            envelope, payload_type=TYPE, find=lambda key_id: directory.key(key_id, use="sign", at=now)
+            envelope,
+            payload_type=wire.PAYLOAD_TYPES[kind],
+            find=lambda key_id: directory.key(key_id, use="sign", at=now),
         )
-        request = wire.decode(StatusRequest, opened.payload)
+        request = wire.decode(kind, opened.payload)
     except KeysError as error:
         raise Refused(reason_for(error)) from error
     except wire.WireMalformed as error:
@@ -54,11 +76,6 @@ def open_request(envelope: Envelope, *, peer: str, charter: Charter, now: dateti
         raise Refused(RefusalReason.BAD_SIGNATURE)
     if directory.suspended(request.asker_member, at=now):
         raise Refused(RefusalReason.SUSPENDED)
-    if request.home_member != charter.me:
-        raise Refused(RefusalReason.WRONG_AUDIENCE)
-    _check_form(request, charter)
-    _check_fresh(request, charter, now)
-    _check_right(request, charter, now)
     return request, opened.digest
 
 
@@ -76,10 +93,15 @@ def _check_form(request: StatusRequest, charter: Charter) -> None:
         raise Refused(RefusalReason.MALFORMED)
 
 
-def _check_fresh(request: StatusRequest, charter: Charter, now: datetime) -> None:
+def check_fresh(asked: datetime, charter: Charter, now: datetime) -> None:
+    """Check that a member's request was signed just now, and that the directory may be used.
+
+    Raises:
+        Refused: EXPIRED or STALE_BUNDLE.
+    """
     limits = charter.catalogue.limits
     skew, life = timedelta(seconds=limits.clock_skew), timedelta(seconds=limits.question_life)
-    if not request.ask_time - skew <= now <= request.ask_time + life + skew:
+    if not asked - skew <= now <= asked + life + skew:
         raise Refused(RefusalReason.EXPIRED)
     if is_stale(charter.directory, now):
         raise Refused(RefusalReason.STALE_BUNDLE)

@@ -26,6 +26,21 @@ class KeyRole(Enum):
     OBJECT = "OBJECT"
 
 
+class AccessSide(Enum):
+    """Which of a question's two members holds an entry of who asked."""
+
+    ANSWERED = "ANSWERED"
+    ASKED = "ASKED"
+
+
+class AccessState(Enum):
+    """What became of a request for who asked."""
+
+    ANSWERED = "ANSWERED"
+    UNAVAILABLE = "UNAVAILABLE"
+    REFUSED = "REFUSED"
+
+
 class ConsentReason(Enum):
     """Why what a subject hands in is not taken, where no reason for a question says it."""
 

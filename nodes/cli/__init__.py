@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from nodes.cli import quiet  # noqa: F401  before anything imports grpc
+from nodes.cli.access import access
 from nodes.cli.approve import approve
 from nodes.cli.ask import ask
 from nodes.cli.audit import audit
@@ -42,6 +43,7 @@ COMMANDS: tuple[click.Command, ...] = (
     approve,
     enrol,
     authorise,
+    access,
     node,
     ingest,
     inbox,

@@ -45,6 +45,7 @@ def demo(*, keep: bool, subjects: int, federation: Path, as_json: bool) -> None:
         run.refuse_all()
         run.check_list()
         run.verify_ledgers()
+        run.track()
         if keep:
             _wait(run)
         else:

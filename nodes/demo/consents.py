@@ -27,10 +27,10 @@ class Consents:
         if uscc not in self.keys:
             self.keys[uscc] = self._enrol(uscc, home)
         members = (option for member in self.lab.members for option in ("--member", member))
-        given = self._run(
+        given = self.run(
             "authorise", "give", uscc, "--home", home, "--agency", agency, "--purpose", purpose, "--kind", kind,
             *members, "--until", str(self.today + timedelta(days=30)), "--uses", "1", "--text-version", "sample-2026",
-            *self.keys[uscc], "--profile", self._profile(home), "--json",
+            *self.keys[uscc], "--profile", self.profile(home), "--json",
         )  # fmt: skip
         return str(json.loads(given)["reference"])
 
@@ -43,15 +43,20 @@ class Consents:
             file.write(os.urandom(16).hex().encode())
         scan.write_bytes(b"a form, signed on paper")
         options = ("--key", str(key), "--passphrase-file", str(passphrase))
-        self._run("enrol", "request", uscc, "--home", home, *options, "--out", str(request))
-        self._run("enrol", "attest", str(request), "--scan", str(scan), "--profile", self._profile(home))
+        self.run("enrol", "request", uscc, "--home", home, *options, "--out", str(request))
+        self.run("enrol", "attest", str(request), "--scan", str(scan), "--profile", self.profile(home))
         return options
 
-    def _profile(self, home: str) -> str:
+    def profile(self, home: str) -> str:
         """Name the profile of an officer of the home member who has a second one beside."""
         return str(self.lab.profile(f"{home}-credit/o1"))
 
-    def _run(self, *arguments: str) -> str:
+    def run(self, *arguments: str) -> str:
+        """Run a command that must succeed, and give what it printed.
+
+        Raises:
+            DemoError: when it does not.
+        """
         done = self.shell.run(*arguments)
         if done.returncode != 0:
             raise DemoError(f"yrdx {' '.join(arguments[:2])} ended with {done.returncode}: {done.stderr.strip()}")

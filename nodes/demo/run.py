@@ -24,6 +24,7 @@ from nodes.demo.loading import Loader, summed
 from nodes.demo.questions import MARKET, MUNICIPAL, QUESTIONS, REFUSED, SUPERVISION, Question
 from nodes.demo.shell import ANSWERED, GENUINE, DemoError, Shell
 from nodes.demo.story import Story
+from nodes.demo.tracker import Tracker
 from nodes.lab import Lab, build
 from nodes.sample import SCENARIOS
 from yrdx.exchange.v1 import desk_pb2
@@ -125,6 +126,12 @@ class Demo:
                 raise DemoError(f"{question.title!r} was to be refused as {question.reason}: {done.returncode} {said}")
             self.show(said + "\n")
             self.story.refusals.append({"reason": question.reason})
+
+    def track(self) -> None:
+        """Show an enterprise who asked about it: every question that was answered stands there, with its proof."""
+        self.say("\nwho asked about the clean enterprise, as it reads it itself")
+        self.story.access = Tracker(consents=self.consents, show=self.show).read()
+        self.say(f"  {self.story.access['entries']} questions, each proved by the ledgers that hold it")
 
     def lose_one(self) -> None:
         """Stop one region and ask again: it is named as missing, and nothing is called clean."""

@@ -18,4 +18,5 @@ class Story:
     refusals: list[dict[str, str]] = field(default_factory=list)
     batch: dict[str, Any] = field(default_factory=dict)
     ledger: dict[str, Any] = field(default_factory=dict)
+    access: dict[str, int] = field(default_factory=dict)
     missing: list[dict[str, str]] = field(default_factory=list)

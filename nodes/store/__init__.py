@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Self
 
 from gateway.errors import NotDurable
+from nodes.store.accesses import Accesses
 from nodes.store.acts import Acts
 from nodes.store.ahead import Ahead
 from nodes.store.asker import AskerJournal
@@ -53,6 +54,7 @@ class Store:
     retention: Retention
     reconciliations: Reconciliations
     outbox: Outbox
+    accesses: Accesses
     _facts: Path
     _commits: Commits
     _reader: sqlite3.Connection
@@ -87,7 +89,7 @@ class Store:
             cases=Cases(*shared),
             sessions=Sessions(*shared[:3], ledger=ledger),
             submissions=Submissions(*shared),
-            consents=Consents(*shared, secret=storage_key),
+            consents=Consents(*shared, ledger=ledger, secret=storage_key),
             acts=Acts(commits, ledger),
             witness=WitnessBook(*shared),
             ahead=Ahead(*shared[:3]),
@@ -95,6 +97,7 @@ class Store:
             retention=Retention(path, commits, ledger),
             reconciliations=Reconciliations(*shared[:3], ledger=ledger),
             outbox=Outbox(commits, ledger, facts),
+            accesses=Accesses(*shared, ledger=ledger),
             _facts=facts,
             _commits=commits,
             _reader=reader,

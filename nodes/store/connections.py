@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -46,7 +47,10 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
 def make_private(path: Path) -> None:
     """Create the file when it is missing, for its owner alone; SQLite gives the same mode to its companions."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # One that is there is not opened: closing it again would drop the locks that this process has on it (POSIX), and
+    # another process would take the write-ahead log of a node that runs for its own.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def time_text(moment: datetime) -> str:

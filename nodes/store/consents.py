@@ -18,9 +18,14 @@ from gateway.model.consent import Consent, HeldConsent, KeptKey, KeyRequest, Sub
 from gateway.retention import SUBJECTS
 from keys import moments, suite
 from keys.bodies import keyed_digest
+from nodes.store.acts import Act, enter
 from nodes.store.bodies import Bodies
 from nodes.store.commits import Commits
 from nodes.store.connections import time_text
+from nodes.store.ledger import Ledger
+
+ENROLMENT = "ENROLMENT"
+"""Name of the act."""
 
 _LABEL = b"yrdx-subject"
 _KEYS = """
@@ -63,11 +68,19 @@ class Consents:
     records are. What cannot be opened any more is none.
     """
 
-    __slots__ = ("_bodies", "_commits", "_lock", "_reader", "_secret")
+    __slots__ = ("_bodies", "_commits", "_ledger", "_lock", "_reader", "_secret")
 
     def __init__(
-        self, commits: Commits, reader: sqlite3.Connection, lock: Lock, bodies: Bodies, *, secret: bytes
+        self,
+        commits: Commits,
+        reader: sqlite3.Connection,
+        lock: Lock,
+        bodies: Bodies,
+        *,
+        ledger: Ledger,
+        secret: bytes,
     ) -> None:
+        self._ledger = ledger
         self._commits = commits
         self._reader = reader
         self._lock = lock
@@ -90,14 +103,18 @@ class Consents:
         with self._lock:
             return self._consents(self._reader, "c.subject = ?", self._digest(uscc))
 
-    async def enrol(self, kept: KeptKey, digest: bytes, evidence: bytes, *, limit: int) -> tuple[SubjectKey, ...]:
-        """Keep a key and the envelope that enrols it; give the keys that the subject had before.
+    async def enrol(
+        self, kept: KeptKey, digest: bytes, evidence: bytes, *, approved_by: str, limit: int
+    ) -> tuple[SubjectKey, ...]:
+        """Keep a key and the envelope that enrols it, and enter it; give the keys that the subject had before.
 
         Raises:
             ConsentRefused: KEY_COPIED when the key is enrolled; TOO_MANY beyond that many keys that have not ended.
             NotDurable: nothing was kept.
         """
-        return await self._commits.run(lambda connection: self._enrol(connection, kept, digest, evidence, limit))
+        agency = approved_by.rpartition("/")[0]
+        act = Act(name=ENROLMENT, role="approve", officer=approved_by, agency=agency, digest=digest)
+        return await self._commits.run(lambda connection: self._enrol(connection, kept, act, evidence, limit))
 
     async def revoke(self, uscc: str, key_id: str, evidence: bytes, now: datetime) -> SubjectKey:
         """End a key of a subject now; one that has ended stays as it is.
@@ -165,8 +182,10 @@ class Consents:
         return await self._commits.run(work)
 
     def _enrol(
-        self, connection: sqlite3.Connection, kept: KeptKey, digest: bytes, evidence: bytes, limit: int
+        self, connection: sqlite3.Connection, kept: KeptKey, act: Act, evidence: bytes, limit: int
     ) -> tuple[SubjectKey, ...]:
+        self._ledger.check()
+        digest = act.digest
         key, now = kept.key, kept.key.enrol_time
         before = self._keys_of(connection, kept.uscc)
         held = connection.execute("SELECT digest FROM subject_key WHERE key_id = ?", (key.key_id,)).fetchone()
@@ -183,6 +202,7 @@ class Consents:
         until = time_text(key.valid_until_time)
         row = (key.key_id, subject, digest, until, body, seal(evidence), day, time_text(now))
         connection.execute(_ENROL, row)
+        enter(self._ledger, connection, act, now)
         return before
 
     def _give(

@@ -16,7 +16,7 @@ from gateway.kinds import KINDS
 from gateway.model.question import Body, QuestionHeader
 from nodes.store.connections import time_text
 
-ANSWERED, ASKED, SENT = "ANSWERED", "ASKED", "SENT"
+ANSWERED, ASKED, SENT, REFUSED = "ANSWERED", "ASKED", "SENT", "REFUSED"
 """Both sides of the table, what the member answered and what its own agencies asked, and how the latter begin."""
 
 _BUDGET = "SELECT id, spent FROM budget WHERE day = ? AND agency = ? AND purpose = ?"
@@ -83,6 +83,8 @@ class Provision:
     header: QuestionHeader
     kind: str
     fields: tuple[str, ...] = ()
+    refused: bool = False
+    """Whether the member refused it: who asked is kept, and nobody was told anything."""
 
 
 def reach(connection: sqlite3.Connection, scope: Scope, subjects: Sequence[str]) -> Reach:
@@ -119,6 +121,7 @@ def provide(connection: sqlite3.Connection, told: Told, each: Provision) -> None
     """Keep who asked what, why and when; those about the same subjects follow one another in the ledger."""
     header, now = each.header, each.time
     member, outcome = (header.asker_member, ANSWERED) if each.side == ANSWERED else (header.answerer_member, SENT)
+    outcome = REFUSED if each.refused else outcome
     kept = (each.entry, each.side, time_text(now), civil_day(now).isoformat(), member)
     asked = (header.asker_agency, header.officer, header.purpose, header.application_item, each.kind)
     row = (*kept, *asked, fields_text(each.fields), outcome, header.question_id)

@@ -1,7 +1,7 @@
 """The tables of disclosures: who was told what about whom by the member, and what its own agencies asked elsewhere.
 
 A subject's rows lie together, month by month: what is written, read by subject or removed by age touches the months
-it is about, however many years are kept (ADR 0031).
+it is about, however many years are kept (ADR 0029).
 """
 
 TABLES = (

@@ -17,7 +17,7 @@ from nodes.store.schema import prepare_exchange
 
 _COUNTS = """
     SELECT agency, count(DISTINCT entry), count(DISTINCT uscc) FROM disclosure JOIN provision USING (entry)
-    WHERE month = ? AND side = 'ANSWERED' GROUP BY agency"""
+    WHERE month = ? AND side = 'ANSWERED' AND outcome = 'ANSWERED' GROUP BY agency"""
 # The order of the join is said, so that no statistics make it walk through all provisions.
 _OF_SUBJECT = """
     SELECT side, time, p.member, agency, officer, purpose, application_item, kind, fields, outcome, question_id, p.entry

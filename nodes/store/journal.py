@@ -5,6 +5,7 @@ from datetime import date
 from threading import Lock
 from typing import final
 
+from gateway import uscc
 from gateway.errors import BudgetSpent, NotDurable, Replayed
 from gateway.ledger import entries, events
 from gateway.ledger.errors import LedgerError
@@ -16,7 +17,7 @@ from nodes.store import disclosing
 from nodes.store.bodies import Bodies
 from nodes.store.commits import Commits
 from nodes.store.connections import time_text
-from nodes.store.disclosing import Provision, Reach, Scope
+from nodes.store.disclosing import Provision, Scope, Told
 from nodes.store.ledger import Ledger, Line, Sealed
 
 _CLAIMED = """
@@ -104,16 +105,16 @@ class ExchangeJournal:
         seq = self._keep(connection, exchange)
         if seq is None:
             return self._earlier(connection, exchange, Replayed("the question id was claimed before"))
-        if scope is None or reached is None:
+        subjects = exchange.subjects if scope is not None else _refused(exchange)
+        if not subjects:
             return exchange.reply, self._enter(connection, exchange, seq, ())
-        return exchange.reply, self._disclose(connection, exchange, seq, scope, reached)
+        told = disclosing.about(connection, subjects, exchange.received_time)
+        if scope is not None and reached is not None:
+            told.budget, told.charged = disclosing.charge(connection, scope, reached), frozenset(reached.fresh)
+        return exchange.reply, self._disclose(connection, exchange, seq, told)
 
-    def _disclose(
-        self, connection: sqlite3.Connection, exchange: Exchange, seq: int, scope: Scope, reached: Reach
-    ) -> Line | None:
-        """Charge the budget, and write the entry and who was told what about whom."""
-        told = disclosing.about(connection, exchange.subjects, exchange.received_time)
-        told.budget, told.charged = disclosing.charge(connection, scope, reached), frozenset(reached.fresh)
+    def _disclose(self, connection: sqlite3.Connection, exchange: Exchange, seq: int, told: Told) -> Line | None:
+        """Write the entry, and who asked what about whom."""
         line = self._enter(connection, exchange, seq, told.numbers())
         provision = Provision(
             entry=None if line is None else line.seq,
@@ -122,6 +123,7 @@ class ExchangeJournal:
             header=_read(exchange).header,
             kind=exchange.kind,
             fields=exchange.fields_granted,
+            refused=exchange.reply.refused,
         )
         disclosing.provide(connection, told, provision)
         disclosing.disclose(connection, told)
@@ -205,6 +207,17 @@ def _header(exchange: Exchange) -> tuple[str, str, str, str, str, str, int]:
     header = exchange.question.header
     terms = (exchange.kind, header.agreement_id, header.case_reference, header.pair_sequence)
     return (header.asker_member, header.asker_agency, header.purpose, *terms)
+
+
+def _refused(exchange: Exchange) -> tuple[str, ...]:
+    """Give the codes that a refused question is about: the subject sees it too, told nothing or not (threat 5).
+
+    What is no code is not kept: it may be a person's number.
+    """
+    if exchange.question is None or not exchange.reply.refused:
+        return ()
+    _, asked = disclosing.kind_and_subjects(exchange.question.body)
+    return tuple(dict.fromkeys(each for each in asked if uscc.defect(each) is None))
 
 
 def _scope(exchange: Exchange) -> Scope:

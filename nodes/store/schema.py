@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.errors import GatewayError
 from keys import moments
 from nodes.store import (
+    access_tables,
     account_tables,
     consent_tables,
     disclosure_tables,
@@ -197,6 +198,7 @@ _LATER = (
     retention_tables.TABLES,
     pair_tables.TABLES,
     outbox_tables.EXCHANGE,
+    access_tables.TABLES,
 )
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2, _facts_3)

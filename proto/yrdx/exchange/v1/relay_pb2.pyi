@@ -120,7 +120,9 @@ class Routing(_message.Message):
     recipient_member: _builtins.str
     """Member that may open."""
     question_id: _builtins.bytes
-    """The question's id, or the use id of a StatusRequest; also in its reply."""
+    """The question's id, the use id of a StatusRequest, or of another request the first half of its SHA-256; also in its
+    reply.
+    """
     @_builtins.property
     def relays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Relays between them, in the order of the way; at least one."""

@@ -51,7 +51,8 @@ class RelayServiceServicer:
     """
 
     def Relay(self, request, context):
-        """Passes one sealed question, or request for statuses of authorisations, on and its sealed reply back. Safe to retry.
+        """Passes one sealed question, or request of another service between members, on and its sealed reply back. Safe to
+        retry.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

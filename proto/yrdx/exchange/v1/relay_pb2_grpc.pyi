@@ -37,7 +37,9 @@ class RelayServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RelayServiceAsyncStub: ...
     Relay: _grpc.UnaryUnaryMultiCallable[_relay_pb2.RelayRequest, _relay_pb2.RelayResponse]
-    """Passes one sealed question, or request for statuses of authorisations, on and its sealed reply back. Safe to retry."""
+    """Passes one sealed question, or request of another service between members, on and its sealed reply back. Safe to
+    retry.
+    """
 
 @_typing.type_check_only
 class RelayServiceAsyncStub(RelayServiceStub):
@@ -48,7 +50,9 @@ class RelayServiceAsyncStub(RelayServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Relay: _aio.UnaryUnaryMultiCallable[_relay_pb2.RelayRequest, _relay_pb2.RelayResponse]  # type: ignore[assignment]
-    """Passes one sealed question, or request for statuses of authorisations, on and its sealed reply back. Safe to retry."""
+    """Passes one sealed question, or request of another service between members, on and its sealed reply back. Safe to
+    retry.
+    """
 
 class RelayServiceServicer(metaclass=_abc_1.ABCMeta):
     """Spoken over mutual TLS 1.3 from hop to hop: by the asker to a relay, by a relay to the answerer.
@@ -62,6 +66,8 @@ class RelayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _relay_pb2.RelayRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_relay_pb2.RelayResponse, _abc.Awaitable[_relay_pb2.RelayResponse]]:
-        """Passes one sealed question, or request for statuses of authorisations, on and its sealed reply back. Safe to retry."""
+        """Passes one sealed question, or request of another service between members, on and its sealed reply back. Safe to
+        retry.
+        """
 
 def add_RelayServiceServicer_to_server(servicer: RelayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

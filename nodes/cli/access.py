@@ -1,0 +1,128 @@
+"""`yrdx access`: an enterprise reads who asked about it, with its own key; two officers delay a case (U28, U29)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from gateway import carriers
+from gateway.clocks import civil_day
+from gateway.exchange.handing import OWNER
+from gateway.exchange.tracking import ENTRIES, MONTHS
+from gateway.model.access import AccessOutcome, AccessReading, DelayOrder
+from gateway.model.codes import AccessState
+from gateway.months import Month
+from gateway.tracking_door import SERVICE
+from gateway.verification import Unreadable
+from gateway.verification.access import Found, NotGenuine, verify_access
+from gateway.wire import PAYLOAD_TYPES, encode
+from keys import seal, suite
+from keys.envelope import sign
+from keys.suite import Signer
+from nodes.cli import access_tables, desk_client
+from nodes.cli.profile import Access
+from nodes.cli.requests import message, send, value_of
+from nodes.cli.session import COMPLETE, INCOMPLETE, NOT_GENUINE, Ended, SpeakingGroup, option, session
+from nodes.cli.subjects import at_counter, check_code, subject_signer
+from yrdx.exchange.v1 import access_pb2
+
+_PATH = click.Path(path_type=Path)
+_YEAR = 11
+
+
+@click.group("access", cls=SpeakingGroup, help="help.access")
+def access() -> None:
+    """See words.toml."""
+
+
+@access.command("show", help="help.access_show")
+@click.argument("code")
+@option("--key", say="help.subject_key", type=_PATH, required=True)
+@option("--passphrase-file", say="help.subject_passphrase", type=_PATH, required=True)
+@option("--from", "begin", say="help.access_from", default="")
+@option("--until", "end", say="help.access_until", default="")
+@option("--profile", say="help.profile", type=_PATH, envvar="YRDX_PROFILE", show_envvar=True)
+@option("--json", "as_json", say="help.json", is_flag=True)
+def show(
+    *, code: str, key: Path, passphrase_file: Path, begin: str, end: str, profile: Path | None, as_json: bool
+) -> None:
+    """Read who asked, page by page, and show it once it is verified."""
+    first, last = _months(begin, end)
+    check_code(code)
+    signer, desk = subject_signer(key, passphrase_file), at_counter(profile)
+    opener = seal.opener(suite.generate_seed(), owner=OWNER)
+    reading = AccessReading(
+        reading_id=secrets.token_bytes(16),
+        uscc=code,
+        home_member=desk.profile.member,
+        read_time=session().now(),
+        first_month=first.text,
+        last_month=last.text,
+        suite=opener.suite,
+        sealing_key=opener.public,
+    )
+    pages = [_read(reading, signer, opener, desk)]
+    while pages[-1].left_out:
+        further = replace(
+            reading, reading_id=secrets.token_bytes(16), read_time=session().now(), skip=ENTRIES * len(pages)
+        )
+        pages.append(_read(further, signer, opener, desk))
+    access_tables.show_access(pages, as_json=as_json)
+    raise SystemExit(COMPLETE if all(each.complete for each in pages) else INCOMPLETE)
+
+
+@access.command("delay", help="help.access_delay")
+@click.argument("case_reference", metavar="CASE")
+@option("--until", "until_date", say="help.delay_until", required=True)
+@option("--ground", say="help.delay_ground", required=True)
+@option("--profile", say="help.profile", type=_PATH, envvar="YRDX_PROFILE", show_envvar=True)
+@option("--json", "as_json", say="help.json", is_flag=True)
+def delay(*, case_reference: str, until_date: str, ground: str, profile: Path | None, as_json: bool) -> None:
+    """Order a delay, and say at which members it holds."""
+    desk = at_counter(profile, second=True)
+    order = DelayOrder(
+        delay_id=secrets.token_bytes(16),
+        agency=desk.profile.agency,
+        officer=desk.profile.officer,
+        approving_officer=desk.profile.approving_officer,
+        order_time=session().now(),
+        case_reference=case_reference,
+        until_date=until_date,
+        ground=ground,
+    )
+    request = access_pb2.OrderDelayRequest(order=message(order, desk))
+    response = send(desk, f"/{SERVICE}/OrderDelay", request, access_pb2.OrderDelayResponse())
+    members = [value_of(AccessOutcome, each) for each in response.members]
+    access_tables.show_delay(members, as_json=as_json)
+    raise SystemExit(COMPLETE if all(each.state is AccessState.ANSWERED for each in members) else INCOMPLETE)
+
+
+def _read(reading: AccessReading, signer: Signer, opener: seal.Opener, desk: Access) -> Found:
+    envelope = sign(PAYLOAD_TYPES[AccessReading], encode(reading), signer)
+    request = access_pb2.ReadAccessRequest(reading=carriers.envelope_to_message(envelope))
+    payload = desk_client.call(desk, f"/{SERVICE}/ReadAccess", request.SerializeToString())
+    try:
+        return verify_access(payload, reading=reading, digest=envelope.digest(), opener=opener, root=desk.root)
+    except (NotGenuine, Unreadable) as error:
+        raise Ended("access.not_genuine", NOT_GENUINE, why=str(error)) from error
+
+
+def _months(begin: str, end: str) -> tuple[Month, Month]:
+    """Give the first and the last month, in China: a year back, unless told."""
+    today = civil_day(session().now())
+    try:
+        last = Month.read(end) if end else Month(today.year, today.month)
+        first = Month.read(begin) if begin else _back(last, _YEAR)
+    except ValueError as error:
+        raise Ended("access.bad_month", months=MONTHS) from error
+    if not first <= last or _back(last, MONTHS - 1) > first:
+        raise Ended("access.bad_month", months=MONTHS)
+    return first, last
+
+
+def _back(month: Month, months: int) -> Month:
+    year, number = divmod(month.year * 12 + month.number - 1 - months, 12)
+    return Month(year, number + 1)

@@ -1,0 +1,30 @@
+"""Puts together who asked about a subject: what this node serves, and how it reaches every other member."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.calls import Line
+from gateway.tracking import Desk, Holder, LocalHolder, Tracker, Tracking
+from gateway.tracking_door import RemoteHolder, Serve, services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tracked:
+    """What is served to other members, and who serves this member's agencies."""
+
+    services: Mapping[str, Serve]
+    tracker: Tracker
+
+
+def track(desk: Desk, me: str, line: Callable[[str], Line | None]) -> Tracked:
+    """Serve what is held here, and reach each member by the line that there is to it."""
+    tracking = Tracking(desk)
+    local = LocalHolder(tracking, me)
+
+    def holder(member: str) -> Holder | None:
+        if member == me:
+            return local
+        found = line(member)
+        return None if found is None else RemoteHolder(found)
+
+    return Tracked(services=services(tracking), tracker=Tracker(desk, tracking, holder))

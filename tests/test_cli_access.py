@@ -1,0 +1,166 @@
+"""`yrdx access`: what an enterprise reads, and programs, of who asked about it; and how officers delay a case."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from bundles import NOW
+from consents import BANK, KEY
+from test_cli import WORK, folder, run
+from test_cli_words import described
+from trackers import CASE, MONTH, World, response, withheld
+from worlds_tables import ANHUI, JIANGSU, MEMBERS, SHANGHAI, USCC
+
+from gateway import wire
+from gateway.desk import parsed, signed
+from gateway.errors import Refused
+from gateway.exchange.handing import OWNER
+from keys import custody
+from nodes.cli import desk_client, words
+from nodes.cli.profile import Access
+from nodes.cli.subjects import USE
+from yrdx.exchange.v1 import access_pb2
+
+__all__ = ["folder"]
+
+
+class Desk:
+    """A desk without a network."""
+
+    def __init__(self, world: World) -> None:
+        """Serve a world."""
+        self.world = world
+        self.answer = b""
+
+    def call(self, access: Access, method: str, request: bytes) -> bytes:
+        """Stand in for `desk_client.call`."""
+        if self.answer:
+            return self.answer
+        try:
+            return asyncio.run(self._served(method.rpartition("/")[2], request, access.profile.agency))
+        except Refused as error:
+            raise desk_client.refused(error.reason) from error
+
+    async def _served(self, method: str, request: bytes, agency: str) -> bytes:
+        if method == "ReadAccess":
+            envelope = signed(parsed(access_pb2.ReadAccessRequest(), request).reading)
+            return response(*await self.world.tracker.read(envelope, agency))
+        order = signed(parsed(access_pb2.OrderDelayRequest(), request).order)
+        taken = await self.world.tracker.order_delay(order, agency)
+        found = access_pb2.OrderDelayResponse()
+        found.members.extend(cast("access_pb2.AccessOutcome", wire.to_message(each)) for each in taken)
+        return bytes(found.SerializeToString())
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """Put four members in the place of the network; the firm's key is enrolled, and Jiangsu's bank has asked."""
+    for name in (*words.VARIABLES, "YRDX_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "stores").mkdir()
+    world = World(folder=tmp_path / "stores")
+    asyncio.run(world.counters[SHANGHAI].enrolled())
+    asyncio.run(world.ask(JIANGSU, SHANGHAI))
+    found = Desk(world)
+    monkeypatch.setattr(desk_client, "call", found.call)
+    yield found
+    world.close()
+
+
+@pytest.fixture
+def by_key(tmp_path: Path, folder: Path) -> tuple[Any, ...]:
+    """Give the options of the firm's own key, at the desk of an officer."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"a passphrase of a subject")
+    secret.chmod(0o600)
+    passphrase = custody.read_passphrase(secret)
+    custody.save_seed(
+        tmp_path / "own.key", bytes([120]) * 32, passphrase, owner=OWNER, suite=KEY.suite, use=USE, work=WORK
+    )
+    profile = folder / "profile.toml"
+    return (USCC, "--key", tmp_path / "own.key", "--passphrase-file", secret, "--profile", profile)
+
+
+def test_an_enterprise_reads_who_asked_in_both_languages(desk: Desk, by_key: tuple[Any, ...]) -> None:
+    """Agency, members, purpose, role, fields, outcome, proof and reference stand on the terminal; no officer does."""
+    assert desk.answer == b""
+    for language, texts in (
+        ("en", ("Who asked about you", "in the ledger", "answered", "both", "reference to object to")),
+        ("zh", ("谁查询过您", "账本已核验", "已答复", "双方", "异议编号")),
+    ):
+        shown = run("--lang", language, "access", "show", *by_key)
+        flat = re.sub(r"\s+", "", shown.stdout)
+        assert (shown.exit_code, shown.stderr) == (0, "")
+        assert [each for each in texts if re.sub(r"\s+", "", each) not in flat] == []
+        assert (BANK in flat, f"{BANK}/o1" in flat, "penalty.band" in flat) == (True, False, True)
+
+
+def test_the_json_is_what_the_page_says(desk: Desk, by_key: tuple[Any, ...]) -> None:
+    """Every field of the document and of an entry is described, in its order."""
+    assert desk.answer == b""
+    shown = run("access", "show", *by_key, "--json")
+    found = json.loads(shown.stdout)
+    assert (shown.exit_code, list(found)) == (0, described("access"))
+    (entry,) = found["entries"]
+    assert list(entry) == described("access entry")
+    assert (entry["agency"], entry["proof"], entry["told_by"]) == (BANK, "VERIFIED", [SHANGHAI, JIANGSU])
+    assert [each["key_id"] for each in found["keys"]] == [KEY.id]
+
+
+def test_a_member_that_was_not_heard_ends_with_another_code(desk: Desk, by_key: tuple[Any, ...]) -> None:
+    """Nobody is said to have asked in a month without entries, unless a member is silent: then that is said."""
+    nobody = run("--lang", "en", "access", "show", *by_key, "--from", "2026-01", "--until", "2026-02")
+    assert (nobody.exit_code, "No member that answered holds a question" in nobody.stdout) == (0, True)
+    desk.world.bent[ANHUI] = withheld
+    silent = run("--lang", "en", "access", "show", *by_key, "--from", "2026-01", "--until", "2026-02")
+    assert (silent.exit_code, "NOT HEARD" in silent.stdout) == (3, True)
+    assert "No member that answered" not in silent.stdout
+
+
+@pytest.mark.parametrize(
+    "months", [("--from", "2026-13"), ("--from", "2026-04"), ("--until", "x"), ("--from", "1990-01")]
+)
+def test_months_are_written_as_such(desk: Desk, by_key: tuple[Any, ...], months: tuple[str, str]) -> None:
+    """Whatever is no span of months is told, and nothing is sent."""
+    desk.answer = b"never"
+    ended = run("access", "show", *by_key, *months)
+    assert (ended.exit_code, "2026-10" in ended.stderr) == (2, True)
+
+
+def test_what_is_not_genuine_is_not_shown(desk: Desk, by_key: tuple[Any, ...]) -> None:
+    """Garbage from a desk ends with 1 and shows nothing; a refusal of the desk ends with 4."""
+    desk.answer = b"\xff"
+    ended = run("access", "show", *by_key)
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    desk.answer = b""
+    refused = run("access", "show", *by_key, now=NOW + timedelta(hours=1))
+    assert (refused.exit_code, "EXPIRED" in refused.stderr) == (4, True)
+
+
+def test_two_officers_delay_a_case(desk: Desk, by_key: tuple[Any, ...]) -> None:
+    """Every member has taken it, or the one that has not is named with another exit code; then nothing shows."""
+    asyncio.run(desk.world.open_case())
+    terms = ("access", "delay", CASE, "--until", "2026-05-01", "--ground", "sample", *by_key[-2:])
+    taken = run("--lang", "zh", *terms)
+    assert (taken.exit_code, SHANGHAI in taken.stdout, "尚未生效" in taken.stdout) == (0, True, False)
+    desk.world.bent[ANHUI] = withheld
+    told = run("--lang", "en", *terms)
+    assert (told.exit_code, "IT DOES NOT HOLD" in told.stdout) == (3, True)
+    document = json.loads(run(*terms, "--json").stdout)
+    assert (document["format"], {each["member"] for each in document["members"]}) == (
+        "yrdx.access-delay.v1",
+        {*MEMBERS},
+    )
+    del desk.world.bent[ANHUI]
+    asyncio.run(desk.world.ask(SHANGHAI, JIANGSU, case_reference=CASE))
+    assert len(json.loads(run("access", "show", *by_key, "--json").stdout)["entries"]) == 1
+    desk.world.at(NOW + MONTH)
+    later = run("--lang", "en", "access", "show", *by_key, now=NOW + MONTH)
+    assert ("2026-03" in later.stdout, "Shown later" in later.stdout) == (True, True)
