@@ -190,6 +190,7 @@ class Asking:
             purpose=inquiry.intent.purpose,
             application_item=inquiry.intent.application_item,
             result=payload,
+            result_digest=result.digest(),
             issued=tuple(_kept(each) for each in issued),
             now=now,
         )

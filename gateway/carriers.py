@@ -8,11 +8,20 @@ from typing import cast
 
 from gateway import wire
 from gateway.limits import RECEIPT_BYTES
+from gateway.model.evidence import ExchangeProofs
 from gateway.model.ledger import Receipt
 from gateway.model.question import QuestionHeader
 from gateway.model.signed import Reply, Signed
 from keys.envelope import Envelope
-from yrdx.exchange.v1 import authorisation_pb2, desk_pb2, envelope_pb2, exchange_pb2, question_pb2, relay_pb2
+from yrdx.exchange.v1 import (
+    authorisation_pb2,
+    desk_pb2,
+    envelope_pb2,
+    evidence_pb2,
+    exchange_pb2,
+    question_pb2,
+    relay_pb2,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +74,51 @@ def read_request(payload: bytes) -> Envelope:
     message = exchange_pb2.AskRequest()
     wire.parse_into(message, payload)
     return envelope_from_message(message.question)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptExchange:
+    """One exchange of a kept result: the question with its id, and what the member answered, if it did."""
+
+    member: str
+    question: Envelope
+    question_id: bytes
+    answer: Envelope | None = None
+    receipt: Receipt | None = None
+
+
+def read_kept(payload: bytes) -> tuple[Envelope, tuple[KeptExchange, ...]]:
+    """Parse a result as this node itself kept it: the signed result, and its exchanges in order.
+
+    Raises:
+        WireMalformed: when it is none.
+    """
+    message = desk_pb2.AskMembersResponse()
+    wire.parse_into(message, payload)
+    return envelope_from_message(message.result), tuple(_kept(each) for each in message.exchanges)
+
+
+def _kept(each: desk_pb2.Exchange) -> KeptExchange:
+    question, answered = envelope_from_message(each.question), each.HasField("answer")
+    return KeptExchange(
+        member=each.member,
+        question=question,
+        question_id=read_header(question).question_id,
+        answer=envelope_from_message(each.answer.answer) if answered else None,
+        receipt=wire.from_message(Receipt, each.answer.receipt)
+        if answered and each.answer.HasField("receipt")
+        else None,
+    )
+
+
+def write_content(kept: bytes, concluded: Receipt, exchanges: Sequence[ExchangeProofs]) -> bytes:
+    """Serialise an EvidenceContent: the result as it was kept, and its proofs."""
+    content = evidence_pb2.EvidenceContent(
+        concluded=cast("envelope_pb2.Receipt", wire.to_message(concluded)),
+        exchanges=[cast("evidence_pb2.ExchangeProofs", wire.to_message(each)) for each in exchanges],
+    )
+    content.file.MergeFromString(kept)
+    return bytes(content.SerializeToString())
 
 
 def write_submission(submission: Envelope, assertion: Envelope | None) -> bytes:

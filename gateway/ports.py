@@ -163,10 +163,13 @@ class AskerLog(Protocol):
         purpose: str,
         application_item: str,
         result: bytes,
+        result_digest: bytes,
         issued: tuple[Issued, ...],
         now: datetime,
     ) -> None:
         """Keep every outcome, the combined result (bytes of AskMembersResponse) and the recognitions at once.
+
+        The digest is that of the signed result; it is entered in the ledger with the rest.
 
         Raises:
             NotDurable: nothing was kept and nothing may be shown.

@@ -44,6 +44,7 @@ from gateway.model.consent import (
     StatusRequest,
     Withdrawal,
 )
+from gateway.model.evidence import CaseListing, EvidenceOrder, EvidenceStatement
 from gateway.model.question import Authorisation, Question
 from gateway.model.reconciliation import Statement
 from gateway.model.sealed import Sealed
@@ -54,6 +55,7 @@ from yrdx.exchange.v1 import (
     authorisation_pb2,
     desk_pb2,
     envelope_pb2,
+    evidence_pb2,
     exchange_pb2,
     kinds_pb2,
     ledger_pb2,
@@ -71,7 +73,7 @@ Put = Callable[[Any, Any], None]
 Get = Callable[[Any], Any]
 
 _FILES = (
-    *(access_pb2, answer_pb2, authorisation_pb2, desk_pb2, envelope_pb2, exchange_pb2),
+    *(access_pb2, answer_pb2, authorisation_pb2, desk_pb2, envelope_pb2, evidence_pb2, exchange_pb2),
     *(kinds_pb2, ledger_pb2, question_pb2, reconciliation_pb2, relay_pb2, subject_pb2, witness_pb2),
 )
 
@@ -107,6 +109,9 @@ PAYLOAD_TYPES: dict[type[Any], str] = {
     DelayOrder: "application/vnd.yrdx.delay-order.v1+proto",
     Sealed: "application/vnd.yrdx.sealed.v1+proto",
     Statement: "application/vnd.yrdx.statement.v1+proto",
+    CaseListing: "application/vnd.yrdx.case-listing.v1+proto",
+    EvidenceOrder: "application/vnd.yrdx.evidence-order.v1+proto",
+    EvidenceStatement: "application/vnd.yrdx.evidence.v1+proto",
 }
 """Every signature has its own payload type; a new meaning is a new type."""
 

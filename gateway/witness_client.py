@@ -19,6 +19,7 @@ from gateway.ledger.note import NoteSignature
 from gateway.ledger.quorum import Witnessed
 from gateway.ledger.receipts import Logged
 from gateway.ledger.shown import Find, Seen
+from gateway.model.ledger import Receipt
 from gateway.model.witness import (
     AddCheckpointRequest,
     AddCheckpointResponse,
@@ -40,6 +41,7 @@ class Proof:
 
     logged: Logged
     witnessed: Witnessed
+    receipt: Receipt
 
 
 class RemoteLedger:
@@ -84,11 +86,12 @@ class RemoteLedger:
         request = GetProofRequest(origin=origin, leaf_index=index)
         response = await self._call(GET_PROOF, request, GetProofResponse, seconds)
         logged = shown.proof_of(response, index, shared, find)
-        if logged is None:
+        if logged is None or response.receipt is None:
             return None
         directory = self._charter().directory
         parties = {self._id, self._charter().me}
-        return Proof(logged=logged, witnessed=dating.witnessed_in(directory, logged.checkpoint, parties))
+        seen = dating.witnessed_in(directory, logged.checkpoint, parties)
+        return Proof(logged=logged, witnessed=seen, receipt=response.receipt)
 
     async def _call(self, method: str, request: object, kind: type[T], seconds: float) -> T:
         try:

@@ -5,7 +5,7 @@ network, and the meaning of the sections that others own.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
@@ -177,6 +177,20 @@ class Directory:
         """Return the directory of the same bundle with further things stopped, as one member does for itself."""
         return _read(self.opened, self.archive, (*self.quarantine, *stops))
 
+    def remembering(self, earlier: Iterable["Directory"]) -> "Directory":
+        """Return this directory with keys and members that earlier ones listed and it lists no more.
+
+        For old evidence only. What is listed in several counts as this one says, or the first of the earlier ones that
+        does: a key that was taken back stays taken back. Raises WeakKey as reading does.
+        """
+        found, suites = {each.id: each for each in self.members}, dict.fromkeys(self.suites)
+        for each in earlier:
+            suites |= dict.fromkeys(each.suites)
+            for member in each.members:
+                held = found.get(member.id)
+                found[member.id] = _gone(member) if held is None else _with_keys(held, member.keys)
+        return replace(self, members=tuple(found.values()), suites=tuple(suites), verified=_VERIFIED)
+
     def _keep(self, name: str, what: str, pairs: Iterable[tuple[str, _T]]) -> None:
         found: dict[str, _T] = {}
         for each, value in pairs:
@@ -231,6 +245,16 @@ def _read(opened: Opened, archive: bytes, quarantine: tuple[Stop, ...]) -> Direc
     if directory.minimum_version > directory.version:
         _refuse("$.minimum_version is above the bundle's version")
     return directory
+
+
+def _gone(member: Member) -> Member:
+    """Keep of a member that left what old signatures need."""
+    return replace(member, divisions=(), via=(), agencies=(), officers=(), endpoint=None)
+
+
+def _with_keys(member: Member, keys: Iterable[Key]) -> Member:
+    known = {each.id for each in member.keys}
+    return replace(member, keys=(*member.keys, *(each for each in keys if each.id not in known)))
 
 
 def _check_copies(publics: list[bytes]) -> None:

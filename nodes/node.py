@@ -38,7 +38,7 @@ from gateway.relay import Post, RelayedMember, Ring, SealedAnswering
 from gateway.server import ExchangeDoor, RelayDoor
 from gateway.tracking_door import AccessDoor, TrackerDoor
 from keys.errors import KeysError
-from nodes import alarms, reconciling
+from nodes import alarms, evidence, reconciling
 from nodes.bookkeeping import Bookkeeping
 from nodes.bundle.following import Following
 from nodes.bundle.source import Source
@@ -143,8 +143,10 @@ class RunningNode:
         }
         exchange_port = await self._listening.open(self._config.exchange_listen, doors, self._all_roots)
         counter = Counter(peers=peers, charter=self._charter, note=self._note)
+        office = self._office(answering)
         counters = {
-            desk.SERVICE: self._desk(self._office(answering), counter).handler(),
+            desk.SERVICE: self._desk(office, counter).handler(),
+            **evidence.doors(office, counter, self.store, self._following, self._witnessing.reach),
             consents.SERVICE: ConsentDoor(self._authorising, counter).handler(),
             tracking_door.SERVICE: AccessDoor(tracked.tracker, counter, self._bundle).handler(),
         }

@@ -83,8 +83,8 @@ class Witnessing:
         """Serve one node; `line` gives a member as it is reached, or None."""
         self._charter, self._clock, self._store, self._line = charter, clock, store, line
         self._witness = Witness(charter=charter, signer=credentials.witness_signer, clock=clock.now, book=store.witness)
-        self._comparing = Comparing(charter, clock, store.ahead, self._reach)
-        self._cosigning = Cosigning(charter, clock, time.monotonic, store.witness, self._reach, self._comparing.forget)
+        self._comparing = Comparing(charter, clock, store.ahead, self.reach)
+        self._cosigning = Cosigning(charter, clock, time.monotonic, store.witness, self.reach, self._comparing.forget)
         self._log = structlog.get_logger().bind()
         self.standing = Standing()
 
@@ -152,6 +152,6 @@ class Witnessing:
         """Say whether answers must tell that no quorum has seen the ledger for long."""
         return self.standing.marked
 
-    def _reach(self, member: str) -> RemoteLedger | None:
+    def reach(self, member: str) -> RemoteLedger | None:
         found = self._line(member)
         return None if found is None else RemoteLedger(found, member, self._charter, self._clock.now)

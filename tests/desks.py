@@ -22,6 +22,7 @@ from gateway.model.accounts import (
     SubmissionRefusal,
 )
 from gateway.model.codes import RefusalReason
+from gateway.model.evidence import EvidenceOrder
 from keys import custody, jsontext, suite
 from keys.envelope import Envelope, sign
 from keys.suite import Signer
@@ -34,6 +35,7 @@ TIMES: dict[type[Any], str] = {
     SessionClosing: "close_time",
     SubmissionApproval: "approve_time",
     SubmissionRefusal: "refuse_time",
+    EvidenceOrder: "order_time",
 }
 
 

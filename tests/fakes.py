@@ -133,12 +133,14 @@ class FakeLog:
         purpose: str,
         application_item: str,
         result: bytes,
+        result_digest: bytes,
         issued: tuple[Issued, ...],
         now: datetime,
     ) -> None:
         """Keep what came."""
         assert now.tzinfo is not None
         assert purpose
+        assert len(result_digest) == 32
         self.items.append(application_item)
         if self.failing == "conclude":
             raise NotDurable("full")

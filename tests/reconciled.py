@@ -145,7 +145,7 @@ class Two:
             await answerer.journal.commit(received)
         await asker.asker.conclude(
             (_closing(sent, number, lost),), agency="a", purpose="p", case_reference="", application_item="i",
-            result=b"", issued=(), now=time + later,
+            result=b"", result_digest=bytes(32), issued=(), now=time + later,
         )  # fmt: skip
         return header.pair_sequence
 

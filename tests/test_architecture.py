@@ -28,6 +28,7 @@ ROOM_SEES: dict[str, tuple[str, ...]] = {
     "gateway.tracking_door": ("gateway", "keys", "yrdx"),
     "gateway.statuses": ("gateway", "keys", "yrdx"),
     "gateway.witness_door": ("gateway", "keys", "yrdx"),
+    "gateway.evidence_door": ("gateway", "keys", "yrdx"),
     "gateway.verification": ("gateway", "keys", "yrdx"),
     "gateway": ("gateway", "keys"),
     "nodes": ("gateway", "keys", "nodes", "yrdx"),
@@ -47,6 +48,8 @@ DOORS = (
     "gateway.consents",
     "gateway.counter",
     "gateway.desk",
+    "gateway.evidence",
+    "gateway.evidence_door",
     "gateway.federation",
     "gateway.fetching",
     "gateway.hearing",
@@ -72,11 +75,20 @@ GRPC_DOORS = (
     "gateway.reconciliations",
     "gateway.server",
     "gateway.statuses",
+    "gateway.evidence_door",
     "gateway.witness_client",
     "gateway.witness_door",
     "gateway.tracking_door",
 )
-GRPC_HOMES = (*GRPC_DOORS, "nodes.hub", "nodes.listening", "nodes.node", "nodes.witnessing", "nodes.cli")
+GRPC_HOMES = (
+    *GRPC_DOORS,
+    "nodes.evidence",
+    "nodes.hub",
+    "nodes.listening",
+    "nodes.node",
+    "nodes.witnessing",
+    "nodes.cli",
+)
 HOMES: dict[str, tuple[str, ...]] = {
     "nacl": ("keys",),
     "pkcs11": ("keys.hardware",),

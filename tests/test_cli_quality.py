@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from hands import files_of, root_of, timed, tops_of
+from stores import SCRIBE
 from test_cli_words import described
 from test_ingest import CODES, FIRM, GOOD, write
 
@@ -61,7 +62,7 @@ class Post:
         """Open the store."""
         config = read_config(self.config)
         secret = custody.load_secret(config.storage_key, custody.read_passphrase(config.passphrase_file))
-        return Store.open(config.data / DATABASE, secret), secret
+        return Store.open(config.data / DATABASE, secret, SCRIBE), secret
 
     def load(self, feed: str, *rows: Mapping[str, str], at: datetime, through: str = "") -> None:
         """Load rows, each a change of the good one, at a time."""
@@ -99,6 +100,7 @@ class Post:
                     purpose="TENDERING",
                     application_item=item,
                     result=b"r",
+                    result_digest=bytes(32),
                     issued=(),
                     now=at,
                 )
@@ -317,36 +319,16 @@ def test_the_json_is_what_its_page_says(october: Post, tmp_path: Path) -> None:
 def test_an_older_database_is_brought_up_to_date(october: Post) -> None:
     """Results from before the item was kept count for no item; loads from before rows were counted, for no row."""
     database = read_config(october.config).data / DATABASE
-    with sqlite3.connect(database) as connection:
-        connection.execute("DROP INDEX result_item")
-        connection.execute("ALTER TABLE result DROP COLUMN application_item")
-        for table in (
-            "session",
-            "submission",
-            "subject_key",
-            "subject_key_end",
-            "consent",
-            "consent_end",
-            "consent_use",
-            "ledger_head",
-            "ledger_tile",
-            "ledger_entry",
-            "ledger_log",
-            "provision",
-            "disclosure",
-            "budget",
-            "storage_key",
-        ):
-            connection.execute(f"DROP TABLE {table}")
+    older = database.with_suffix(".older")
+    with sqlite3.connect(older) as connection:
         for statement in exchange_tables.TABLES:
-            if statement.startswith(("CREATE TABLE storage_day", "CREATE TABLE disclosure", "CREATE TABLE budget")):
-                connection.execute(statement)
-        for table in ("sent", "result", "recognition"):
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN purpose")
-        for table, column in (("journal", "entry"), ("sent", "asked_entry"), ("sent", "closed_entry")):
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+            connection.execute(statement)
+        connection.execute("ATTACH ? AS newer", (str(database),))
+        columns = "seq, agency, case_reference, body, day, time"
+        connection.execute(f"INSERT INTO result ({columns}) SELECT {columns} FROM newer.result")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
+    older.replace(database)
     with sqlite3.connect(facts_path(database)) as connection:
         connection.execute("DELETE FROM load_count")
     connection.close()

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.kinds import KINDS
 from gateway.kinds.measures import NO_TERRITORY, NOT_IN_LIST, OTHER_TERRITORY
-from gateway.model import accounts, answer, codes, combined, consent, question
+from gateway.model import accounts, answer, codes, combined, consent, evidence, question
 from gateway.verdicts import RowVerdict
 from gateway.verification import Check, Status
 from nodes.batch.audit import BatchCheck
@@ -39,7 +39,7 @@ def model_types() -> list[type[Any]]:
     marks = set(re.findall(r"<!-- table: ([A-Z]\w+) -->", page))
     found = {
         name: kind
-        for module in (accounts, answer, combined, consent, question)
+        for module in (accounts, answer, combined, consent, evidence, question)
         for name, kind in vars(module).items()
         if isinstance(kind, type) and is_dataclass(kind)
     }
@@ -104,6 +104,8 @@ def test_every_key_in_the_code_has_its_text() -> None:
         ("no_violation", codes.Verdict),
         ("check", Check),
         ("status", Status),
+        ("mark_kind", codes.MarkKind),
+        ("event", codes.LedgerEventKind),
         ("row_verdict", RowVerdict),
         ("submission", codes.SubmissionState),
         ("batch_check", BatchCheck),
@@ -148,14 +150,29 @@ def test_a_members_text_cannot_steer_the_terminal() -> None:
 def test_every_command_and_option_is_documented() -> None:
     """docs/cli.md names each command and each option, and its exit codes are those of the help."""
     page = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
-    for command in ("ask", "check", "verify", "case open", "case show", "approve show", "approve sign"):
+    for command in (
+        "ask",
+        "check",
+        "verify",
+        "case open",
+        "case show",
+        "case status",
+        "evidence export",
+        "approve show",
+        "approve sign",
+    ):
         assert f"`yrdx {command} " in page
         found: Any = main
         for name in command.split():
             found = found.commands[name]
         options = [each for each in found.params if isinstance(each, click.Option)]
         assert [each.opts[0] for each in options if each.opts[0] not in page] == []
-    for command, text in (("ask", "help.ask"), ("check", "help.check"), ("verify", "help.verify")):
+    for command, text in (
+        ("ask", "help.ask"),
+        ("check", "help.check"),
+        ("verify", "help.verify"),
+        ("evidence export", "help.evidence_export"),
+    ):
         listed = re.findall(r"^  (\d+) ", words.Words(language="en").say(text), re.MULTILINE)
         rows = page.partition(f"<!-- table: exit codes of {command} -->")[2].split("\n\n")[0]
         assert re.findall(r"^\| (\d+) \|", rows, re.MULTILINE) == listed

@@ -106,7 +106,8 @@ async def _explained(lab: Lab) -> None:
 
     async def explained() -> bool:
         every = (each.event.kind for each in entered(lab, ASKER))
-        kinds = [each for each in every if each is not LedgerEventKind.ADMINISTERED]
+        beside = {LedgerEventKind.ADMINISTERED, LedgerEventKind.CONCLUDED}
+        kinds = [each for each in every if each not in beside]
         return kinds.count(LedgerEventKind.ASKED) * 2 == len(kinds)
 
     await until(explained, "every number has its end")

@@ -10,7 +10,7 @@ from worlds_tables import MEMBERS
 
 from keys import errors
 from keys.bundle import rolekeys
-from keys.bundle.opening import open_root
+from keys.bundle.opening import first_root, open_root
 from keys.directory import open_bundle
 from keys.suite import Signer
 
@@ -48,6 +48,20 @@ def test_a_later_root_may_be_the_trusted_one() -> None:
     assert {open_bundle(found.archive(), root=each).version for each in found.roots} == {VERSION}
     with pytest.raises(errors.RootBroken):
         open_bundle(draft().archive(), root=second)
+
+
+def test_the_trusted_root_tells_the_first_one() -> None:
+    """Evidence from before the trusted root: the roots between lead to it, each by hands that stayed."""
+    found = draft()
+    hand_over(found, hands(MEMBERS[1]), *hands())
+    third = hand_over(found, hands(MEMBERS[1], MEMBERS[2]), *hands(MEMBERS[1]))
+    assert first_root(third, found.roots) == first_root(ROOT, found.roots) == ROOT
+    strange = [root_of(MEMBERS, "x"), *found.roots[1:]]
+    for roots in ([], found.roots[:2], [*found.roots[:1], *found.roots[2:], third], strange):
+        with pytest.raises((errors.RootBroken, errors.SignatureInvalid)):
+            first_root(third, roots)
+    with pytest.raises(errors.RootBroken):
+        first_root(ROOT, [root_of(MEMBERS, "x")])
 
 
 def test_a_root_is_known_by_its_own_hands() -> None:

@@ -507,3 +507,20 @@ def test_a_role_covers_exactly_its_days(first: date, length: int, on: date) -> N
 def test_moments_round_trip(moment: datetime) -> None:
     """Every moment in UTC survives its text."""
     assert moments.read(moments.write(moment)) == moment
+
+
+def test_old_evidence_finds_keys_and_members_that_are_listed_no_more() -> None:
+    """Earlier bundles lend what this one lists no more; what it lists counts as it says, revocations included."""
+    content = document()
+    gone = next(each for each in content["members"] if each["id"] == "320500")
+    shorter = {**content, "members": [each for each in content["members"] if each is not gone]}
+    shorter["members"][0] = {**shorter["members"][0], "keys": shorter["members"][0]["keys"][2:]}
+    earlier = opened(changed(["members", 0, "keys", 2, "revoked_time"], "2026-06-09T00:00:00Z"))
+    found = opened(shorter).remembering([earlier])
+    assert found.key(key_id(1), use="sign", at=NOW).id == key_id(1)
+    assert {each.id for each in earlier.member("320500").keys} == {each.id for each in found.member("320500").keys}
+    left = found.member("320500")
+    assert (left.divisions, left.agencies, left.officers) == ((), (), ())
+    kept = next(each for each in found.member("310000").keys if each.id == key_id(12))
+    assert kept.revoked_time == moments.read("2026-06-02T00:00:00Z")
+    assert found.home_of("320500") == found.member("320000")

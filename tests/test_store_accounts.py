@@ -12,16 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import NOW, digest, opened, rows
+from stores import NOW, SIGNER, digest, opened, rows, signed
 
-from gateway import wire
+from gateway import carriers, wire
 from gateway.model.accounts import Session, Submission
-from gateway.model.codes import RefusalReason, SubmissionState
+from gateway.model.codes import MarkKind, RefusalReason, SubmissionState
 from gateway.model.ledger import LedgerPrivate
+from gateway.ports import Closing
+from keys import envelope
 from nodes.store import Store
 
 AGENCY, FIRST, SECOND = "310000-market", "310000-market/o1", "310000-market/o2"
 MARKER = b"91310000132260250X"
+RESULT = envelope.sign("application/x-result", MARKER, SIGNER)
+ANSWER = carriers.write_result(RESULT, (), ())
 SESSION = Session(
     assertion_digest=digest("assertion"),
     agency=AGENCY,
@@ -119,7 +123,7 @@ async def test_nothing_is_decided_at_its_last_instant(stores: tuple[Store, Store
 
 @pytest.mark.parametrize(
     ("state", "reason", "answer"),
-    [(SubmissionState.DONE, None, b"answer"), (SubmissionState.FAILED, RefusalReason.NO_AGREEMENT, b"")],
+    [(SubmissionState.DONE, None, ANSWER), (SubmissionState.FAILED, RefusalReason.NO_AGREEMENT, b"")],
 )
 async def test_what_became_of_it_is_kept(
     stores: tuple[Store, Store], state: SubmissionState, reason: RefusalReason | None, answer: bytes
@@ -134,6 +138,24 @@ async def test_what_became_of_it_is_kept(
     assert (held.state, held.reason) == (state, reason)
     assert other.submissions.submission_bodies(WAITS.submission_id) == (b"body", answer)
     assert await one.submissions.submit(WAITS, b"other") == held
+
+
+async def test_a_recalled_answer_is_sealed_here_too(stores: tuple[Store, Store]) -> None:
+    """What was asked with a second officer's approval is shown no more once an answer in it was recalled."""
+    one, other = stores
+    await one.submissions.submit(WAITS, b"body")
+    await decide(one)
+    await one.submissions.finish(WAITS.submission_id, SubmissionState.DONE, reason=None, answer=ANSWER)
+    (question,) = await one.asker.open(("320000",), lambda _, number: signed(1, number))
+    question_id = question.question.header.question_id
+    ended = Closing(question_id=question_id, outcome="ANSWERED", reply=None, digest=digest("reply"))
+    await one.asker.conclude(
+        (ended,), agency=AGENCY, case_reference="C-1", purpose="P", application_item="", result=ANSWER,
+        result_digest=RESULT.digest(), issued=(), now=NOW,
+    )  # fmt: skip
+    assert other.submissions.submission_bodies(WAITS.submission_id) == (b"body", ANSWER)
+    await one.evidence.mark(question_id, MarkKind.RECALLED, bytes(32), NOW)
+    assert other.submissions.submission_bodies(WAITS.submission_id) == (b"body", b"")
 
 
 async def test_another_agency_has_no_such_submission(stores: tuple[Store, Store]) -> None:

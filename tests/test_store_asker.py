@@ -63,7 +63,7 @@ async def conclude(
 ) -> None:
     """Conclude for the case's agency."""
     values: dict[str, Any] = {"agency": CASE.agency, "case_reference": case, "result": result, "issued": (), "now": NOW}
-    values |= {"purpose": CASE.purpose, "application_item": CASE.application_item}
+    values |= {"purpose": CASE.purpose, "application_item": CASE.application_item, "result_digest": digest("result")}
     await store.asker.conclude(closings, **values | more)
 
 

@@ -162,15 +162,16 @@ async def test_what_was_asked_and_how_it_ended_is_entered(path: Path, store: Sto
         purpose="procurement",
         application_item="",
         result=b"r",
+        result_digest=digest("result"),
         issued=(),
         now=NOW,
     )
     await store.asker.void_unfinished(NOW.replace(year=2027), NOW)
     assert [(kind, act) for kind, _, act in entered(path)[4:]] == [
-        (K.ACCEPTED, ""), (K.REFUSED, "EXPIRED"), (K.FAILED, "no receipt"), (K.VOID, ""),
+        (K.ACCEPTED, ""), (K.REFUSED, "EXPIRED"), (K.FAILED, "no receipt"), (K.CONCLUDED, ""), (K.VOID, ""),
     ]  # fmt: skip
     linked = rows(path, "SELECT asked_entry, closed_entry FROM sent ORDER BY asked_entry")
-    assert (linked, wounds(path)) == ([(1, 5), (2, 6), (3, 7), (4, 8)], [])
+    assert (linked, wounds(path)) == ([(1, 5), (2, 6), (3, 7), (4, 9)], [])
 
 
 async def test_the_private_part_names_no_case_and_no_subject(path: Path, store: Store) -> None:

@@ -68,7 +68,15 @@ async def ask(store: Store, number: int, sequence: int, member: str = PARTNER, *
             reply=Reply(payload=b"answer"),
         )  # fmt: skip
         await store.asker.conclude(
-            (closing,), agency="a", purpose="p", case_reference="", application_item="i", result=b"", issued=(), now=NOW
+            (closing,),
+            agency="a",
+            purpose="p",
+            case_reference="",
+            application_item="i",
+            result=b"",
+            result_digest=bytes(32),
+            issued=(),
+            now=NOW,
         )
 
 

@@ -12,14 +12,26 @@ from hypothesis import strategies as st
 from gateway import carriers, wire
 from gateway.exchange.release import size_class
 from gateway.limits import SIZE_CLASSES
-from gateway.model import accounts, answer, codes, combined, consent, ledger, question, reconciliation, sealed, witness
+from gateway.model import (
+    accounts,
+    answer,
+    codes,
+    combined,
+    consent,
+    evidence,
+    ledger,
+    question,
+    reconciliation,
+    sealed,
+    witness,
+)
 from keys.envelope import Envelope, Signature
 from yrdx.exchange.v1 import exchange_pb2, kinds_pb2, question_pb2
 
 TIME = datetime(2026, 11, 21, 1, 2, 3, 456789, tzinfo=UTC)
 TYPES = [
     each
-    for module in (question, answer, combined, accounts, sealed, ledger, reconciliation, witness)
+    for module in (question, answer, combined, accounts, sealed, ledger, reconciliation, witness, evidence)
     for each in vars(module).values()
     if is_dataclass(each) and isinstance(each, type) and each.__module__ == module.__name__
 ]
@@ -82,7 +94,7 @@ def hint_strategy(hint: Any) -> st.SearchStrategy[Any]:
 @pytest.mark.parametrize("kind", [question.Question, answer.Answer, answer.Item, answer.Refusal, combined.Intent,
                                   combined.CombinedResult, combined.Recognition, question.Authorisation,
                                   consent.Attestation, consent.HeldConsent, consent.StatusRequest, ledger.LedgerEvent,
-                                  ledger.LedgerPrivate],
+                                  ledger.LedgerPrivate, evidence.CaseListing, evidence.EvidenceStatement],
                          ids=lambda each: each.__name__)  # fmt: skip
 def test_every_value_survives_the_wire(kind: Any) -> None:
     """Whatever the model can hold is read back equal from its bytes."""

@@ -187,6 +187,7 @@ class World:
             purpose="P",
             application_item="i",
             result=b"r",
+            result_digest=bytes(32),
             issued=(),
             now=self.now,
         )

@@ -27,6 +27,7 @@ from gateway.model.accounts import (
 from gateway.model.codes import RefusalReason
 from gateway.model.combined import Allowance, AllowanceReading, Case, CaseOpening, CaseReading, Intent
 from gateway.model.consent import Attestation, ConsentReading
+from gateway.model.evidence import EvidenceOrder
 from gateway.participants import may_ask
 from gateway.purposes import Consent, Purpose
 from keys.envelope import Envelope, Opened, open_envelope
@@ -47,6 +48,7 @@ Signable = TypeVar(
     Attestation,
     ConsentReading,
     DelayOrder,
+    EvidenceOrder,
 )
 
 
@@ -87,7 +89,7 @@ def _purpose(code: str, charter: Charter, today: date) -> Purpose:
     return purpose
 
 
-def check_reader(reading: CaseReading | AllowanceReading, charter: Charter, now: datetime) -> None:
+def check_reader(reading: CaseReading | AllowanceReading | EvidenceOrder, charter: Charter, now: datetime) -> None:
     """Check that an officer may read what the agency asked: with the role to ask or to audit.
 
     Raises:
@@ -212,6 +214,7 @@ _ROLES: Mapping[type, frozenset[str]] = {
     CaseOpening: frozenset({"ask"}),
     CaseReading: frozenset({"ask", "audit"}),
     AllowanceReading: frozenset({"ask", "audit"}),
+    EvidenceOrder: frozenset({"ask", "audit"}),
     SubmissionApproval: frozenset({"approve"}),
 }
 """Roles of which a session must have one to sign a request of this type for its officer; any for other types."""
@@ -224,6 +227,7 @@ _TIMES: Mapping[type, str] = {
     SubmissionRefusal: "refuse_time",
     Attestation: "attest_time",
     DelayOrder: "order_time",
+    EvidenceOrder: "order_time",
 }
 
 

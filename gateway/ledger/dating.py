@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from gateway.ledger import cosignature, logs, quorum
 from gateway.ledger.checkpoint import Checkpoint
 from gateway.ledger.errors import NoteUnsigned
-from gateway.ledger.note import NoteKey
+from gateway.ledger.note import Note, NoteKey
 from gateway.ledger.quorum import Witnessed
 from keys.directory import Directory, Key
 from keys.errors import KeyNotValid
 
+_WITNESS = logs.witness("")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
 
@@ -66,6 +67,12 @@ def check_signer(directory: Directory, key_id: str, *, use: str, signed_time: da
         raise KeyNotValid(
             f"the key {key_id} was taken back, and no witness saw before then what it signed; have it signed anew"
         )
+
+
+def said(note: Note) -> tuple[datetime, ...]:
+    """Give the times that cosignatures in a note bear, verified or not: which bundles might be needed, no more."""
+    times = (int.from_bytes(each.signature[:8], "big") for each in note.signatures if each.name.startswith(_WITNESS))
+    return tuple(_EPOCH + timedelta(seconds=each) for each in times if each <= _LAST)
 
 
 def _before(row: Key, seen: datetime) -> bool:

@@ -24,6 +24,11 @@ def of_exchange(
     )
 
 
+def of_result(member: str, result_digest: bytes) -> LedgerEvent:
+    """Say that an asker combined a result; every attempt and failure stands in what was signed (duty U23)."""
+    return LedgerEvent(kind=LedgerEventKind.CONCLUDED, asker_member=member, reply_digest=result_digest)
+
+
 def shared_bytes(kind: LedgerEventKind, header: QuestionHeader, question_digest: bytes, reply_digest: bytes) -> bytes:
     """Give the exact bytes of an exchange's shared part."""
     return wire.encode(of_exchange(kind, header, question_digest, reply_digest))

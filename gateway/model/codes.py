@@ -250,6 +250,24 @@ class RecognitionStatus(Enum):
     REVOKED = "REVOKED"
 
 
+class MarkKind(Enum):
+    """What may become of an answer since: replaced, recalled by its origin, objected to by its subject."""
+
+    SUPERSEDED = "SUPERSEDED"
+    RECALLED = "RECALLED"
+    DISPUTED = "DISPUTED"
+
+
+class ExportState(Enum):
+    """What became of an order for evidence."""
+
+    EXPORTED = "EXPORTED"
+    UNKNOWN_RESULT = "UNKNOWN_RESULT"
+    DELETED = "DELETED"
+    SEALED = "SEALED"
+    NOT_WITNESSED = "NOT_WITNESSED"
+
+
 class LedgerEventKind(Enum):
     """What an entry of a ledger says happened."""
 

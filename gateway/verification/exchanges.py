@@ -115,7 +115,7 @@ def _refusal(scene: Scene, signed: Signed) -> Heard:
     step(Check.ACCEPTANCE, lambda: accept_refusal(payload, signed, charter, at))
     said = (outcome.state, outcome.reason, outcome.answer_digest, outcome.bundle_stage)
     holds(Check.OUTCOME, said == (OutcomeState.REFUSED, refusal.reason, b"", None), "the result names another")
-    return Heard(outcome=outcome, signed=signed, refusal=refusal)
+    return Heard(outcome=outcome, signed=signed, refusal=refusal, refusal_digest=opened.digest)
 
 
 def _silence(scene: Scene, signed: Signed) -> Heard:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache, partial
 
-from gateway import alike, wire
+from gateway import alike, carriers, wire
 from gateway.catalogue import Catalogue, read_catalogue
 from gateway.charter import Charter, divisions, stage_of
 from gateway.clocks import civil_day
@@ -38,15 +38,15 @@ def verify(file: bytes, *, root: bytes, now: datetime, kinds: Mapping[str, Kind]
     if not message.bundle or not message.HasField("result"):
         raise Unreadable("no answer file: it holds no result or no bundle")
     parts: list[Part] = []
-    content = _content(message, root, kinds, parts)
+    content = content_of(message, root, kinds, parts)
     return Verdict(parts=tuple(parts), content=content, now=now)
 
 
-def _content(
+def content_of(
     message: desk_pb2.AskMembersResponse, root: bytes, kinds: Mapping[str, Kind], parts: list[Part]
 ) -> Content | None:
     """Look at each part after those that it rests on; None when any failed."""
-    ground = look(parts, "bundle", "", partial(_bundle, message.bundle, root))
+    ground = look(parts, "bundle", "", partial(ground_of, message.bundle, root))
     result = ground and look(parts, "result", "", partial(_result, message, ground[0]))
     if not ground or not result:
         return None
@@ -68,11 +68,17 @@ def _content(
     look(parts, "recognitions", "", partial(_recognised, result, recognitions))
     if any(each.failed for each in parts):
         return None
-    return Content(charter=charter, result=result, exchanges=heard, recognitions=recognitions)
+    return Content(
+        charter=charter,
+        result=result,
+        result_digest=carriers.envelope_from_message(message.result).digest(),
+        exchanges=heard,
+        recognitions=recognitions,
+    )
 
 
 @lru_cache(maxsize=4)
-def _bundle(archive: bytes, root: bytes) -> tuple[Directory, Catalogue]:
+def ground_of(archive: bytes, root: bytes) -> tuple[Directory, Catalogue]:
     """Open a bundle and read its tables; the files of a batch share a few, and each is opened once."""
     directory = step(Check.SIGNATURE, lambda: open_bundle(archive, root=root))
     return directory, step(Check.TABLES, lambda: read_catalogue(directory.sections))

@@ -31,10 +31,12 @@ class Check(Enum):
     GRANT = "GRANT"
     ACCEPTANCE = "ACCEPTANCE"
     LOGGED = "LOGGED"
+    WITNESSED = "WITNESSED"
     OUTCOME = "OUTCOME"
     SUBJECTS = "SUBJECTS"
     RECOGNITION = "RECOGNITION"
     RATES = "RATES"
+    DIGEST = "DIGEST"
 
 
 class Status(Enum):
@@ -68,6 +70,7 @@ class Heard:
     signed: Signed
     accepted: Accepted | None = None
     refusal: Refusal | None = None
+    refusal_digest: bytes = b""
     logged: Logged | None = None
     """Where an answer stands in its member's ledger."""
 
@@ -78,6 +81,9 @@ class Content:
 
     charter: Charter
     result: CombinedResult
+    result_digest: bytes
+    """By which the ledger and orders of evidence name it."""
+
     exchanges: tuple[Heard, ...]
     recognitions: tuple[Recognition, ...]
 

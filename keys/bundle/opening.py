@@ -4,7 +4,7 @@ Expiry is told, never judged: old evidence must still verify.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -77,6 +77,22 @@ def open_root(content: bytes) -> SignedRole:
     """
     found, seat = _self_signed(content)
     return _signed_role(layout.ROOT, found, seat)
+
+
+def first_root(trusted: bytes, roots: Sequence[bytes]) -> bytes:
+    """Return the first of all roots, once they lead without a gap to the trusted one by hands that stayed.
+
+    For evidence from before the trusted root was made. Raises RootBroken, SignatureInvalid, BundleMalformed, WeakKey.
+    """
+    pinned = _self_signed(trusted)[0]
+    if not roots or len(roots) < pinned.signed.version:
+        raise RootBroken("a root before the trusted one is missing; take them from a mirror")
+    last = _first(roots[0])[0]
+    for each in roots[1 : pinned.signed.version]:
+        last = _next(each, last.signed, older=True)[0]
+    if last.signed_bytes != pinned.signed_bytes:
+        raise RootBroken("the roots do not lead to the trusted one; take those of its own federation")
+    return roots[0]
 
 
 @dataclass(kw_only=True)

@@ -55,6 +55,12 @@ class Archives:
         found = begun[-1:] or paths[:1]
         return found[0].read_bytes() if found else b""
 
+    def in_force(self, time: datetime) -> bytes:
+        """Give the bundle that was in force at a time, of whatever version, or nothing when none was here."""
+        paths = sorted(self._folder.rglob("*.tar"), key=lambda each: each.name)
+        begun = [each for each in paths if each.name.partition(".")[0] <= _stamp(time)]
+        return begun[-1].read_bytes() if begun else b""
+
     def earlier(self, root: bytes) -> Iterator[Directory]:
         """Open what is kept, one by one, the last that came into force first; what does not open is passed over."""
         for path in sorted(self._folder.rglob("*.tar"), key=lambda each: each.stat().st_mtime_ns, reverse=True):

@@ -105,6 +105,10 @@ class Following:
         """Give the archive of a version's bundle as it was in force at a time, or nothing when none was here."""
         return self._archives.at(version, time)
 
+    def in_force(self, time: datetime) -> bytes:
+        """Give the archive that was in force at a time, or nothing when none was here."""
+        return self._archives.in_force(time)
+
     def pause(self) -> float:
         """Say how many seconds lie between the last poll and the next: few once the bundle is not current."""
         now, normal = self._source.clock(), self._source.poll_seconds

@@ -15,6 +15,7 @@ from nodes.cli.check import check
 from nodes.cli.demo import demo
 from nodes.cli.drill import drill
 from nodes.cli.enrol import enrol
+from nodes.cli.evidence import evidence
 from nodes.cli.inbox import inbox
 from nodes.cli.ingest import ingest
 from nodes.cli.keys import keys
@@ -39,6 +40,7 @@ COMMANDS: tuple[click.Command, ...] = (
     check,
     verify,
     case,
+    evidence,
     session_group,
     approve,
     enrol,

@@ -10,7 +10,7 @@ from rich.console import Console
 from gateway import wire
 from gateway.model.combined import Case, CaseOpening, CaseReading
 from gateway.verification import Unreadable, Verdict, verify
-from nodes.cli import desk_client, documents, tables
+from nodes.cli import desk_client, documents, evidence_desk, evidence_tables, tables
 from nodes.cli.ask import show
 from nodes.cli.profile import Access, unlock
 from nodes.cli.requests import enclosed, message
@@ -84,6 +84,20 @@ def show_case(*, reference: str, profile: Path | None, as_json: bool) -> None:
         raise SystemExit(NOT_GENUINE)
 
 
+@case.command("status", help="help.case_status")
+@click.argument("reference", metavar="REF")
+@option("--profile", say="help.profile", type=click.Path(path_type=Path), envvar="YRDX_PROFILE", show_envvar=True)
+@option("--json", "as_json", say="help.json", is_flag=True)
+def case_status(*, reference: str, profile: Path | None, as_json: bool) -> None:
+    """Say which answers of a case have expired, or were recalled, replaced or objected to since (duty U23)."""
+    access = unlock(profile)
+    listing, _ = evidence_desk.ask_listing(reference, access)
+    verdicts = [_verified(each, access) for each in _read(reference, access)[1]]
+    evidence_tables.show_status(listing, verdicts, as_json=as_json)
+    if not all(each.genuine for each in verdicts):
+        raise SystemExit(NOT_GENUINE)
+
+
 def _read(reference: str, access: Access) -> tuple[Case, list[bytes]]:
     """Read page by page; each reading is signed anew, for it lives for minutes only."""
     results: list[bytes] = []
@@ -133,6 +147,8 @@ def _show(found: Case, results: list[Verdict], *, as_json: bool) -> None:
         return
     console, words = Console(), session().words
     tables.show_case(console, found, words)
+    if len(results) < found.result_count:
+        console.print(words.say("case.withheld", count=found.result_count - len(results)))
     for number, each in enumerate(results, 1):
         console.print()
         console.rule(words.say("case.result", number=number, count=len(results)), align="left")

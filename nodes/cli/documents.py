@@ -45,6 +45,7 @@ def answer(verdict: Verdict) -> dict[str, Any]:
         "expired_members": list(verdict.expired),
         "status": verdict.status.value,
         "bundle": content and _bundle(content, expired=verdict.bundle_expired),
+        "result_id": content and content.result_digest.hex(),
         "result": content and plain_value(content.result),
         "exchanges": [_exchange(each) for each in content.exchanges] if content else [],
         "recognitions": plain_value(content.recognitions) if content else [],

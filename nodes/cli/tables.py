@@ -109,6 +109,7 @@ def _head(content: Content, names: Names, words: Words) -> Table:
         "agreement": names.named("agreements", result.agreement_id),
         "combine_time": moment(result.combine_time),
         "bundle": words.say("head.bundle", version=directory.version, time=moment(directory.issued_time)),
+        "result_id": content.result_digest.hex(),
     }
     for key, value in lines.items():
         row(found, words.say(f"column.{key}"), value)

@@ -19,6 +19,7 @@ from nodes.store.connections import connect_read_only
 from nodes.store.consents import Consents
 from nodes.store.disclosures import Disclosures
 from nodes.store.doers import NOBODY, Doer
+from nodes.store.evidence import Evidence
 from nodes.store.facts import FactSource
 from nodes.store.journal import ExchangeJournal
 from nodes.store.ledger import Ledger, Scribe
@@ -55,6 +56,7 @@ class Store:
     reconciliations: Reconciliations
     outbox: Outbox
     accesses: Accesses
+    evidence: Evidence
     _facts: Path
     _commits: Commits
     _reader: sqlite3.Connection
@@ -82,6 +84,7 @@ class Store:
             commits = Commits(path, ledger.seal)
             opened.pop_all()
         shared = (commits, reader, Lock(), bodies)
+        acts, witness = Acts(commits, ledger), WitnessBook(*shared)
         return cls(
             source=source,
             journal=ExchangeJournal(*shared, ledger=ledger),
@@ -90,14 +93,15 @@ class Store:
             sessions=Sessions(*shared[:3], ledger=ledger),
             submissions=Submissions(*shared),
             consents=Consents(*shared, ledger=ledger, secret=storage_key),
-            acts=Acts(commits, ledger),
-            witness=WitnessBook(*shared),
+            acts=acts,
+            witness=witness,
             ahead=Ahead(*shared[:3]),
             disclosures=Disclosures(*shared[1:3]),
             retention=Retention(path, commits, ledger),
             reconciliations=Reconciliations(*shared[:3], ledger=ledger),
             outbox=Outbox(commits, ledger, facts),
             accesses=Accesses(*shared, ledger=ledger),
+            evidence=Evidence(*shared, acts=acts, witness=witness),
             _facts=facts,
             _commits=commits,
             _reader=reader,

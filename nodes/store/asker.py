@@ -34,15 +34,17 @@ _OPENED = """
     SELECT sent_day, purpose, asked_entry, question_digest, member, pair_sequence FROM sent
     WHERE question_id = ? AND outcome = 'SENT'"""
 _CLOSE = """
-    UPDATE sent SET outcome = ?, reply_digest = ?, reply_body = ?, closed_time = ?, closed_entry = ?
+    UPDATE sent SET outcome = ?, reply_digest = ?, reply_body = ?, closed_time = ?, closed_entry = ?,
+        result = ?
     WHERE question_id = ?"""
 _VOID = """
     UPDATE sent SET outcome = 'VOID', closed_time = :before WHERE outcome = 'SENT' AND sent_time < :before
     RETURNING question_id, asked_entry, question_digest, member, pair_sequence"""
 _ENTER = "UPDATE sent SET closed_entry = ? WHERE question_id = ?"
 _RESULT = """
-    INSERT INTO result (agency, case_reference, application_item, body, day, time, purpose)
-    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+    INSERT INTO result (agency, case_reference, application_item, body, day, time, purpose, digest)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq"""
+_CONCLUDED = "UPDATE result SET entry = ? WHERE seq = ?"
 _CURRENT = """
     SELECT recognition_id FROM recognition WHERE uscc = ? AND agency = ? AND agreement_id = ?
     ORDER BY seq DESC LIMIT 1"""
@@ -99,24 +101,35 @@ class AskerJournal:
         purpose: str,
         application_item: str,
         result: bytes,
+        result_digest: bytes,
         issued: tuple[Issued, ...],
         now: datetime,
     ) -> None:
-        """Keep every outcome, the combined result and the recognitions at once.
+        """Keep every outcome, the combined result and the recognitions at once, each in the ledger (duty U23).
 
         Raises:
             NotDurable: nothing was kept and nothing may be shown; also when a question was closed before.
         """
 
         def work(connection: sqlite3.Connection) -> None:
-            for closing in closings:
-                self._close(connection, closing, now)
             day = civil_day(now).isoformat()
             key = self._bodies.key(connection, day, purpose)
-            kept = (agency, case_reference, application_item, key.seal(result), day, time_text(now), purpose)
-            connection.execute(_RESULT, kept)
+            about = (agency, case_reference, application_item)
+            kept = (*about, key.seal(result), day, time_text(now), purpose, result_digest)
+            number = connection.execute(_RESULT, kept).fetchone()[0]
+            for closing in closings:
+                self._close(connection, closing, now, number)
             for each in issued:
                 _recognise(connection, each, key, (day, purpose))
+            private = LedgerPrivate(
+                log_time=now,
+                agency=agency,
+                purpose=purpose,
+                application_item=application_item,
+                case_digest=self._ledger.case_digest(case_reference),
+            )
+            event = events.of_result(self._ledger.member, result_digest)
+            connection.execute(_CONCLUDED, (self._ledger.append(connection, event, private).seq, number))
 
         await self._commits.run(work)
 
@@ -170,7 +183,7 @@ class AskerJournal:
         connection.execute(_SENT, (header.question_id, signed.digest, *pair, body, day, time, entry, header.purpose))
         return entry
 
-    def _close(self, connection: sqlite3.Connection, closing: Closing, now: datetime) -> None:
+    def _close(self, connection: sqlite3.Connection, closing: Closing, now: datetime, result: int) -> None:
         row = connection.execute(_OPENED, (closing.question_id,)).fetchone()
         if row is None:
             raise NotDurable("a question was never opened here, or was closed before; ask again")
@@ -182,8 +195,8 @@ class AskerJournal:
         # What the answerer's ledger does not hold is none in this one: the two are compared.
         kind = _ENDS.get(closing.outcome, LedgerEventKind.FAILED) if closing.digest else LedgerEventKind.FAILED
         entry = self._enter(connection, kind, asked, private, closing.digest)
-        closed = (closing.outcome, closing.digest or None, sealed, time_text(now), entry, closing.question_id)
-        connection.execute(_CLOSE, closed)
+        closed = (closing.outcome, closing.digest or None, sealed, time_text(now), entry, result)
+        connection.execute(_CLOSE, (*closed, closing.question_id))
         disclosing.end(connection, asked_entry, closing.outcome, closing.fields_granted)
 
     def _enter(

@@ -25,7 +25,11 @@ _CASE = """
 _RESULTS = """
     SELECT seq, body, wrapped_key FROM result AS r
     JOIN storage_key AS k ON (k.day, k.scope) = (r.day, r.purpose) AND k.destroyed IS NULL
-    WHERE agency = ? AND case_reference = ? AND seq > ? ORDER BY seq"""
+    WHERE agency = ? AND case_reference = ? AND seq > ?
+        AND NOT EXISTS (
+            SELECT 1 FROM sent JOIN answer_mark USING (question_id)
+            WHERE sent.result = r.seq AND mark = 'RECALLED')
+    ORDER BY seq"""
 
 
 @final
@@ -55,7 +59,10 @@ class Cases:
             return _case(self._reader, agency, case_reference)
 
     def results(self, agency: str, case_reference: str, *, after: int, limit: int) -> tuple[tuple[int, bytes], ...]:
-        """Give results, oldest first, after a running number; those whose bodies were deleted are passed over."""
+        """Give results, oldest first, after a running number; passing over those whose bodies were deleted or sealed.
+
+        What was recalled is sealed: it is exported only, on a ground and to two officers (duty U24).
+        """
         with self._lock:
             rows = self._reader.execute(_RESULTS, (agency, case_reference, after))
             opened = ((seq, self._bodies.open(wrapped, sealed)) for seq, sealed, wrapped in rows)

@@ -16,6 +16,7 @@ from nodes.store import (
     account_tables,
     consent_tables,
     disclosure_tables,
+    evidence_tables,
     exchange_tables,
     ledger_tables,
     loading_tables,
@@ -199,6 +200,7 @@ _LATER = (
     pair_tables.TABLES,
     outbox_tables.EXCHANGE,
     access_tables.TABLES,
+    evidence_tables.TABLES,
 )
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2, _facts_3)

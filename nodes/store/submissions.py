@@ -5,6 +5,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any, final
 
+from gateway import carriers
 from gateway.clocks import civil_day
 from gateway.model.accounts import Submission
 from gateway.model.codes import RefusalReason, SubmissionState
@@ -23,6 +24,9 @@ _MANY = f"{_COLUMNS} WHERE agency = ? ORDER BY seq DESC LIMIT ?"
 _BODIES = """
     SELECT body, answer, wrapped_key FROM submission AS s
     JOIN storage_key AS k ON (k.day, k.scope) = (s.day, s.purpose) AND k.destroyed IS NULL WHERE submission_id = ?"""
+_RECALLED = """
+    SELECT 1 FROM result JOIN sent ON sent.result = result.seq JOIN answer_mark USING (question_id)
+    WHERE digest = ? AND mark = 'RECALLED'"""
 _DAY = "SELECT day, purpose FROM submission WHERE submission_id = ?"
 _SUBMIT = """
     INSERT INTO submission (submission_id, agency, officer, purpose, application_item, case_reference, kind,
@@ -106,14 +110,23 @@ class Submissions:
         return None if row is None else _submission(row)
 
     def submission_bodies(self, submission_id: bytes) -> tuple[bytes, bytes]:
-        """Give what was handed in and the answer; empty for what there is none of, or was deleted."""
+        """Give what was handed in and the answer; empty for what is not there, was deleted, or sealed by a recall."""
         with self._lock:
             row = self._reader.execute(_BODIES, (submission_id,)).fetchone()
         if row is None:
             return b"", b""
         body, answer, wrapped = row
         opened = (self._bodies.open(wrapped, body), self._bodies.open(wrapped, answer) if answer else None)
-        return opened[0] or b"", opened[1] or b""
+        answered = opened[1] or b""
+        return opened[0] or b"", b"" if self._is_sealed(answered) else answered
+
+    def _is_sealed(self, answer: bytes) -> bool:
+        """Say whether one of the members' answers in it was recalled (duty U24)."""
+        if not answer:
+            return False
+        result, _ = carriers.read_kept(answer)
+        with self._lock:
+            return self._reader.execute(_RECALLED, (result.digest(),)).fetchone() is not None
 
     def submissions(self, agency: str, limit: int) -> tuple[Submission, ...]:
         """Give what an agency handed in, the newest first."""

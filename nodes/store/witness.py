@@ -51,7 +51,8 @@ _WAITING = """
         FROM ledger_log ORDER BY number DESC LIMIT 1)"""
 _PAIR = "SELECT coalesce(max(pair_sequence), 0) FROM journal WHERE asker = ?"
 _RECEIPTS = """
-    SELECT wrapped_key, reply_body FROM sent JOIN storage_day ON day = sent_day
+    SELECT wrapped_key, reply_body FROM sent
+    JOIN storage_key ON (day, scope) = (sent_day, sent.purpose) AND destroyed IS NULL
     WHERE member = ? AND outcome = 'ANSWERED' AND reply_body IS NOT NULL ORDER BY pair_sequence DESC LIMIT 4"""
 
 
