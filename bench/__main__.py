@@ -22,7 +22,7 @@ from bench.exchanges import EXCHANGES, Scale, exchanges
 from bench.grants import GRANTS, grants
 from bench.ingests import INGESTS, ingests
 from bench.ledgers import LEDGERS, ledgers
-from bench.measures import Row, percentile
+from bench.measures import Row, own_memory, percentile
 from bench.populations import code, fill
 from bench.relays import RELAYS, relays
 from bench.samples import SAMPLES, SUBJECTS, sample
@@ -126,11 +126,10 @@ def _memory(folder: Path, subjects: int) -> Row:
     lab.start("320000")
     try:
         asyncio.run(ask_some(lab, subjects, 400))
-        status = Path(f"/proc/{lab.status('320000')['process_id']}/status").read_text(encoding="ascii")
+        memory = own_memory(str(lab.status("320000")["process_id"]))
     finally:
         lab.stop()
-    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("RssAnon"))
-    return Row(name="memory_mb", memory_mb=round(int(kilobytes) / 1024, 1))
+    return Row(name="memory_mb", memory_mb=round(memory, 1))
 
 
 def _print(rows: list[Row]) -> None:

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 Call = Callable[[int], Awaitable[object]]
 
@@ -68,6 +69,12 @@ def row(name: str, rounds: Sequence[Round], *, codes: int = 0, echoes: Sequence[
         p99_ms=round(percentile(spent, 0.99), 3),
         ratio_to_bare_echo=round(statistics.median(ratios), 3) if ratios else None,
     )
+
+
+def own_memory(process: str = "self") -> float:
+    """Give the memory of a process in MiB that is its own: not the pages of files that it reads."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("RssAnon"))) / 1024
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

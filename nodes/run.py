@@ -38,14 +38,14 @@ def serve(path: Path, *, parent: int = 0) -> int:
     """
     config = read_config(path)
     logs.configure()
-    with _alone(config.data):
+    with alone(config.data):
         if config.workers == 1:
             return asyncio.run(_serve(config, parent=parent))
         return _Crew(config, path, parent).run()
 
 
 @contextmanager
-def _alone(data: Path) -> Iterator[None]:
+def alone(data: Path) -> Iterator[None]:
     """Hold the data folder: two nodes on one would answer under one name from two addresses."""
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data / LOCK).open("ab") as lock:

@@ -166,7 +166,7 @@ def test_a_file_of_the_first_version_gains_tables_and_columns(path: Path) -> Non
 
 def _make_old(connection: sqlite3.Connection) -> None:
     """Give the file the form of the first version: clustered tables, fewer columns, fewer tables."""
-    for table in ("repair", "held", "load_count", "inbox"):
+    for table in ("repair", "held", "load_count", "inbox", "load_act"):
         connection.execute(f"DROP TABLE {table}")
     old = [name for name in (*COMMON, *FACTS["penalty"]) if name not in {"escalated", "reference"}]
     names = ", ".join(old)

@@ -10,6 +10,7 @@ from nodes.cli.approve import approve
 from nodes.cli.ask import ask
 from nodes.cli.audit import audit
 from nodes.cli.authorise import authorise
+from nodes.cli.backup import backup, restore
 from nodes.cli.case import case
 from nodes.cli.check import check
 from nodes.cli.demo import demo
@@ -60,6 +61,8 @@ COMMANDS: tuple[click.Command, ...] = (
     ledger,
     retention,
     audit,
+    backup,
+    restore,
     stop,
     lift,
 )

@@ -1,10 +1,11 @@
-"""`yrdx ledger`: verify the member's own ledger, show its last entries, and write the proof of one."""
+"""`yrdx ledger`: verify the member's own ledger, show entries, prove one, and copy ledgers as static files."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ from gateway import wire
 from gateway.charter import Charter
 from gateway.errors import GatewayError
 from gateway.ledger import logs
+from gateway.ledger.errors import LedgerError
 from gateway.ledger.note import NoteKey
 from gateway.model.ledger import LedgerEvent, LedgerPrivate
 from keys import moments
 from keys.errors import KeysError
 from nodes import ledger as ledgers
+from nodes import static as statics
 from nodes.bundle.following import current_charter
+from nodes.bundle.statics import StaticFiles
 from nodes.cli import documents
 from nodes.cli.documents import plain_value
 from nodes.cli.reconcile import reconcile, statement
@@ -34,6 +38,7 @@ from nodes.config import DATABASE, Config
 from nodes.store.ledger_reading import Held, KeptFork, LedgerFile
 
 VERIFIED, TAIL, FORKS = "yrdx.ledger.v1", "yrdx.ledger-tail.v1", "yrdx.ledger-forks.v1"
+COPIED = "yrdx.ledger-copy.v1"
 _FEW = 20
 _MOST = 1_000
 
@@ -117,13 +122,62 @@ def forks(*, config: Path, as_json: bool) -> None:
         raise SystemExit(NOT_GENUINE)
 
 
+@ledger.command("export", cls=SpeakingCommand, help="help.ledger_export")
+@option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
+@option("--out", say="help.ledger_out", type=click.Path(path_type=Path), required=True)
+@option("--json", "as_json", say="help.json", is_flag=True)
+def export(*, config: Path, out: Path, as_json: bool) -> None:
+    """Write the member's logs as static files, from where the folder ends; exit 1 when a file is not proven."""
+    settings = checked_config(config)
+    with _copied(), _files() as tell:
+        found = statics.export(settings.data / DATABASE, out, keys_of(current_charter(settings)), tell)
+    _tell_copied(found, as_json=as_json)
+
+
+@ledger.command("mirror", cls=SpeakingCommand, help="help.ledger_mirror")
+@click.argument("source", metavar="SOURCE")
+@option("--member", say="help.ledger_member", required=True)
+@option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
+@option("--out", say="help.ledger_out", type=click.Path(path_type=Path), required=True)
+@option("--json", "as_json", say="help.json", is_flag=True)
+def mirror(*, source: str, member: str, config: Path, out: Path, as_json: bool) -> None:
+    """Copy a member's log from a folder or web server, proving every file; exit 1 when one is not what it must be."""
+    with _copied(), StaticFiles(source) as files, _files() as tell:
+        find = keys_of(current_charter(checked_config(config)), member)
+        found = statics.copy(statics.Remote(files), out, find, tell)
+    _tell_copied((found,), as_json=as_json)
+
+
 for _each in (reconcile, statement):
     ledger.add_command(_each)
 
 
-def keys_of(charter: Charter) -> Callable[[str], tuple[NoteKey, ...]]:
-    """Give the keys that may have signed the member's heads, at whatever time; a key that is suspect counts no more."""
-    return logs.unsuspected_keys(charter.directory, charter.me)
+def keys_of(charter: Charter, member: str = "") -> Callable[[str], tuple[NoteKey, ...]]:
+    """Give the keys that may have signed a member's heads (its own by default), whenever; none that is suspect."""
+    return logs.unsuspected_keys(charter.directory, member or charter.me)
+
+
+@contextmanager
+def _copied() -> Iterator[None]:
+    """End the command where a ledger was not copied to its end; exit 1 when what came is not what it must be.
+
+    Raises:
+        Ended: telling why.
+    """
+    try:
+        yield
+    except LedgerError as error:
+        raise Ended("ledger.not_copied", NOT_GENUINE, why=str(error)) from error
+    except (OSError, KeysError, GatewayError) as error:
+        raise Ended("ledger.not_copied", why=str(error)) from error
+
+
+def _tell_copied(found: Sequence[statics.Copied], *, as_json: bool) -> None:
+    if as_json:
+        documents.write({"format": COPIED, "logs": [asdict(each) for each in found]})
+        return
+    for each in found:
+        click.echo(session().words.say("ledger.copied", log=each.log, size=each.size, added=each.added))
 
 
 @contextmanager
@@ -144,10 +198,23 @@ def bar(config: Config) -> Iterator[Callable[[int], None]]:
     """Show on a terminal's stderr how many entries have passed, of how many."""
     with LedgerFile.open(config.data / DATABASE) as file:
         total = sum(each.size or 0 for each in file.logs())
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.completed}"))
-    with Bar(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+    with _shown() as bar:
         task = bar.add_task(session().words.say("ledger.verifying"), total=total)
         yield lambda passed: bar.update(task, completed=passed)
+
+
+@contextmanager
+def _files() -> Iterator[Callable[[int, int], None]]:
+    """Show how many files have passed, of how many."""
+    with _shown() as bar:
+        task = bar.add_task(session().words.say("ledger.copying"), total=None)
+        yield lambda passed, total: bar.update(task, completed=passed, total=total)
+
+
+def _shown() -> Bar:
+    """Give a bar for a terminal's stderr; elsewhere it shows nothing."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.completed}"))
+    return Bar(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
 def _document(found: ledgers.Examined) -> dict[str, Any]:

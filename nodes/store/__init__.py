@@ -26,8 +26,9 @@ from nodes.store.ledger import Ledger, Scribe
 from nodes.store.loading import Loading, Mode
 from nodes.store.outbox import Outbox
 from nodes.store.reconciliations import Reconciliations
+from nodes.store.restorations import Restorations
 from nodes.store.retention import Retention
-from nodes.store.schema import StoreUnusable, facts_path, prepare_exchange, prepare_facts
+from nodes.store.schema import RESTORING, StoreUnusable, facts_path, prepare_exchange, prepare_facts
 from nodes.store.sessions import Sessions
 from nodes.store.submissions import Submissions
 from nodes.store.witness import WitnessBook
@@ -57,6 +58,7 @@ class Store:
     outbox: Outbox
     accesses: Accesses
     evidence: Evidence
+    restorations: Restorations
     _facts: Path
     _commits: Commits
     _reader: sqlite3.Connection
@@ -69,9 +71,12 @@ class Store:
         work than exchanges, nothing that belongs in the ledger is kept: it is NotDurable.
 
         Raises:
-            StoreUnusable: when a file is of a newer version, cannot be opened, or has another storage key.
+            StoreUnusable: when a file is of a newer version, cannot be opened, has another storage key, or a restore
+                was interrupted.
             WeakKey: when the storage key is not 32 bytes.
         """
+        if path.with_name(RESTORING).exists():
+            raise StoreUnusable("a restore was interrupted; run yrdx restore again")
         bodies = Bodies(storage_key)
         facts = facts_path(path)
         prepare_facts(facts)
@@ -80,10 +85,12 @@ class Store:
             reader = opened.enter_context(closing(connect_read_only(path)))
             bodies.check(reader)
             source = opened.enter_context(closing(FactSource(facts)))
-            ledger = Ledger(scribe, storage_key)
+            lock = Lock()
+            restorations = Restorations(reader, lock)
+            ledger = Ledger(scribe, storage_key, restorations.pending)
             commits = Commits(path, ledger.seal)
             opened.pop_all()
-        shared = (commits, reader, Lock(), bodies)
+        shared = (commits, reader, lock, bodies)
         acts, witness = Acts(commits, ledger), WitnessBook(*shared)
         return cls(
             source=source,
@@ -102,6 +109,7 @@ class Store:
             outbox=Outbox(commits, ledger, facts),
             accesses=Accesses(*shared, ledger=ledger),
             evidence=Evidence(*shared, acts=acts, witness=witness),
+            restorations=restorations,
             _facts=facts,
             _commits=commits,
             _reader=reader,

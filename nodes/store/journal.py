@@ -1,7 +1,7 @@
 """The answerer's journal: claim, charge, bodies, disclosures and ledger entry of one exchange in one transaction."""
 
 import sqlite3
-from datetime import date
+from datetime import date, datetime
 from threading import Lock
 from typing import final
 
@@ -19,6 +19,7 @@ from nodes.store.commits import Commits
 from nodes.store.connections import time_text
 from nodes.store.disclosing import Provision, Scope, Told
 from nodes.store.ledger import Ledger, Line, Sealed
+from nodes.store.restorations import last_restored
 
 _CLAIMED = """
     SELECT question_digest, outcome, reply_body, wrapped_key, entry, shared_salt, data
@@ -41,7 +42,7 @@ class ExchangeJournal:
     committed and wait for no writer.
     """
 
-    __slots__ = ("_bodies", "_commits", "_ledger", "_lock", "_reader")
+    __slots__ = ("_bodies", "_commits", "_ledger", "_lock", "_reader", "_restored")
 
     def __init__(
         self, commits: Commits, reader: sqlite3.Connection, lock: Lock, bodies: Bodies, *, ledger: Ledger
@@ -51,6 +52,7 @@ class ExchangeJournal:
         self._lock = lock
         self._bodies = bodies
         self._ledger = ledger
+        self._restored: str | None = None
 
     async def commit(self, exchange: Exchange) -> Kept:
         """Claim, charge and keep as one; the loser of a race for a question id gets the winner's reply.
@@ -70,8 +72,9 @@ class ExchangeJournal:
 
         Raises:
             Replayed: when the id was claimed with other bytes, or its reply was deleted since.
-            NotDurable: when the ledger is damaged.
+            NotDurable: when the ledger is damaged, or was restored and has not recovered.
         """
+        self._ledger.check_recovered()
         with self._lock:
             found = self._claimed(self._reader, question_id, question_digest)
         return None if found is None else self._with_receipt(*found, None)
@@ -94,10 +97,18 @@ class ExchangeJournal:
         except LedgerError as error:
             raise NotDurable("the ledger gives no receipt; run yrdx ledger verify") from error
 
+    def _check_asked(self, connection: sqlite3.Connection, asked: datetime) -> None:
+        """Return unless the question was asked before the last restore: it may have been answered, and that be lost."""
+        if self._restored is None:
+            self._restored = last_restored(connection)  # no node runs while a backup is put in place
+        if time_text(asked) <= self._restored:
+            raise NotDurable("the question is older than the restore of this database; it is to be asked anew")
+
     def _commit(self, connection: sqlite3.Connection, exchange: Exchange) -> tuple[Reply, Line | None]:
         """Charge first and claim with the first write, so that a job that fails has written nothing."""
         if exchange.question is not None:
             self._ledger.check_new()
+            self._check_asked(connection, exchange.question.header.asked_time)
         scope = None if exchange.reply.refused or not exchange.subjects else _scope(exchange)
         reached = None if scope is None else disclosing.reach(connection, scope, exchange.subjects)
         if reached is not None and reached.fresh and reached.spent + len(reached.fresh) > exchange.charge_limit:

@@ -112,10 +112,12 @@ class Sealed:
 class Ledger:
     """Appends entries within the transaction that is open, and seals the group; for one event loop."""
 
-    __slots__ = ("_appended", "_known", "_scribe", "_secret")
+    __slots__ = ("_appended", "_known", "_pending", "_scribe", "_secret")
 
-    def __init__(self, scribe: Scribe | None, secret: bytes) -> None:
+    def __init__(self, scribe: Scribe | None, secret: bytes, pending: Callable[[], object] = lambda: None) -> None:
+        """Keep the ledger of a database; while `pending` gives a restoration that is not recovered, it is closed."""
         self._scribe, self._secret = scribe, secret
+        self._pending: Callable[[], object] | None = pending
         self._appended = False
         self._known: tuple[bytes, Sequence[bytes]] = b"", ()
 
@@ -128,10 +130,12 @@ class Ledger:
         """Return when an entry could be signed for now: a job asks before its first write.
 
         Raises:
-            NotDurable: when no ledger key is here and listed, the ledger is closed, or the store was opened without it.
+            NotDurable: when no ledger key is here and listed, the ledger is closed, the store was opened without it, or
+                was restored and has not recovered.
         """
         scribe = self._need()
         _open_for(scribe.closed())
+        self.check_recovered()
         try:
             scribe.signer()
         except KeysError as error:
@@ -145,6 +149,18 @@ class Ledger:
         """
         self.check()
         _open_for(self._need().halted())
+
+    def check_recovered(self) -> None:
+        """Return unless the database is a copy that does not know yet what happened since (threat 23).
+
+        Raises:
+            NotDurable: while it does not; once it does nobody is asked again.
+        """
+        if self._pending is None:
+            return
+        if self._pending() is not None:
+            raise NotDurable("the database was restored from a backup and has not recovered yet; see yrdx node status")
+        self._pending = None
 
     def append(self, connection: sqlite3.Connection, event: LedgerEvent, private: LedgerPrivate) -> Line:
         """Append an entry inside the write transaction that is open; it is in the ledger with the group's commit.

@@ -22,6 +22,7 @@ from nodes.store import (
     loading_tables,
     outbox_tables,
     pair_tables,
+    restoration_tables,
     retention_tables,
     tables,
     witness_tables,
@@ -30,6 +31,10 @@ from nodes.store.connections import BUSY_SECONDS, make_private
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+
+RESTORING = "restoring"
+"""Folder beside the databases in which a restore is under way, or was interrupted."""
 
 
 class StoreUnusable(GatewayError):
@@ -201,6 +206,7 @@ _LATER = (
     outbox_tables.EXCHANGE,
     access_tables.TABLES,
     evidence_tables.TABLES,
+    restoration_tables.TABLES,
 )
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2, _facts_3)

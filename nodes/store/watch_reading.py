@@ -10,7 +10,8 @@ _ACTIVE = "SELECT DISTINCT agency FROM journal WHERE seq > ? AND day = ? AND out
 _LAST = "SELECT coalesce(max(seq), 0) FROM journal"
 _DAY = "SELECT day FROM journal WHERE seq >= ? ORDER BY seq LIMIT 1"
 _CODES = """
-    SELECT DISTINCT uscc FROM budget JOIN disclosure USING (agency, purpose, day) WHERE agency = ? AND day = ?"""
+    SELECT DISTINCT uscc FROM budget JOIN disclosure ON disclosure.budget = budget.id
+    WHERE agency = ? AND budget.day = ?"""
 
 
 def active(path: Path, day: str, after: int) -> tuple[dict[str, frozenset[str]], int]:

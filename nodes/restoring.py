@@ -1,0 +1,88 @@
+"""Puts a backup in place, all of it or nothing, and closed: the node serves nothing before it has recovered (duty U30).
+
+Everything is copied and checked beside the place where it belongs, and marked there; `node.db` comes last. While the
+folder of a restore that was interrupted is there, no node starts on it: it would begin with an empty database.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from nodes.bundle.following import FOLDER
+from nodes.config import DATABASE
+from nodes.copies import DATABASES, CopyRefused, Manifest, check_files, read_manifest, sync
+from nodes.run import alone
+from nodes.store.copying import check_database
+from nodes.store.restorations import Restoration, mark
+from nodes.store.schema import RESTORING, prepare_exchange, prepare_facts
+
+
+def restore(backup: Path, data: Path, member: str, secret: bytes, *, officer: str, now: datetime) -> Manifest:
+    """Put a backup into a data folder that has no databases; what it has of bundles stays, for it is newer.
+
+    Raises:
+        CopyRefused: when the backup is not this member's, was changed, or the folder has databases.
+        StoreUnusable: when a node serves the folder, or a database of the backup is damaged or newer.
+        CustodyError, OSError: when a file cannot be read or written.
+    """
+    manifest = read_manifest(backup, member, secret)
+    check_files(backup, manifest)
+    with alone(data):
+        stage = data / RESTORING
+        _check_empty(data, stage)
+        shutil.rmtree(stage, ignore_errors=True)
+        stage.mkdir(mode=0o700)
+        for name in manifest.files:
+            _copy(backup / name, stage / name)
+        check_files(stage, manifest)
+        _prepare(stage, manifest, officer, now)
+        _put(stage, data)
+    return manifest
+
+
+def _check_empty(data: Path, stage: Path) -> None:
+    """Refuse to write over anything; the facts alone may be those of a restore that was interrupted."""
+    held = [name for name in DATABASES if (data / name).exists()]
+    if DATABASE in held or (held and not stage.exists()):
+        raise CopyRefused(
+            f"{held[0]} stands in the data folder and is never written over; move it away with its -wal file, and keep "
+            "it: it may know what the backup does not"
+        )
+
+
+def _prepare(stage: Path, manifest: Manifest, officer: str, now: datetime) -> None:
+    for name, prepare in zip(DATABASES, (prepare_exchange, prepare_facts), strict=True):
+        check_database(stage / name)
+        prepare(stage / name)
+    made = manifest.backup_time
+    mark(
+        stage / DATABASE,
+        Restoration(backup_time=made, restored_time=now, officer=officer, digest=manifest.digest),
+    )
+
+
+def _put(stage: Path, data: Path) -> None:
+    """Move everything into its place, `node.db` last; from then on the copy is the node's database."""
+    for each in stage.glob("*.db-*"):
+        each.unlink()
+    sync(stage)
+    if not (data / FOLDER / "current").exists() and (stage / FOLDER).exists():
+        shutil.rmtree(data / FOLDER, ignore_errors=True)
+        (stage / FOLDER).rename(data / FOLDER)
+    for each in sorted(stage.glob("*.json")):
+        if not (data / each.name).exists():
+            each.rename(data / each.name)
+    for name in reversed(DATABASES):
+        (stage / name).replace(data / name)
+    sync(data)
+    with suppress(FileNotFoundError):
+        shutil.rmtree(stage)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o600)
