@@ -15,6 +15,7 @@ from gateway.clocks import ClockRule
 from gateway.deciding import Deciding, DecidingAgency, deciding_of
 from gateway.divisions import Division, Divisions, divisions_of
 from gateway.errors import CatalogueMalformed
+from gateway.gaps import Gap
 from gateway.inspection import InspectionRule
 from gateway.lifetimes import AlarmRule, KeyRule, Lifetimes
 from gateway.limits import Limits
@@ -174,6 +175,7 @@ class Catalogue:
     participants: tuple[Participant, ...] = ()
     watch_rules: tuple[WatchRule, ...] = ()
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    gaps: tuple[Gap, ...] = ()
     grants: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """Grants worked out before, by `gateway.policy`; it saves work, no more."""
 
@@ -274,6 +276,7 @@ def read_catalogue(sections: Mapping[str, object]) -> Catalogue:
             rules=read_all(KeyRule, sections.get("key_rules", ()), "key_rules"),
             alarms=read_all(AlarmRule, sections.get("key_alarms", ()), "key_alarms"),
         ),
+        gaps=read_all(Gap, sections.get("gaps", ()), "gaps"),
     )
     check_references(found)
     return found

@@ -124,14 +124,26 @@ class Lab:
             LabError: when one does not come up in time.
         """
         for member in members:
-            (self.config(member).data / STATUS).unlink(missing_ok=True)
-            self.processes[member] = self._spawn(member)
+            self.launch(member)
         for member in members:
-            status = self._await_status(member)
-            endpoint = f"127.0.0.1:{status['exchange_port']}"
-            self.standings[member] = replace(self.standings[member], endpoint=endpoint)
-            self._write_profiles(member, f"127.0.0.1:{status['desk_port']}")
+            self.place(member)
         self.publish()
+
+    def launch(self, member: str) -> None:
+        """Begin a member's process; `place` waits until it listens."""
+        (self.config(member).data / STATUS).unlink(missing_ok=True)
+        self.processes[member] = self._spawn(member)
+
+    def place(self, member: str) -> None:
+        """Wait until a member listens, and take over where; `publish` tells the others.
+
+        Raises:
+            LabError: when it does not come up in time.
+        """
+        status = self._await_status(member)
+        endpoint = f"127.0.0.1:{status['exchange_port']}"
+        self.standings[member] = replace(self.standings[member], endpoint=endpoint)
+        self._write_profiles(member, f"127.0.0.1:{status['desk_port']}")
 
     def _spawn(self, member: str) -> subprocess.Popen[bytes]:
         config = self.home(member) / "node.toml"

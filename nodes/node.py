@@ -45,6 +45,7 @@ from nodes.bundle.source import Source
 from nodes.clock import Clock, open_clock
 from nodes.config import DATABASE, Config
 from nodes.credentials import Credentials
+from nodes.health import NO_LEDGER
 from nodes.ingest.names import name_digest
 from nodes.listening import Listening
 from nodes.logs import tell_alarm
@@ -52,6 +53,7 @@ from nodes.metrics import STORE_NOT_WRITABLE, Metrics
 from nodes.polling import WATCH_SECONDS, Polling
 from nodes.ports import Ports
 from nodes.reconciling import Reconciling, means
+from nodes.recovering import Recovering, reach
 from nodes.retention import Keeping
 from nodes.store import Scribe, Store
 from nodes.tracking import Tracked, track
@@ -125,6 +127,10 @@ class RunningNode:
     async def start(self) -> Ports:
         """Listen; say where. Health tells the truth from the first second."""
         await self._witnessing.begin()
+        polling = asyncio.create_task(self._polling.run())
+        await Recovering(
+            self.store, self._charter, self._clock, reach(self._members, self._charter, self._clock), self._config.data
+        ).run(self._following.leads, self._tell_closed)
         answering = Answering(self._answerer())
         self._authorising = Authorising(self._registry())
         peers = Peers(self._charter, self._clock.now)
@@ -160,14 +166,13 @@ class RunningNode:
         books = Bookkeeping(self._config, self._following, self.store, self._clock.now)
         rounds = (
             self._watching(),
-            self._polling.run(),
             self._witnessing.run(self._following.leads),
             self._reconciling.run(),
             keeping.run(),
             books.run(),
             self._watch.run(),
         )
-        self._tasks = [asyncio.create_task(each) for each in rounds]
+        self._tasks = [polling, *(asyncio.create_task(each) for each in rounds)]
         return Ports(exchange=exchange_port, desk=desk_port)
 
     def _paced(self, peer: str) -> None:
@@ -344,6 +349,12 @@ class RunningNode:
             feeds_overdue=len(late_feeds(self.store.source, today)),
             calendar_missing=self._charter().catalogue.calendar.alarm(today),
         )
+
+    async def _tell_closed(self, faults: tuple[str, ...]) -> None:
+        """Tell how the node is while nothing listens."""
+        await self._polling.look()
+        self._members.recheck()
+        self._polling.tell(faults, self._clock.now(), {**NO_LEDGER, "ledger": self._witnessing.look().row()})
 
     async def _faults(self) -> tuple[str, ...]:
         faults = self._polling.faults(self._clock.now())

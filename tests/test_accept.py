@@ -503,6 +503,21 @@ def test_the_ledger_key_must_be_good_now(changes: dict[str, Any], good: Told) ->
     assert good.fault(good.payload, charter=charter_of(SHANGHAI, signed_directory(edit))) == "checkpoint by another key"
 
 
+@pytest.mark.parametrize(("gaps", "fault"), [((), None), ((2,), "a log that the quorum has not listed")])
+def test_an_answer_under_a_log_that_nobody_listed_is_none(gaps: tuple[int, ...], fault: str | None, good: Told) -> None:
+    """Where the quorum says that another log follows, no receipt from the one before counts, nor the other way."""
+
+    def edit(found: dict[str, Any]) -> None:
+        row = {"member": JIANGSU, "follows": "00" * 32, "size": 5, "kept": 5, "ground": "a disk was lost"}
+        found["gaps"] = [row | {"log": log} for log in gaps]
+
+    bundle = charter_of(SHANGHAI, signed_directory(edit))
+    if fault is None:
+        assert good.accept(good.payload, charter=bundle).member == JIANGSU
+    else:
+        assert good.fault(good.payload, charter=bundle) == fault
+
+
 # Refusals
 
 

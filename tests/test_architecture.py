@@ -139,6 +139,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "gateway.combination",
         "gateway.coverage",
         "gateway.kinds",
+        "gateway.gaps",
         "gateway.inspection",
         "gateway.lifetimes",
         "gateway.lights",

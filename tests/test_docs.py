@@ -118,7 +118,7 @@ def test_the_agency_is_described_without_its_member() -> None:
 
 def test_the_directorys_sections_are_those_that_are_written() -> None:
     """The reference federation's directory has exactly the members that the page describes."""
-    written = {*document(REFERENCE, {}), "quarantine", "rota"}
+    written = {*document(REFERENCE, {}), "quarantine", "rota", "gaps"}
     assert sorted(names("protocol", "directory")) == sorted(written)
 
 
@@ -132,7 +132,7 @@ def test_each_file_of_the_bundle_is_its_roles_and_holds_its_sections() -> None:
         assert layout.sections_of(role, above, path) == tuple(sections)
         found |= set(sections)
     ours = {"endpoint", "via", "ca_certificates", "issuing_certificates", "keys", "agencies", "officers"}
-    assert found - ours == {*document(REFERENCE, {}), "quarantine", "rota"} - {"agreements"} | {layout.EDITIONS}
+    assert found - ours == {*document(REFERENCE, {}), "quarantine", "rota", "gaps"} - {"agreements"} | {layout.EDITIONS}
 
 
 def test_payload_types_are_those_of_the_wire() -> None:

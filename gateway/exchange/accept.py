@@ -11,6 +11,7 @@ from typing import Any, cast
 from gateway import alike, carriers, wire
 from gateway.charter import Charter
 from gateway.errors import AnswerRejected
+from gateway.gaps import current_log
 from gateway.kinds import kind_of
 from gateway.kinds.row import Kind, said_fields
 from gateway.ledger import events, logs, receipts, tree
@@ -46,8 +47,11 @@ def accept(payload: bytes, signed: Signed, grant: Grant, charter: Charter, now: 
     opened, answer = accept_head(response.answer, signed, grant, charter, now)
     items = open_items(answer, response.items)
     check_items(items, kind_of(signed.question.body, charter.kinds), signed, answer)
-    check_receipt(response.receipt, opened.digest, signed, charter.directory, now)
-    return Accepted(member=signed.question.header.answerer_member, answer=answer, items=items, digest=opened.digest)
+    logged = check_receipt(response.receipt, opened.digest, signed, charter.directory, now)
+    member = signed.question.header.answerer_member
+    current = logs.origin(member, current_log(charter.catalogue.gaps, member))
+    _check(logged.checkpoint.head.origin == current, "a log that the quorum has not listed")
+    return Accepted(member=member, answer=answer, items=items, digest=opened.digest)
 
 
 def accept_head(

@@ -35,7 +35,7 @@ RULE_SECTIONS = ("clocks", "measure_lists", "inspection_rules", "write_rules")
 
 _TARGET_FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "federation": ("minimum_version", "members", "rota", "quarantine"),
+        "federation": ("minimum_version", "members", "rota", "quarantine", "gaps"),
         "purposes": ("purposes", "participants"),
         "domains": ("domains", "list_types", "division_codes"),
         "measures": ("measures",),

@@ -78,7 +78,7 @@ def document(folder: Path, standings: Mapping[str, Standing], *, minimum_version
         entry(found.members, member, "members")
     tables = _sections(found)
     read_catalogue(tables)
-    whole = {name: found.tables[name] for name in ("rota", "quarantine") if name in found.tables}
+    whole = {name: found.tables[name] for name in ("rota", "quarantine", "gaps") if name in found.tables}
     return (
         tables
         | whole

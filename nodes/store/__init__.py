@@ -26,6 +26,7 @@ from nodes.store.ledger import Ledger, Scribe
 from nodes.store.loading import Loading, Mode
 from nodes.store.outbox import Outbox
 from nodes.store.reconciliations import Reconciliations
+from nodes.store.recovery import Recovery
 from nodes.store.restorations import Restorations
 from nodes.store.retention import Retention
 from nodes.store.schema import RESTORING, StoreUnusable, facts_path, prepare_exchange, prepare_facts
@@ -50,6 +51,7 @@ class Store:
     submissions: Submissions
     consents: Consents
     acts: Acts
+    recovery: Recovery
     witness: WitnessBook
     ahead: Ahead
     disclosures: Disclosures
@@ -102,6 +104,7 @@ class Store:
             consents=Consents(*shared, ledger=ledger, secret=storage_key),
             acts=acts,
             witness=witness,
+            recovery=Recovery(commits, ledger, reader, lock),
             ahead=Ahead(*shared[:3]),
             disclosures=Disclosures(*shared[1:3]),
             retention=Retention(path, commits, ledger),

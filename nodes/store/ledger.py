@@ -6,8 +6,10 @@ group signed leaves this module only after its commit.
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import final
 
 from gateway import wire
@@ -19,6 +21,7 @@ from gateway.ledger.errors import LedgerError
 from gateway.ledger.note import Note, read_note
 from gateway.ledger.tiles import Tile
 from gateway.limits import SALT_BYTES
+from gateway.model.codes import LedgerEventKind
 from gateway.model.ledger import LedgerEvent, LedgerPrivate, Receipt
 from keys.bodies import keyed_digest
 from keys.errors import KeysError
@@ -38,7 +41,7 @@ _CURRENT = """
 _NEW = "SELECT seq, data FROM ledger_entry WHERE seq >= ? ORDER BY seq"
 _OPEN = """
     INSERT INTO ledger_log (number, origin, first, previous)
-    SELECT 1, ?, coalesce(max(seq), 0) + 1, x'' FROM ledger_entry"""
+    SELECT ?, ?, coalesce(max(seq), 0) + 1, ? FROM ledger_entry"""
 _KEEP_TILE = """
     INSERT INTO ledger_tile (log, level, place, hashes) VALUES (?, ?, ?, ?)
     ON CONFLICT (log, level, place) DO UPDATE SET hashes = excluded.hashes"""
@@ -59,6 +62,14 @@ class Scribe:
     signer: Callable[[], Signer]
     closed: Callable[[], str] = lambda: ""
     halted: Callable[[], str] = lambda: ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """A log that follows a loss: its number, and the digest of the head that it follows."""
+
+    number: int
+    previous: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +123,13 @@ class Sealed:
 class Ledger:
     """Appends entries within the transaction that is open, and seals the group; for one event loop."""
 
-    __slots__ = ("_appended", "_known", "_pending", "_scribe", "_secret")
+    __slots__ = ("_appended", "_known", "_pending", "_recovers", "_scribe", "_secret")
 
     def __init__(self, scribe: Scribe | None, secret: bytes, pending: Callable[[], object] = lambda: None) -> None:
         """Keep the ledger of a database; while `pending` gives a restoration that is not recovered, it is closed."""
         self._scribe, self._secret = scribe, secret
         self._pending: Callable[[], object] | None = pending
-        self._appended = False
+        self._appended = self._recovers = False
         self._known: tuple[bytes, Sequence[bytes]] = b"", ()
 
     @property
@@ -134,8 +145,9 @@ class Ledger:
                 was restored and has not recovered.
         """
         scribe = self._need()
-        _open_for(scribe.closed())
-        self.check_recovered()
+        if not self._recovers:
+            self.check_recovered()
+            _open_for(scribe.closed())
         try:
             scribe.signer()
         except KeysError as error:
@@ -161,6 +173,22 @@ class Ledger:
         if self._pending() is not None:
             raise NotDurable("the database was restored from a backup and has not recovered yet; see yrdx node status")
         self._pending = None
+
+    @contextmanager
+    def recovering(self) -> Iterator[None]:
+        """Let entries be made though the ledger is closed: those that open it again."""
+        self._recovers = True
+        try:
+            yield
+        finally:
+            self._recovers = False
+
+    def follow(self, connection: sqlite3.Connection, following: Following, now: datetime) -> None:
+        """Begin a log after a loss inside the write transaction that is open; its first entry names what it follows."""
+        origin = logs.origin(self.member, following.number)
+        self._begin(connection, following.number, origin, following.previous)
+        event = LedgerEvent(kind=LedgerEventKind.OPENED, asker_member=self.member, reply_digest=following.previous)
+        self.append(connection, event, LedgerPrivate(log_time=now))
 
     def append(self, connection: sqlite3.Connection, event: LedgerEvent, private: LedgerPrivate) -> Line:
         """Append an entry inside the write transaction that is open; it is in the ledger with the group's commit.
@@ -239,11 +267,12 @@ class Ledger:
         """Begin the first log with a signed head of nothing, so that a head that is missing later is a loss."""
         if connection.execute("SELECT 1 FROM ledger_log").fetchone() is not None:
             raise NotDurable("the ledger has lost its head; run yrdx ledger verify")
-        scribe = self._need()
-        origin = logs.origin(scribe.member, 1)
-        note = checkpoint.sign(Head(origin=origin, size=0, root=tree.EMPTY), scribe.signer())
-        connection.execute(_OPEN, (origin,))
-        connection.execute(_KEEP_HEAD, (1, 0, note.payload))
+        self._begin(connection, 1, logs.origin(self.member, 1), b"")
+
+    def _begin(self, connection: sqlite3.Connection, number: int, origin: str, previous: bytes) -> None:
+        note = checkpoint.sign(Head(origin=origin, size=0, root=tree.EMPTY), self._need().signer())
+        connection.execute(_OPEN, (number, origin, previous))
+        connection.execute(_KEEP_HEAD, (number, 0, note.payload))
 
     def _check_head(self, payload: bytes, size: int, reader: tiles.Hashes) -> None:
         """Check that the tiles lead to the signed head (threat 7): a tree that was edited is not signed again."""

@@ -23,6 +23,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "working_days": ("date", "year"),
     "ceilings": ("version",),
     "quarantine": ("what", "id"),
+    "gaps": ("member", "log"),
 }
 """Members of a row that name it, where it has neither id nor code."""
 
