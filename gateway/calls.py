@@ -18,18 +18,18 @@ from gateway.relay import Post, RelayedMember, Ring
 from gateway.statuses import reason_of
 
 
-class Line(Protocol):
+class Route(Protocol):
     """A member that can be called: over its channel, or sealed by way of relays."""
 
     async def call(self, method: str, request: bytes, seconds: float) -> bytes:
         """Send the bytes of a request to a method by its full name; give those of its response.
 
         Raises:
-            grpc.aio.AioRpcError, Unavailable, Refused: however else it ended.
+            Unavailable, Refused: however else it ended.
         """
 
 
-class DirectLine:
+class DirectRoute:
     """A member over its own channel."""
 
     def __init__(self, member: Followed | RemoteMember) -> None:
@@ -37,7 +37,7 @@ class DirectLine:
         self._member = member
 
     async def call(self, method: str, request: bytes, seconds: float) -> bytes:
-        """As `Line.call`."""
+        """As `Route.call`."""
         try:
             return await self._member.call(method, request, seconds)
         except grpc.aio.AioRpcError as error:
@@ -47,8 +47,8 @@ class DirectLine:
             raise Refused(reason) from error
 
 
-class RelayedLine:
-    """One member by way of relays; satisfies `Line`."""
+class RelayedRoute:
+    """One member by way of relays; satisfies `Route`."""
 
     def __init__(self, relayed: RelayedMember, post: Post, ring: Ring, member_id: str) -> None:
         """Name the member."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import grpc
 
 from gateway import wire
-from gateway.client import Followed, RemoteMember
+from gateway.calls import Route
 from gateway.errors import NotDurable, Refused, Unavailable
 from gateway.model.codes import RefusalReason
 from gateway.model.reconciliation import (
@@ -18,7 +18,7 @@ from gateway.model.reconciliation import (
     SignStatementResponse,
 )
 from gateway.peers import Context, Peers
-from gateway.statuses import guarded, reason_of, status_of
+from gateway.statuses import guarded, status_of
 from keys.envelope import Envelope
 from yrdx.exchange.v1 import reconciliation_pb2
 
@@ -27,7 +27,7 @@ LIST_PAIR_ENTRIES, SIGN_STATEMENT = f"/{SERVICE}/ListPairEntries", f"/{SERVICE}/
 LIST_BYTES, STATEMENT_BYTES = 256, 256 << 10
 
 T = TypeVar("T")
-_Work = Callable[[bytes, str], Awaitable[bytes]]
+Work = Callable[[bytes, str], Awaitable[bytes]]
 
 
 class PairBook(Protocol):
@@ -64,11 +64,15 @@ class ReconciliationDoor:
         """Serve the other members; `pace` raises Refused when a peer comes too often."""
         self._me, self._book, self._signatory, self._peers, self._pace = me, book, signatory, peers, pace
 
+    def calls(self) -> Mapping[str, Work]:
+        """Give the methods by their full names, for whoever calls them sealed, by way of relays."""
+        return {LIST_PAIR_ENTRIES: self._list, SIGN_STATEMENT: self._sign}
+
     def handler(self) -> grpc.GenericRpcHandler:
         """Give the generic handler; bytes in, so that a torn message is refused with a reason."""
-        calls = {"ListPairEntries": self._list, "SignStatement": self._sign}
         handlers: dict[str, Any] = {
-            name: grpc.unary_unary_rpc_method_handler(self._serving(call)) for name, call in calls.items()
+            name.rpartition("/")[2]: grpc.unary_unary_rpc_method_handler(self._serving(call))
+            for name, call in self.calls().items()
         }
         return grpc.method_handlers_generic_handler(SERVICE, handlers)
 
@@ -86,7 +90,7 @@ class ReconciliationDoor:
         except NotDurable as error:
             raise Refused(RefusalReason.NOT_DURABLE) from error
 
-    def _serving(self, work: _Work) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    def _serving(self, work: Work) -> Callable[[bytes, Context], Awaitable[bytes]]:
         async def serve(request: bytes, context: Context) -> bytes:
             peer = await self._peers.name(context, "node")
             try:
@@ -100,9 +104,9 @@ class ReconciliationDoor:
 
 
 class RemotePairs:
-    """Another member's entries and signature over its channel."""
+    """Another member's entries and signature, over a line to it."""
 
-    def __init__(self, member: Followed | RemoteMember) -> None:
+    def __init__(self, member: Route) -> None:
         """Speak to a member."""
         self._member = member
 
@@ -130,11 +134,6 @@ class RemotePairs:
             return wire.decode(kind, await self._member.call(method, wire.encode(request), seconds))
         except wire.WireMalformed as error:
             raise Unavailable("MALFORMED") from error
-        except grpc.aio.AioRpcError as error:
-            reason = reason_of(error)
-            if reason is None:
-                raise Unavailable(error.code().name) from error
-            raise Refused(reason) from error
 
 
 def _read(kind: type[T], request: bytes, most: int) -> T:

@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.message import Message
 
 from gateway import carriers, wire
-from gateway.calls import Line
+from gateway.calls import Route
 from gateway.counter import Call, Counter
 from gateway.desk import parsed, signed
 from gateway.errors import Refused, Unavailable
@@ -104,9 +104,9 @@ class TrackerDoor:
 class RemoteHolder:
     """Another member that holds who asked; satisfies `tracking.Holder`."""
 
-    def __init__(self, line: Line) -> None:
-        """Speak over a line."""
-        self._line = line
+    def __init__(self, route: Route) -> None:
+        """Speak over a route."""
+        self._route = route
 
     async def access(self, request: Envelope, seconds: float) -> Envelope:
         """Send a signed AccessRequest; what comes back is verified where it is used.
@@ -129,7 +129,7 @@ class RemoteHolder:
         await self._call(TAKE_DELAY, message, access_pb2.TakeDelayResponse(), seconds)
 
     async def _call(self, method: str, request: Message, response: Message, seconds: float) -> None:
-        payload = await self._line.call(method, bytes(request.SerializeToString()), seconds)
+        payload = await self._route.call(method, bytes(request.SerializeToString()), seconds)
         try:
             wire.parse_into(response, payload)
         except wire.WireMalformed as error:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-import grpc
-
 from gateway import wire
-from gateway.calls import Line
+from gateway.calls import Route
 from gateway.charter import Charter
-from gateway.errors import Refused, Unavailable
+from gateway.errors import Unavailable
 from gateway.ledger import dating, logs, shown
 from gateway.ledger.checkpoint import Checkpoint, Head
 from gateway.ledger.note import NoteSignature
@@ -28,7 +26,6 @@ from gateway.model.witness import (
     GetProofRequest,
     GetProofResponse,
 )
-from gateway.statuses import reason_of
 from gateway.witness import Outcome
 from gateway.witness_door import ADD_CHECKPOINT, GET_HEAD, GET_PROOF
 
@@ -53,7 +50,7 @@ class RemoteLedger:
 
     def __init__(
         self,
-        member: Line,
+        member: Route,
         member_id: str,
         charter: Callable[[], Charter],
         clock: Callable[[], datetime],
@@ -98,8 +95,3 @@ class RemoteLedger:
             return wire.decode(kind, await self._member.call(method, wire.encode(request), seconds))
         except wire.WireMalformed as error:
             raise Unavailable("MALFORMED") from error
-        except grpc.aio.AioRpcError as error:
-            reason = reason_of(error)
-            if reason is None:
-                raise Unavailable(error.code().name) from error
-            raise Refused(reason) from error

@@ -5,59 +5,50 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from contextlib import suppress
-from datetime import timedelta
-from functools import partial
 
 import structlog
 
 from gateway import authorising, consents, desk, reconciliations, server, tracking, tracking_door
 from gateway.accounts import Accounts
 from gateway.accounts_door import AccountsDoor
-from gateway.answering import Answering, Event, Member, Node
+from gateway.answering import Answering, Event, Node
 from gateway.asking import Asking
 from gateway.authorising import Authorising, Registry
-from gateway.calls import DirectLine, Line, RelayedLine
 from gateway.cases import Cases
 from gateway.charter import Charter
-from gateway.client import Members
-from gateway.clocks import civil_day
-from gateway.consents import ConsentDoor, RemoteHome, StatusDoor
+from gateway.consents import ConsentDoor, StatusDoor
 from gateway.counter import Counter
 from gateway.desk import DeskDoor
-from gateway.errors import NotDurable
 from gateway.exchange.release import Home
-from gateway.exchange.routing import hubs
 from gateway.federation import LocalMember
 from gateway.fetching import Errand, Fetching, LocalHome
-from gateway.hops import hop_of
 from gateway.office import Office
 from gateway.pace import Pace
 from gateway.peers import Peers
-from gateway.relay import Post, RelayedMember, Ring, SealedAnswering
+from gateway.relay import SealedAnswering
 from gateway.server import ExchangeDoor, RelayDoor
 from gateway.tracking_door import AccessDoor, TrackerDoor
-from keys.errors import KeysError
-from nodes import alarms, evidence, reconciling
+from nodes import evidence
 from nodes.bookkeeping import Bookkeeping
 from nodes.bundle.following import Following
 from nodes.bundle.source import Source
 from nodes.clock import Clock, open_clock
 from nodes.config import DATABASE, Config
 from nodes.credentials import Credentials
-from nodes.health import NO_LEDGER
+from nodes.heartbeat import Heartbeat
 from nodes.ingest.names import name_digest
 from nodes.listening import Listening
 from nodes.logs import tell_alarm
-from nodes.metrics import STORE_NOT_WRITABLE, Metrics
-from nodes.polling import WATCH_SECONDS, Polling
+from nodes.metrics import Metrics
+from nodes.polling import Polling
 from nodes.ports import Ports
 from nodes.reconciling import Reconciling, means
 from nodes.recovering import Recovering, reach
 from nodes.retention import Keeping
+from nodes.roads import Roads
 from nodes.store import Scribe, Store
 from nodes.tracking import Tracked, track
-from nodes.watch import Watch, late_feeds
+from nodes.watch import Watch
 from nodes.witnessing import Witnessing
 
 
@@ -80,22 +71,31 @@ class RunningNode:
         self._metrics = Metrics()
         self._polling = Polling(self._following, config.data, self._metrics)
         self._listening = Listening(lambda: self._credentials.leaf, reuse_port=reuse_port)
-        self._members = Members(self._charter, self._credentials.identity, self._clock.now)
-        self._witnessing = Witnessing(self._charter, self._credentials, self._clock, self.store, self._line)
+        self._roads = Roads(self._charter, self._clock, self._credentials, self._observe)
+        self._witnessing = Witnessing(self._charter, self._credentials, self._clock, self.store, self._roads.route)
         self._reconciling = Reconciling(
-            means(config, self._charter, self._clock.now, self.store, self._members, self._following.leads)
+            means(config, self._charter, self._clock.now, self.store, self._roads.route, self._following.leads)
         )
         self._home = Home(
             entropy=os.urandom,
             name_digest=lambda code, name: name_digest(secret, code, name),
             lagging=self._witnessing.marked,
         )
-        self._post = Post(charter=self._charter, clock=self._clock.now, ticks=time.monotonic, observe=self._observe)
-        self._ring = Ring(signer=self._credentials.signer, openers=lambda: self._credentials.openers)
-        self._relayed = RelayedMember(partial(hop_of, self._members), self._post, self._ring)
         self._pace = Pace(time.monotonic)
         self._watch = Watch(config, self._following, self.store.source, self._clock.now, self._metrics)
-        self._door: ExchangeDoor | None = None
+        self._heartbeat = Heartbeat(
+            charter=self._charter,
+            clock=self._clock,
+            credentials=self._credentials,
+            store=self.store,
+            metrics=self._metrics,
+            polling=self._polling,
+            listening=self._listening,
+            members=self._roads.members,
+            witnessing=self._witnessing,
+            reconciling=self._reconciling,
+            watch=self._watch,
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     def _open_store(self, secret: bytes) -> Store:
@@ -128,23 +128,24 @@ class RunningNode:
         """Listen; say where. Health tells the truth from the first second."""
         await self._witnessing.begin()
         polling = asyncio.create_task(self._polling.run())
-        await Recovering(
-            self.store, self._charter, self._clock, reach(self._members, self._charter, self._clock), self._config.data
-        ).run(self._following.leads, self._tell_closed)
+        partner = reach(self._roads.route, self._charter, self._clock)
+        recovering = Recovering(self.store, self._charter, self._clock, partner, self._config.data)
+        await recovering.run(self._following.leads, self._heartbeat.tell_closed)
         answering = Answering(self._answerer())
         self._authorising = Authorising(self._registry())
         peers = Peers(self._charter, self._clock.now)
-        exchange = self._door = ExchangeDoor(answering, peers)
+        exchange = self._heartbeat.door = ExchangeDoor(answering, peers)
         tracked = self._tracked()
-        calls = {**self._witnessing.calls(), **tracked.services}
-        sealed = SealedAnswering(answering, self._authorising.statuses, self._post, self._ring, calls)
+        compared = self._reconciling.door(self._credentials.signer, peers, self._paced)
+        calls = {**self._witnessing.calls(), **tracked.services, **compared.calls()}
+        sealed = SealedAnswering(answering, self._authorising.statuses, self._roads.post, self._roads.ring, calls)
         relay = RelayDoor(sealed.relay, peers)
         doors = {
             server.SERVICE: exchange.handler(),
             consents.STATUS_SERVICE: StatusDoor(self._authorising, peers, self._paced).handler(),
             server.RELAY_SERVICE: relay.handler(),
             **self._witnessing.doors(peers, self._paced),
-            reconciliations.SERVICE: self._reconciling.door(self._credentials.signer, peers, self._paced).handler(),
+            reconciliations.SERVICE: compared.handler(),
             tracking_door.TRACKER_SERVICE: TrackerDoor(tracked.services, peers, self._paced).handler(),
         }
         exchange_port = await self._listening.open(self._config.exchange_listen, doors, self._all_roots)
@@ -159,13 +160,11 @@ class RunningNode:
         desk_port = await self._listening.open(self._config.desk_listen, counters, self._own_roots, server.DESK_BYTES)
         if self._config.metrics_listen:
             self._metrics.serve(self._config.metrics_listen)
-        await self._explain_numbers()
-        await asyncio.to_thread(self._credentials.poll)
-        await self._tell_health()
+        await self._heartbeat.begin()
         keeping = Keeping(self.store, self._charter, self._clock.now, self._following.leads)
         books = Bookkeeping(self._config, self._following, self.store, self._clock.now)
         rounds = (
-            self._watching(),
+            self._heartbeat.run(),
             self._witnessing.run(self._following.leads),
             self._reconciling.run(),
             keeping.run(),
@@ -217,7 +216,7 @@ class RunningNode:
             authorising=self._authorising,
             observe=self._observe,
         )
-        return track(desk, self._config.member, self._line)
+        return track(desk, self._config.member, self._roads.route)
 
     def _bundle(self) -> bytes:
         return self._following.kept(self._charter().directory.version, self._clock.now())
@@ -226,12 +225,7 @@ class RunningNode:
         local = LocalHome(self._authorising, self._config.member)
 
         def home(member: str) -> authorising.Home | None:
-            if member == self._config.member:
-                return local
-            if hubs(self._charter(), member, self._clock.now()):
-                return self._relayed
-            found = self._members.member(member)
-            return None if found is None else RemoteHome(found)
+            return local if member == self._config.member else self._roads.home(member)
 
         return Errand(
             charter=self._charter,
@@ -250,7 +244,7 @@ class RunningNode:
             signer=self._credentials.signer,
             clock=self._clock.now,
             entropy=os.urandom,
-            member=lambda each: local if each == self._config.member else self._reach(each),
+            member=lambda each: local if each == self._config.member else self._roads.member(each),
             log=self.store.asker,
             cases=self.store.cases,
             sessions=self.store.sessions,
@@ -258,18 +252,6 @@ class RunningNode:
             observe=self._observe,
             fetching=Fetching(self._errand()),
         )
-
-    def _reach(self, member: str) -> Member | None:
-        """Give a member as it is reached: directly, or by way of hubs where the directory says so."""
-        relayed = hubs(self._charter(), member, self._clock.now())
-        return self._relayed if relayed else self._members.member(member)
-
-    def _line(self, member: str) -> Line | None:
-        """Give a member for calls that are no questions, as it is reached."""
-        if hubs(self._charter(), member, self._clock.now()):
-            return RelayedLine(self._relayed, self._post, self._ring, member)
-        found = self._members.member(member)
-        return None if found is None else DirectLine(found)
 
     def _note(self, operation: str, reason: str) -> None:
         self._observe(
@@ -291,84 +273,11 @@ class RunningNode:
     def _own_roots(self) -> bytes:
         return b"".join(self._charter().directory.member(self._config.member).ca_certificates)
 
-    async def _watching(self) -> None:
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            try:
-                await self._polling.look()
-                self._enforce()
-                await asyncio.to_thread(self._credentials.poll)
-                await self._explain_numbers()
-                await self._tell_health()
-                await asyncio.to_thread(self._renew_stops)
-            except Exception as error:  # noqa: BLE001  a watch that dies would leave health as it was for ever
-                self._log.error("watch_failed", error=type(error).__name__)
-                await self._listening.tell(serving=False)
-
-    def _enforce(self) -> None:
-        """Have what is open end with the standing of whoever is at its other end."""
-        if self._door is not None:
-            self._door.recheck(self._charter(), self._clock.now())
-        self._members.recheck()
-
-    def _renew_stops(self) -> None:
-        with suppress(KeysError):  # without a key that signs health says so
-            self._polling.renew_stops(self._credentials.signer(), self._clock.now())
-
-    async def _explain_numbers(self) -> None:
-        """Mark VOID what a process that died had sent; what another worker may still wait for is left."""
-        limits = self._charter().catalogue.limits
-        now = self._clock.now()
-        before = now - timedelta(seconds=limits.question_life + limits.clock_skew)
-        with suppress(NotDurable):
-            await self.store.asker.void_unfinished(before, now)
-
-    async def _tell_health(self) -> None:
-        """Serving only while an exchange could succeed: directory and key in force, store writable."""
-        faults = await self._faults()
-        await self._listening.tell(serving=not faults)
-        told = self._reconciling.told
-        more = {
-            "alarms": self._watch.rows(),
-            "ledger": self._witnessing.standing.row(),
-            "reconciliation": told.document(),
-        }
-        self._polling.tell(faults, self._clock.now(), more)
-        self._metrics.reconciliation(told.findings, told.behind)
-        await self._witnessing.tell(self._listening, self._metrics)
-        self._metrics.lifetimes(self._credentials.ends)
-        soon = any(step is not None for _, step in self._credentials.ends.values())
-        await self._listening.note(alarms.SERVICE, serving=not soon)
-        await self._listening.note(reconciling.SERVICE, serving=not self._reconciling.told.differing)
-        self._tell_data()
-
-    def _tell_data(self) -> None:
-        """Count what a person must see to: feeds that are overdue, and a calendar that is missing."""
-        today = civil_day(self._clock.now())
-        self._metrics.data(
-            feeds_overdue=len(late_feeds(self.store.source, today)),
-            calendar_missing=self._charter().catalogue.calendar.alarm(today),
-        )
-
-    async def _tell_closed(self, faults: tuple[str, ...]) -> None:
-        """Tell how the node is while nothing listens."""
-        await self._polling.look()
-        self._members.recheck()
-        self._polling.tell(faults, self._clock.now(), {**NO_LEDGER, "ledger": self._witnessing.look().row()})
-
-    async def _faults(self) -> tuple[str, ...]:
-        faults = self._polling.faults(self._clock.now())
-        faults.extend(self._credentials.faults())
-        faults.extend(self._witnessing.look().faults)
-        if not await self.store.writable():
-            faults.append(STORE_NOT_WRITABLE)
-        return tuple(faults)
-
     async def stop(self) -> None:
         """Say NOT_SERVING, let calls in flight end, then close everything."""
         for each in self._tasks:
             each.cancel()
         await self._listening.stop()
-        await self._members.close()
+        await self._roads.members.close()
         self.store.close()
         self._following.close()

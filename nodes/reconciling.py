@@ -12,11 +12,10 @@ from datetime import date, datetime, time, timedelta
 
 import structlog
 
+from gateway.calls import Route
 from gateway.charter import Charter
-from gateway.client import Members
 from gateway.clocks import CHINA, civil_day
 from gateway.errors import GatewayError
-from gateway.exchange.routing import hubs
 from gateway.ledger import logs, tally
 from gateway.ledger.errors import LedgerError
 from gateway.ledger.pairs import Page, proven
@@ -103,13 +102,13 @@ def means(
     charter: Callable[[], Charter],
     clock: Callable[[], datetime],
     store: Store,
-    members: Members,
+    route: Callable[[str], Route | None],
     leads: Callable[[], bool],
 ) -> Means:
-    """Put together what a node reconciles with; a member that only hubs reach compares by itself."""
+    """Put together what a node reconciles with."""
 
     def partner(member: str) -> RemotePairs | None:
-        found = None if hubs(charter(), member, clock()) else members.member(member)
+        found = route(member)
         return None if found is None else RemotePairs(found)
 
     return Means(

@@ -16,8 +16,8 @@ from typing import Protocol
 
 import structlog
 
+from gateway.calls import Route
 from gateway.charter import Charter
-from gateway.client import Followed, Members
 from gateway.errors import GatewayError
 from gateway.gaps import digest_of, listed
 from gateway.ledger import logs, pairs
@@ -54,12 +54,12 @@ class Partner(Protocol):
 
 
 class RemotePartner:
-    """A member over its channel."""
+    """A member over a route."""
 
-    def __init__(self, channel: Followed, member: str, charter: Callable[[], Charter], clock: Clock) -> None:
+    def __init__(self, route: Route, member: str, charter: Callable[[], Charter], clock: Clock) -> None:
         """Speak to a member."""
-        self._ledger = RemoteLedger(channel, member, charter, clock.now)
-        self._pairs = RemotePairs(channel)
+        self._ledger = RemoteLedger(route, member, charter, clock.now)
+        self._pairs = RemotePairs(route)
 
     async def head(self, origin: str, find: Find, seconds: float) -> Seen:
         """As `Partner`."""
@@ -70,12 +70,14 @@ class RemotePartner:
         return await self._pairs.entries(request, seconds)
 
 
-def reach(members: Members, charter: Callable[[], Charter], clock: Clock) -> Callable[[str], Partner | None]:
-    """Give what finds members that are reached directly."""
+def reach(
+    route: Callable[[str], Route | None], charter: Callable[[], Charter], clock: Clock
+) -> Callable[[str], Partner | None]:
+    """Give what finds members by the routes that there are to them."""
 
     def find(member: str) -> Partner | None:
-        channel = members.member(member)
-        return None if channel is None else RemotePartner(channel, member, charter, clock)
+        found = route(member)
+        return None if found is None else RemotePartner(found, member, charter, clock)
 
     return find
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.calls import Line
+from gateway.calls import Route
 from gateway.tracking import Desk, Holder, LocalHolder, Tracker, Tracking
 from gateway.tracking_door import RemoteHolder, Serve, services
 
@@ -16,15 +16,15 @@ class Tracked:
     tracker: Tracker
 
 
-def track(desk: Desk, me: str, line: Callable[[str], Line | None]) -> Tracked:
-    """Serve what is held here, and reach each member by the line that there is to it."""
+def track(desk: Desk, me: str, route: Callable[[str], Route | None]) -> Tracked:
+    """Serve what is held here, and reach each member by the route that there is to it."""
     tracking = Tracking(desk)
     local = LocalHolder(tracking, me)
 
     def holder(member: str) -> Holder | None:
         if member == me:
             return local
-        found = line(member)
+        found = route(member)
         return None if found is None else RemoteHolder(found)
 
     return Tracked(services=services(tracking), tracker=Tracker(desk, tracking, holder))

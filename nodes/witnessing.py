@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 import structlog
 
-from gateway.calls import Line
+from gateway.calls import Route
 from gateway.charter import Charter
 from gateway.peers import Peers
 from gateway.witness import Witness
@@ -78,10 +78,10 @@ class Witnessing:
         credentials: Credentials,
         clock: Clock,
         store: Store,
-        line: Callable[[str], Line | None],
+        route: Callable[[str], Route | None],
     ) -> None:
-        """Serve one node; `line` gives a member as it is reached, or None."""
-        self._charter, self._clock, self._store, self._line = charter, clock, store, line
+        """Serve one node; `route` gives a member as it is reached, or None."""
+        self._charter, self._clock, self._store, self._route = charter, clock, store, route
         self._witness = Witness(charter=charter, signer=credentials.witness_signer, clock=clock.now, book=store.witness)
         self._comparing = Comparing(charter, clock, store.ahead, self.reach)
         self._cosigning = Cosigning(charter, clock, time.monotonic, store.witness, self.reach, self._comparing.forget)
@@ -153,5 +153,5 @@ class Witnessing:
         return self.standing.marked
 
     def reach(self, member: str) -> RemoteLedger | None:
-        found = self._line(member)
+        found = self._route(member)
         return None if found is None else RemoteLedger(found, member, self._charter, self._clock.now)

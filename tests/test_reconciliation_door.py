@@ -9,6 +9,7 @@ import pytest
 from callers import DEADLINE, Caller, read_charter
 
 from gateway import wire
+from gateway.calls import DirectRoute
 from gateway.client import RemoteMember
 from gateway.errors import Refused, Unavailable
 from gateway.ledger import logs
@@ -23,7 +24,7 @@ REQUEST = ListPairEntriesRequest(asker_member="310000", answerer_member="320000"
 
 def remote(caller: Caller) -> RemotePairs:
     """Speak to Jiangsu's node as Shanghai's."""
-    return RemotePairs(RemoteMember(caller.channel("320000")))
+    return RemotePairs(DirectRoute(RemoteMember(caller.channel("320000"))))
 
 
 async def test_an_answer_is_listed_and_proven(caller: Caller) -> None:
@@ -80,4 +81,4 @@ async def test_what_is_no_response_is_silence() -> None:
     nobody = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
     for bent, said in ((Bent(b"\xff"), "MALFORMED"), (Bent(nobody), "UNAVAILABLE")):
         with pytest.raises(Unavailable, match=said):
-            await RemotePairs(bent).entries(REQUEST, DEADLINE)  # type: ignore[arg-type]
+            await RemotePairs(DirectRoute(bent)).entries(REQUEST, DEADLINE)  # type: ignore[arg-type]

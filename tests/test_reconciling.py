@@ -72,10 +72,10 @@ REMOVALS = {
     ),
     "the question, from the log": (ASKER, ["DELETE FROM sent WHERE pair_sequence = 2"], (*REMOVED, Side.ASKER)),
     "the question, from the ledger": (
-        ASKER, ["DELETE FROM ledger_entry WHERE seq IN (3, 4)"], (*REMOVED, Side.ASKER),
+        ASKER, ["DELETE FROM ledger_entry WHERE seq IN (4, 5)"], (*REMOVED, Side.ASKER),
     ),
     "the end of a question": (
-        ASKER, ["DELETE FROM ledger_entry WHERE seq = 4"], (Difference.MISSING, 2, Side.ASKER),
+        ASKER, ["DELETE FROM ledger_entry WHERE seq = 5"], (Difference.MISSING, 2, Side.ASKER),
     ),
     "the answer, edited": (
         ANSWERER, ["UPDATE ledger_entry SET shared = zeroblob(90) WHERE seq = 2"], (*REMOVED, Side.ANSWERER),

@@ -10,7 +10,7 @@ from ledgers import SHANGHAI
 from test_relay_statuses import told
 from witnesses import Region, charter, find
 
-from gateway.calls import RelayedLine
+from gateway.calls import RelayedRoute
 from gateway.carriers import SealedText
 from gateway.errors import Refused, Unavailable
 from gateway.ledger.note import NoteSignature
@@ -24,9 +24,9 @@ METHOD = "/yrdx.test.Service/Method"
 SECONDS = 5.0
 
 
-def line(world: World) -> RelayedLine:
+def line(world: World) -> RelayedRoute:
     """Give Anhui as Shanghai reaches it."""
-    return RelayedLine(world.asker, world.post(SHANGHAI), world.ring(SHANGHAI), REMOTE)
+    return RelayedRoute(world.asker, world.post(SHANGHAI), world.ring(SHANGHAI), REMOTE)
 
 
 async def test_a_call_goes_sealed_by_way_of_a_hub() -> None:

@@ -18,6 +18,7 @@ import pytest
 from callers import WAIT, Caller, now, read_charter, small_lab
 from ledgers import shelf
 
+from gateway.calls import DirectRoute
 from gateway.client import RemoteMember
 from gateway.errors import Refused, Unavailable
 from gateway.ledger import checkpoint, logs, tiles
@@ -81,7 +82,7 @@ class Crowd:
     def remote(self) -> RemoteLedger:
         """Give the witness where it listens now."""
         member = RemoteMember(self.caller.channel(WITNESS))
-        return RemoteLedger(member, WITNESS, lambda: read_charter(self.lab, LOG), now)
+        return RemoteLedger(DirectRoute(member), WITNESS, lambda: read_charter(self.lab, LOG), now)
 
     async def cosigned(self, count: int) -> None:
         """Wait for so many more cosignatures."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from callers import Caller, now, read_charter
 
+from gateway.calls import DirectRoute
 from gateway.client import RemoteMember
 from gateway.errors import Refused
 from gateway.ledger import logs
@@ -22,7 +23,9 @@ ORIGIN = logs.origin("320000", 1)
 
 def remote(lab: Lab, caller: Caller, member: str = "320000") -> RemoteLedger:
     """Give a member's ledger as Shanghai reaches it."""
-    return RemoteLedger(RemoteMember(caller.channel(member)), member, lambda: read_charter(lab, caller.me), now)
+    return RemoteLedger(
+        DirectRoute(RemoteMember(caller.channel(member))), member, lambda: read_charter(lab, caller.me), now
+    )
 
 
 async def test_a_node_tells_its_head_and_what_it_has_taken(lab: Lab, caller: Caller) -> None:

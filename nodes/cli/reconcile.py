@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from gateway.calls import DirectRoute
 from gateway.charter import Charter
 from gateway.client import Members
 from gateway.clocks import civil_day
@@ -97,7 +98,7 @@ async def _signed(settings: Config, charter: Charter, partner: str, month: Month
         with closing(Store.open(settings.data / DATABASE, credentials.storage, scribe)) as store:
             kept = store.reconciliations
             found = Statements(charter=lambda: charter, clock=clock, signer=credentials.signer, kept=kept)
-            return await found.sign_with(RemotePairs(reached), partner, month)
+            return await found.sign_with(RemotePairs(DirectRoute(reached)), partner, month)
     finally:
         await members.close()
 
