@@ -27,7 +27,7 @@ def stage(charter: Charter, now: datetime) -> Stage:
     return Stage.CLOSED if is_behind(charter, now) else charter.directory.stage(now)
 
 
-NO_LEDGER: Mapping[str, Any] = {"alarms": [], "ledger": None, "reconciliation": None}
+NO_LEDGER: Mapping[str, Any] = {"ledger": None, "reconciliation": None, "alarms": []}
 """What a hub says of the parts that it has not."""
 
 

@@ -100,9 +100,9 @@ class Heartbeat:
         await self.listening.tell(serving=not faults)
         told = self.reconciling.told
         more = {
-            "alarms": self.watch.rows(),
             "ledger": self.witnessing.standing.row(),
             "reconciliation": told.document(),
+            "alarms": self.watch.rows(),
         }
         self.polling.tell(faults, self.clock.now(), more)
         self.metrics.reconciliation(told.findings, told.behind)

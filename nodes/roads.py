@@ -30,7 +30,8 @@ class Roads:
         self.members = Members(charter, credentials.identity, clock.now)
         self.post = Post(charter=charter, clock=clock.now, ticks=time.monotonic, observe=observe)
         self.ring = Ring(signer=credentials.signer, openers=lambda: credentials.openers)
-        self._relayed = RelayedMember(partial(hop_of, self.members), self.post, self.ring)
+        hop = partial(hop_of, self.members)
+        self._relayed, self._called = (RelayedMember(hop, self.post, self.ring) for _ in range(2))
 
     def member(self, member: str) -> Member | None:
         """Give a member for questions; None for one that has no endpoint."""
@@ -39,7 +40,7 @@ class Roads:
     def route(self, member: str) -> Route | None:
         """Give a member for calls that are no questions; None as `member`."""
         if self._beyond_hubs(member):
-            return RelayedRoute(self._relayed, self.post, self.ring, member)
+            return RelayedRoute(self._called, self.post, self.ring, member)
         found = self.members.member(member)
         return None if found is None else DirectRoute(found)
 

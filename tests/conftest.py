@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from callers import Caller
 from hypothesis import settings
-from labs import build
 from populations import populate
 
-from nodes.lab import Lab
+from nodes.lab import Lab, build
 
 settings.register_profile("yrdx", deadline=None)  # how long an example takes is the machine's business
 settings.load_profile("yrdx")
@@ -25,6 +24,25 @@ def add_suspended_agreement(document: dict[str, Any]) -> None:
     first = next(each for each in document["agreements"] if each["id"] == "YRD-4-2026")
     document["agreements"].append({**first, "id": SUSPENDED, "suspended": True, "precedence": 900})
     document["minimum_version"] = 1
+
+
+UNMEASURED = tuple(
+    f"test_{each}"
+    for each in (
+        *("batch", "bookkeeping", "bundle_following", "cli_", "comparing", "config", "cosigning", "docs", "drill"),
+        *("duties", "faults", "files", "hostile", "inbox", "ingest", "keeper", "keys_hardware", "leave", "logs"),
+        *("markers", "metrics", "participants", "reconciling", "recovering", "restoring", "sample", "stops", "store"),
+        *("trust", "watching"),
+    )
+)
+MEASURED = ("test_cli_accounts",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of a node's rooms: what they reach of keys and gateway is measured by the other tests."""
+    for each in items:
+        if each.path.stem.startswith(UNMEASURED) and not each.path.stem.startswith(MEASURED):
+            each.add_marker(pytest.mark.unmeasured)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""A lab made once a test process, and copied wherever a test wants one: its hundreds of key files cost seconds."""
+"""A lab made once a test process, and copied wherever a test wants one: its hundreds of key files cost seconds.
+
+Only for members that do not run: two that run under one key would find each other's ledger forked.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from typing import Any
 import grpc
 import pytest
 from callers import Caller, leaf, reason, rows
-from labs import build
 from officers import Denied, Officer, deliver, denied, named, no_violation, start
 from test_faults_crash import gone, start_deadly
 
@@ -39,7 +38,7 @@ from gateway.statuses import consent_reason_of
 from gateway.uscc import sample_code
 from keys import suite
 from keys.envelope import Envelope, sign
-from nodes.lab import Lab
+from nodes.lab import Lab, build
 from nodes.sample.subjects import Subject
 from yrdx.exchange.v1 import authorisation_pb2
 

@@ -91,7 +91,7 @@ def test_each_difference_is_shown_with_who_lacks_what() -> None:
     assert named == [(2, "LOST", None), (3, "ONE_SIDED", ANSWERER)]
     assert told["findings"][1] | {"found_time": ""} == {
         "asker_member": ASKER, "answerer_member": ANSWERER, "number": 3, "day": "2026-03-02",
-        "difference": "ONE_SIDED", "lacking_member": ANSWERER, "asker_entries": [4, 5], "answerer_entries": [],
+        "difference": "ONE_SIDED", "lacking_member": ANSWERER, "asker_entries": [6, 7], "answerer_entries": [],
         "found_time": "",
     }  # fmt: skip
     counted = {(each["asker_member"], each["last_number"], each["findings"]) for each in told["pairs"]}

@@ -217,7 +217,7 @@ async def test_the_lag_is_marked_and_then_stops_new_exchanges(council: Council) 
     council.node.now = NOW
     await found._cosigning.round()
     council.node.now = NOW + STOP
-    assert (found.look().lag, found.look().witnessed, await council.asks(9)) == (0.0, 3, "")
+    assert (found.look().lag, found.look().witnessed, await council.asks(9)) == (0.0, 4, "")
 
 
 def test_health_names_no_more_than_it_must() -> None:

@@ -25,6 +25,7 @@ from gateway.model.accounts import (
 from gateway.model.codes import RefusalReason, SignatureClass
 from gateway.model.combined import AllowanceReading, CaseOpening, CaseReading, Intent
 from gateway.model.consent import Attestation, ConsentReading
+from gateway.model.evidence import EvidenceOrder
 
 Change = Callable[[dict[str, Any]], None]
 REFERENCE = {"case_reference": "C-1"}
@@ -58,8 +59,15 @@ TERMS: dict[type[Any], dict[str, Any]] = {
         "until_date": "2026-06-01",
         "ground": "g",
     },
+    EvidenceOrder: {"order_id": bytes(16), "approving_officer": SECOND, "result_digest": bytes(32), "ground": "g"},
 }
-TIME_OF = {**TIMES, CaseOpening: "open_time", Attestation: "attest_time", DelayOrder: "order_time"}
+TIME_OF = {
+    **TIMES,
+    CaseOpening: "open_time",
+    Attestation: "attest_time",
+    DelayOrder: "order_time",
+    EvidenceOrder: "order_time",
+}
 
 
 def request_of(kind: type[Any]) -> Any:
@@ -76,7 +84,8 @@ def test_nothing_is_believed_of_an_agency_that_may_not_act(kind: type[Any], name
     """Of all that an officer signs with the own key, only the end of a session is taken."""
     change, reason = ENDS[name]
     envelope = signed(
-        request_of(kind), *(OFFICERS.values() if kind in {Attestation, DelayOrder} else (OFFICERS[OFFICER],))
+        request_of(kind),
+        *(OFFICERS.values() if kind in {Attestation, DelayOrder, EvidenceOrder} else (OFFICERS[OFFICER],)),
     )
     good, bad = charter_of(SHANGHAI, signed_directory()), charter_of(SHANGHAI, signed_directory(change))
     open_signed_request(envelope, kind, AGENCY, good, NOW)

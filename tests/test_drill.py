@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from labs import build
 
 from keys.directory import open_bundle
 from nodes.cli import main
 from nodes.drill import DrillError, KeysDrill, KeysStory
-from nodes.lab import MIRROR, ROOT
+from nodes.lab import MIRROR, ROOT, build
 from nodes.mirror import newest
 from nodes.trust.errors import Ground, TrustRefused
 

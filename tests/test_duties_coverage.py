@@ -130,6 +130,7 @@ async def test_a_feed_that_stops_is_overdue_after_its_frequency(tmp_path: Path) 
         setting=Setting(clock=f'source = "file"\npath = "{clock}"'),
         clock=FileClock(path=clock).now,
     )
+    lab.edits.append(lambda found: found["limits"].update(witness_lag_stop=30 * 86_400))  # two cannot witness
     stopped = f"{HOME}-TAX-penalty"
     files = {member: build_files(lab, member) for member in PAIR}
     for member, paths in files.items():

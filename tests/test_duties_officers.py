@@ -16,7 +16,6 @@ import grpc
 import pytest
 from callers import Caller, codes, leaf, measures, reason, summary
 from conftest import SUSPENDED
-from labs import build
 from officers import Denied, Officer, denied, named, no_violation, publish, rating, settle, start
 
 from gateway import authorisation, carriers, wire
@@ -25,7 +24,7 @@ from gateway.model.codes import AuthorisationStatus, OutcomeState, RefusalReason
 from gateway.model.question import Authorisation, NamedSubject, SummaryQuestion
 from keys import suite
 from keys.envelope import Envelope, Signature, sign
-from nodes.lab import Lab
+from nodes.lab import Lab, build
 from nodes.sample.scenarios import CLEAN, LISTED, ZONE_RATED
 from yrdx.exchange.v1 import desk_pb2
 

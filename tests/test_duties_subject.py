@@ -8,7 +8,6 @@ from itertools import count
 
 import pytest
 from callers import measures, summary
-from labs import build
 from officers import Officer, Told, deliver, denied, named, rating, settle, start
 from populations import populate
 
@@ -25,7 +24,7 @@ from gateway.model.codes import (
 )
 from gateway.model.question import SummaryQuestion
 from gateway.uscc import sample_code
-from nodes.lab import Lab
+from nodes.lab import Lab, build
 from nodes.sample.records import Desk
 from nodes.sample.scenarios import CLEAN, MOVED_IN, MOVED_OUT, SOLE_TRADER, UNREGISTERED, Scenario
 from nodes.sample.subjects import Subject

@@ -24,7 +24,7 @@ BESIDE = {
         server.RELAY_SERVICE,
         *(f"yrdx.exchange.v1.{each}Service" for each in ("Ledger", "Reconciliation", "Status", "Tracker", "Witness")),
     ],
-    "desk_port": [f"yrdx.exchange.v1.{each}Service" for each in ("Access", "Consent")],
+    "desk_port": [f"yrdx.exchange.v1.{each}Service" for each in ("Access", "Consent", "Evidence")],
 }
 ALWAYS = ["grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"]
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from callers import measures, summary
-from labs import build
 from officers import Officer, Told, named, publish, rating, settle, start
 from populations import populate
 
@@ -47,7 +46,7 @@ from gateway.verification import Status
 from keys import suite
 from keys.envelope import to_json
 from keys.possession import prove
-from nodes.lab import Lab
+from nodes.lab import Lab, build
 from nodes.sample.scenarios import CLEAN, LISTED, ZONE_RATED
 
 pytestmark = pytest.mark.net

@@ -20,7 +20,6 @@ from typing import Any
 import grpc
 import pytest
 from callers import Caller, codes, measures, summary
-from labs import build
 from officers import Denied, Officer, named, no_violation, rating, start
 from populations import leave, load, populate
 from test_ingest import DOMAIN, FIRM, GOOD
@@ -32,7 +31,7 @@ from gateway.model.question import Body
 from gateway.uscc import sample_code
 from nodes.ingest.loads import FAMILIES
 from nodes.intake import Delivery
-from nodes.lab import Lab
+from nodes.lab import Lab, build
 from nodes.store import Mode, tables
 
 pytestmark = pytest.mark.net

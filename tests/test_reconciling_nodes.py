@@ -88,7 +88,7 @@ async def test_one_exchange_removed_from_one_sides_database_is_named_by_the_next
     """Both members name the number and who lacks it, in the table, in health and in health.json (threat 7)."""
     await ask(lab, 3)
     change(
-        lab, ANSWERER, "DELETE FROM disclosure WHERE seq = 2", "DELETE FROM journal WHERE seq = 2",
+        lab, ANSWERER, "DELETE FROM disclosure", "DELETE FROM provision", "DELETE FROM journal WHERE seq = 2",
         "DELETE FROM ledger_entry WHERE seq = 2",
     )  # fmt: skip
     await compared(lab)

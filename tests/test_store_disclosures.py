@@ -142,6 +142,7 @@ async def test_what_was_asked_tells_how_it_ended(store: Store, outcome: str) -> 
         "purpose": "",
         "application_item": "",
         "result": b"r",
+        "result_digest": bytes(32),
         "issued": (),
     }
     await store.asker.conclude(tuple(closings), **told, now=NOW)
