@@ -18,7 +18,7 @@ from gateway.clocks import civil_day
 from gateway.errors import ConsentRefused, NotDurable, Refused, Replayed
 from gateway.exchange.enrolment import open_enrolment
 from gateway.exchange.handing import Counter, Seals, check_consent, open_handed, open_reading
-from gateway.exchange.tracking import Read, open_access_reading
+from gateway.exchange.tracking import R, Read, open_reading_of
 from gateway.exchange.vouching import fitting, open_request, vouch
 from gateway.model.codes import ConsentReason, RefusalReason
 from gateway.model.consent import Consent, HeldConsent, KeyRevocation, StatusRequest, SubjectKey, Withdrawal
@@ -92,8 +92,11 @@ class Authorising:
             Refused, ConsentRefused: with the reason.
         """
         counter = self._counter()
-        value = open_handed(envelope, KeyRevocation, agency, counter).value
-        return await _kept(self._registry.book.revoke(value.uscc, value.key_id, wire.encode(envelope), counter.now))
+        handed = open_handed(envelope, KeyRevocation, agency, counter)
+        work = self._registry.book.revoke(
+            handed.value, handed.digest, wire.encode(envelope), approved_by=handed.approved_by, now=counter.now
+        )
+        return await _kept(work)
 
     async def give(self, envelope: Envelope, agency: str) -> HeldConsent:
         """Take an authorisation of a subject in business here.
@@ -138,14 +141,14 @@ class Authorising:
         begin, end = int(token), int(token) + size
         return keys, tuple(found[begin:end]), str(end) if len(found) > end else ""
 
-    def reading(self, envelope: Envelope, agency: str) -> Read:
-        """Verify who wants to read who asked: a key of a subject in business here, for keys end with deregistration.
+    def reading(self, kind: type[R], envelope: Envelope, agency: str) -> Read[R]:
+        """Verify who wants to read: a key of a subject in business here, for keys end with deregistration.
 
         Raises:
             Refused, ConsentRefused: with the reason.
         """
         counter = self._counter()
-        read = open_access_reading(envelope, agency, counter)
+        read = open_reading_of(kind, envelope, agency, counter)
         self._check_active(read.reading.uscc, counter)
         return read
 

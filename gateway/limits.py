@@ -52,6 +52,8 @@ class Limits:
     witness_lag_stop: int = 259_200
     record_months: int = 120
     access_delay_days: int = 180
+    subject_previews: int = 20
+    member_previews: int = 1_000
 
     @classmethod
     def from_section(cls, section: Mapping[str, Any]) -> Limits:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
+from gateway.limits import Limits
 from gateway.model.access import AccessEntry, DelayOrder
 from gateway.model.accounts import Session, Submission
 from gateway.model.codes import AccessSide, RefusalReason, SubmissionState
 from gateway.model.combined import Case
-from gateway.model.consent import Consent, HeldConsent, KeptKey, SubjectKey, Withdrawal
+from gateway.model.consent import Consent, HeldConsent, KeptKey, KeyRevocation, SubjectKey, Withdrawal
 from gateway.model.ledger import Receipt
 from gateway.model.question import Question
 from gateway.model.signed import Reply, Signed
@@ -288,8 +289,12 @@ class ConsentBook(Protocol):
             NotDurable: nothing was kept.
         """
 
-    async def revoke(self, uscc: str, key_id: str, evidence: bytes, now: datetime) -> SubjectKey:
-        """End a key of a subject now; one that has ended stays as it is.
+    async def revoke(
+        self, revocation: KeyRevocation, digest: bytes, evidence: bytes, *, approved_by: str, now: datetime
+    ) -> SubjectKey:
+        """End a key of a subject now, and enter it in the ledger; one that has ended stays as it is (duty U28).
+
+        `approved_by` is empty where the key ends itself.
 
         Raises:
             ConsentRefused: AUTHORISATION_UNKNOWN when the subject has no such key.
@@ -325,7 +330,9 @@ class ConsentBook(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """One question about a subject, as this member holds it: asked of it, or by one of its agencies elsewhere."""
+    """One question about a subject, as this member holds it: asked of it, by one of its agencies elsewhere, or
+    previewed by the subject itself.
+    """
 
     side: AccessSide
     other_member: str
@@ -341,6 +348,9 @@ class Access:
     entry: int | None
     """Number of the ledger's entry; None for what is older than the ledger."""
 
+    key_id: str = ""
+    """Of a subject's own preview, the key that signed it."""
+
     delayed: bool = False
     """Whether two officers delay that the subject is shown it, today (duty U29)."""
 
@@ -349,7 +359,7 @@ class AccessBook(Protocol):
     """Who asked about a subject, and what is delayed of it."""
 
     def of_subject(self, uscc: str, first: date, last: date, today: date) -> tuple[Access, ...]:
-        """Give the questions of some civil days, oldest first."""
+        """Give the questions and the subject's own previews of some civil days, oldest first."""
 
     def shown(self, access: Access) -> AccessEntry:
         """Give an entry as its subject is shown it, with its event and the proof from the ledger's head as it is now.
@@ -363,6 +373,15 @@ class AccessBook(Protocol):
 
         Raises:
             NotDurable: nothing was entered, and nothing may leave.
+        """
+
+    async def preview(self, own: Access, uscc: str, digest: bytes, limits: Limits) -> None:
+        """Keep a subject's preview and enter it in the ledger: before anything leaves. The same one again is one.
+
+        Raises:
+            BudgetSpent: when the subject, or the member that vouches for it, has had its number of this civil day;
+                nothing was kept.
+            NotDurable: nothing was kept, and nothing may leave.
         """
 
     async def delay(self, order: DelayOrder, digest: bytes, evidence: bytes, now: datetime) -> None:

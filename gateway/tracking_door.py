@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, cast
 
 import grpc
@@ -13,16 +13,19 @@ from gateway.calls import Route
 from gateway.counter import Call, Counter
 from gateway.desk import parsed, signed
 from gateway.errors import Refused, Unavailable
+from gateway.model.access import AccessReply
 from gateway.peers import Context, Peers
 from gateway.statuses import guarded, status_of
-from gateway.tracking import Tracker, Tracking
+from gateway.tracker import Tracker
+from gateway.tracking import Tracking
 from keys.envelope import Envelope
 from yrdx.exchange.v1 import access_pb2
 
 _SERVICES = access_pb2.DESCRIPTOR.services_by_name
 SERVICE = _SERVICES["AccessService"].full_name
 TRACKER_SERVICE = _SERVICES["TrackerService"].full_name
-GET_ACCESS, TAKE_DELAY = f"/{TRACKER_SERVICE}/GetAccess", f"/{TRACKER_SERVICE}/TakeDelay"
+GET_ACCESS, GET_PREVIEW = f"/{TRACKER_SERVICE}/GetAccess", f"/{TRACKER_SERVICE}/GetPreview"
+TAKE_DELAY = f"/{TRACKER_SERVICE}/TakeDelay"
 
 Serve = Callable[[bytes, str], Awaitable[bytes]]
 """Serves a method between members: (request, member that asks) -> response; raises Refused."""
@@ -37,16 +40,26 @@ class AccessDoor:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Give the generic handler; bytes in, so that a torn message is refused with a reason."""
-        calls: Mapping[str, Call] = {"ReadAccess": self._read, "OrderDelay": self._delay}
+        calls: Mapping[str, Call] = {
+            "ReadAccess": self._read,
+            "ReadPreview": self._preview,
+            "OrderDelay": self._delay,
+        }
         return self._counter.handler(SERVICE, calls)
 
     async def _read(self, request: bytes, agency: str) -> bytes:
         envelope = signed(parsed(access_pb2.ReadAccessRequest(), request).reading)
         summary, replies = await self._tracker.read(envelope, agency)
         response = access_pb2.ReadAccessResponse(
-            summary=carriers.envelope_to_message(summary),
-            reports=[access_pb2.SealedReport(member=each.member, sealed=each.sealed) for each in replies],
-            bundle=self._bundle(),
+            summary=carriers.envelope_to_message(summary), reports=_reports(replies), bundle=self._bundle()
+        )
+        return bytes(response.SerializeToString())
+
+    async def _preview(self, request: bytes, agency: str) -> bytes:
+        envelope = signed(parsed(access_pb2.ReadPreviewRequest(), request).reading)
+        summary, replies = await self._tracker.preview(envelope, agency)
+        response = access_pb2.ReadPreviewResponse(
+            summary=carriers.envelope_to_message(summary), reports=_reports(replies), bundle=self._bundle()
         )
         return bytes(response.SerializeToString())
 
@@ -58,6 +71,10 @@ class AccessDoor:
         return bytes(response.SerializeToString())
 
 
+def _reports(replies: Iterable[AccessReply]) -> list[access_pb2.SealedReport]:
+    return [access_pb2.SealedReport(member=each.member, sealed=each.sealed) for each in replies]
+
+
 def services(tracking: Tracking) -> Mapping[str, Serve]:
     """Give what is served to other members, by the method's full name: directly and by way of hubs."""
 
@@ -66,11 +83,16 @@ def services(tracking: Tracking) -> Mapping[str, Serve]:
         reply = carriers.envelope_to_message(await tracking.access(envelope, peer))
         return bytes(access_pb2.GetAccessResponse(reply=reply).SerializeToString())
 
+    async def preview(request: bytes, peer: str) -> bytes:
+        envelope = signed(parsed(access_pb2.GetPreviewRequest(), request).request)
+        reply = carriers.envelope_to_message(await tracking.preview(envelope, peer))
+        return bytes(access_pb2.GetPreviewResponse(reply=reply).SerializeToString())
+
     async def delay(request: bytes, peer: str) -> bytes:
         await tracking.take_delay(signed(parsed(access_pb2.TakeDelayRequest(), request).order), peer)
         return bytes(access_pb2.TakeDelayResponse().SerializeToString())
 
-    return {GET_ACCESS: access, TAKE_DELAY: delay}
+    return {GET_ACCESS: access, GET_PREVIEW: preview, TAKE_DELAY: delay}
 
 
 class TrackerDoor:
@@ -102,7 +124,7 @@ class TrackerDoor:
 
 
 class RemoteHolder:
-    """Another member that holds who asked; satisfies `tracking.Holder`."""
+    """Another member that holds who asked; satisfies `tracker.Holder`."""
 
     def __init__(self, route: Route) -> None:
         """Speak over a route."""
@@ -118,10 +140,14 @@ class RemoteHolder:
         message = access_pb2.GetAccessRequest(request=carriers.envelope_to_message(request))
         response = access_pb2.GetAccessResponse()
         await self._call(GET_ACCESS, message, response, seconds)
-        try:
-            return carriers.envelope_from_message(response.reply)
-        except wire.WireMalformed as error:
-            raise Unavailable("MALFORMED") from error
+        return _reply(response)
+
+    async def preview(self, request: Envelope, seconds: float) -> Envelope:
+        """Send a signed AccessRequest with a PreviewReading; as `access`."""
+        message = access_pb2.GetPreviewRequest(request=carriers.envelope_to_message(request))
+        response = access_pb2.GetPreviewResponse()
+        await self._call(GET_PREVIEW, message, response, seconds)
+        return _reply(response)
 
     async def delay(self, order: Envelope, seconds: float) -> None:
         """Hand a delay on; raises as `access`."""
@@ -134,3 +160,10 @@ class RemoteHolder:
             wire.parse_into(response, payload)
         except wire.WireMalformed as error:
             raise Unavailable("MALFORMED") from error
+
+
+def _reply(response: access_pb2.GetAccessResponse | access_pb2.GetPreviewResponse) -> Envelope:
+    try:
+        return carriers.envelope_from_message(response.reply)
+    except wire.WireMalformed as error:
+        raise Unavailable("MALFORMED") from error

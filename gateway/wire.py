@@ -24,6 +24,8 @@ from gateway.model.access import (
     AccessRequest,
     AccessSummary,
     DelayOrder,
+    PreviewReading,
+    PreviewReport,
 )
 from gateway.model.accounts import (
     OfficerAssertion,
@@ -105,6 +107,8 @@ PAYLOAD_TYPES: dict[type[Any], str] = {
     AccessRequest: "application/vnd.yrdx.access-request.v1+proto",
     AccessReply: "application/vnd.yrdx.access-reply.v1+proto",
     AccessReport: "application/vnd.yrdx.access-report.v1+proto",
+    PreviewReading: "application/vnd.yrdx.preview-reading.v1+proto",
+    PreviewReport: "application/vnd.yrdx.preview-report.v1+proto",
     AccessSummary: "application/vnd.yrdx.access-summary.v1+proto",
     DelayOrder: "application/vnd.yrdx.delay-order.v1+proto",
     Sealed: "application/vnd.yrdx.sealed.v1+proto",

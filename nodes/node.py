@@ -214,6 +214,7 @@ class RunningNode:
             book=self.store.accesses,
             cases=self.store.cases,
             authorising=self._authorising,
+            home=self._home,
             observe=self._observe,
         )
         return track(desk, self._config.member, self._roads.route)

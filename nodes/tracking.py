@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.calls import Route
-from gateway.tracking import Desk, Holder, LocalHolder, Tracker, Tracking
+from gateway.tracker import Holder, LocalHolder, Tracker
+from gateway.tracking import Desk, Tracking
 from gateway.tracking_door import RemoteHolder, Serve, services
 
 

@@ -18,6 +18,7 @@ from gateway.answering import Event
 from gateway.authorising import Authorising, Registry
 from gateway.charter import Charter
 from gateway.exchange.handing import OWNER, Seals
+from gateway.exchange.preview import SELF_QUERY
 from gateway.exchange.vouching import write_request
 from gateway.model.codes import KeyRole, SignatureClass
 from gateway.model.consent import (
@@ -50,9 +51,9 @@ ROLES = (KeyRole.VIEW, KeyRole.CONSENT)
 
 
 def widen(found: dict[str, Any]) -> None:
-    """Let the purpose want an authorisation, add one that wants none, and an agency of Jiangsu."""
+    """Let the purpose want an authorisation, add two that want none, and an agency of Jiangsu."""
     wanted = next(each for each in found["purposes"] if each["code"] == PURPOSE)
-    found["purposes"].append({**wanted, "code": "FREE"})
+    found["purposes"] += [{**wanted, "code": "FREE"}, {**wanted, "code": SELF_QUERY}]
     wanted |= {"authorisation": "SUBJECT", "authorisation_age_minutes": 60}
     jiangsu = next(each for each in found["members"] if each["id"] == JIANGSU)
     shanghai = next(each for each in found["members"] if each["id"] == SHANGHAI)

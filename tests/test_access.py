@@ -15,11 +15,12 @@ from test_authorisations import AGENCY, ASKER, HOME, ITEM, PURPOSE, Firm, by_han
 from gateway import carriers
 from gateway.clocks import civil_day
 from gateway.exchange.handing import OWNER
-from gateway.model.access import AccessOutcome, AccessReading, DelayOrder
+from gateway.model.access import AccessOutcome, AccessReading, DelayOrder, PreviewReading
 from gateway.model.codes import AccessState, AuthorisationStatus, RefusalReason, Window
 from gateway.model.question import SummaryQuestion
 from gateway.tracking_door import SERVICE
 from gateway.verification.access import Found, Proof, lines, verify_access
+from gateway.verification.preview import verify_preview
 from gateway.wire import from_message
 from keys import seal, suite
 from nodes.bundle.root import read_root
@@ -147,6 +148,29 @@ async def test_enrolment_stands_in_the_ledger(pair: Lab, firm: Firm) -> None:
     private = [each for (each,) in rows(pair, HOME, "SELECT private FROM ledger_entry")]
     assert any(b"ENROLMENT" in each and firm.desk.agency.encode() in each for each in private)
     assert all(firm.subject.uscc.encode() not in each for each in private)
+
+
+async def test_a_firm_previews_what_an_agency_is_then_told(firm: Firm) -> None:
+    """Duty U28: the conclusions are those of the answer that comes afterwards; members that are down are in both."""
+    opener, now = seal.opener(suite.generate_seed(), owner=OWNER), firm.lab.clock()
+    reading = PreviewReading(
+        reading_id=os.urandom(16), uscc=firm.subject.uscc, home_member=HOME, read_time=now, agency=AGENCY,
+        purpose=PURPOSE, application_item=ITEM, agreement_id="YRD-4-2026", suite=opener.suite,
+        sealing_key=opener.public, body=no_violation(named(firm.subject.uscc)),
+    )  # fmt: skip
+    envelope = firm.signed(reading)
+    request = access_pb2.ReadPreviewRequest(reading=carriers.envelope_to_message(envelope))
+    payload = await firm.desk.call(f"/{SERVICE}/ReadPreview", request.SerializeToString())
+    root = read_root(firm.lab.folder / "root.json")
+    seen = verify_preview(payload, reading=reading, envelope=envelope, opener=opener, root=root)
+    assert {each.member for each in seen.members if each.state is AccessState.ANSWERED} == {ASKER, HOME}
+    await firm.give(members=tuple(sorted(EVERYBODY)))
+    told = (await report(firm, members=())).content
+    assert seen.content.result.subjects == told.result.subjects
+    own = [each for each in lines([await read(firm)]) if each.own]
+    assert [(each.told_by, each.entry.key_id, each.proof) for each in own] == [
+        ((ASKER, HOME), firm.key.id, Proof.VERIFIED)
+    ]
 
 
 async def test_a_delay_by_two_officers_hides_what_is_asked_next(pair: Lab, firm: Firm) -> None:

@@ -63,6 +63,7 @@ DOORS = (
     "gateway.witness",
     "gateway.witness_client",
     "gateway.witness_door",
+    "gateway.tracker",
     "gateway.tracking",
     "gateway.tracking_door",
 )

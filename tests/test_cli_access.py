@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from bundles import NOW
+import worlds
+from bundles import AGENCY, NOW
 from consents import BANK, KEY
 from test_cli import WORK, folder, run
 from test_cli_words import described
-from trackers import CASE, MONTH, World, response, withheld
-from worlds_tables import ANHUI, JIANGSU, MEMBERS, SHANGHAI, USCC
+from trackers import CASE, MONTH, World, previewed, response, withheld
+from worlds_tables import AGREEMENT, ANHUI, JIANGSU, MATTER, MEMBERS, PURPOSE, SHANGHAI, USCC
 
 from gateway import wire
 from gateway.desk import parsed, signed
@@ -52,6 +53,9 @@ class Desk:
         if method == "ReadAccess":
             envelope = signed(parsed(access_pb2.ReadAccessRequest(), request).reading)
             return response(*await self.world.tracker.read(envelope, agency))
+        if method == "ReadPreview":
+            envelope = signed(parsed(access_pb2.ReadPreviewRequest(), request).reading)
+            return previewed(*await self.world.tracker.preview(envelope, agency))
         order = signed(parsed(access_pb2.OrderDelayRequest(), request).order)
         taken = await self.world.tracker.order_delay(order, agency)
         found = access_pb2.OrderDelayResponse()
@@ -142,6 +146,47 @@ def test_what_is_not_genuine_is_not_shown(desk: Desk, by_key: tuple[Any, ...]) -
     desk.answer = b""
     refused = run("access", "show", *by_key, now=NOW + timedelta(hours=1))
     assert (refused.exit_code, "EXPIRED" in refused.stderr) == (4, True)
+
+
+AS_AGENCY = ("--agency", AGENCY, "--purpose", PURPOSE, "--item", MATTER, "--agreement", AGREEMENT)
+
+
+def test_an_enterprise_previews_in_both_languages(desk: Desk, by_key: tuple[Any, ...]) -> None:
+    """It reads what the agency's officer would, marked as no answer; a member that was not heard is named."""
+    desk.world.counters[ANHUI].rows[USCC] = {"measure": [worlds.measure()]}
+    for language, texts in (("en", ("PREVIEW of what", "no answer")), ("zh", ("预览", "不是答复"))):
+        shown = run("--lang", language, "access", "preview", "measures", *by_key, *AS_AGENCY)
+        flat = re.sub(r"\s+", "", shown.stdout)
+        assert (shown.exit_code, shown.stderr, "MP01" in flat) == (3, "", True)
+        assert [each for each in texts if re.sub(r"\s+", "", each) not in flat] == []
+    desk.world.bent[ANHUI] = withheld
+    silent = run("--lang", "en", "access", "preview", "measures", *by_key, *AS_AGENCY)
+    assert (silent.exit_code, "NOT HEARD" in silent.stdout, "MP01" in silent.stdout) == (3, True, False)
+    own = run("--lang", "en", "access", "show", *by_key)
+    assert ("YOUR OWN PREVIEW" in own.stdout, KEY.id in re.sub(r"[\s│]+", "", own.stdout)) == (True, True)
+
+
+def test_the_json_of_a_preview(desk: Desk, by_key: tuple[Any, ...]) -> None:
+    """Every field is described, in its order; each member's part holds head and item."""
+    desk.world.counters[ANHUI].rows[USCC] = {"penalty": [worlds.penalty()]}
+    shown = run("access", "preview", "summary", *by_key, *AS_AGENCY, "--window", "M12", "--json")
+    found = json.loads(shown.stdout)
+    assert (shown.exit_code, list(found)) == (3, described("preview"))
+    assert {each["member"] for each in found["members"]} == {*MEMBERS}
+    by_member = {each["member"]: each for each in found["told"]}
+    assert [list(each) for each in by_member.values()] == [described("preview told")] * len(MEMBERS)
+    assert by_member[ANHUI]["item"]["body"]["penalties"][0]["band"] == "ONE"
+    assert (found["subject"]["state"], found["agency"]) == ("FOUND", AGENCY)
+
+
+def test_what_the_agency_would_be_refused_is_told(desk: Desk, by_key: tuple[Any, ...]) -> None:
+    """A refusal ends with 4 and its reason, an option that the kind lacks with 2, garbage with 1."""
+    refused = run("access", "preview", "measures", *by_key, *AS_AGENCY[:-1], "NONE")
+    assert (refused.exit_code, "NO_AGREEMENT" in refused.stderr) == (4, True)
+    assert run("access", "preview", "measures", *by_key, *AS_AGENCY, "--window", "M12").exit_code == 2
+    desk.answer = b"\xff"
+    ended = run("access", "preview", "measures", *by_key, *AS_AGENCY)
+    assert (ended.exit_code, ended.stdout) == (1, "")
 
 
 def test_two_officers_delay_a_case(desk: Desk, by_key: tuple[Any, ...]) -> None:

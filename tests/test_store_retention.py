@@ -8,18 +8,20 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
 from stores import DAY, KEY, NOW, commit, exchange, opened, question, rows, stored
+from worlds_tables import SHANGHAI, USCC
 
 from gateway import wire
 from gateway.errors import NotDurable, Replayed
-from gateway.model.codes import LedgerEventKind
+from gateway.limits import Limits
+from gateway.model.codes import AccessSide, LedgerEventKind
 from gateway.model.ledger import LedgerEvent, LedgerPrivate
 from gateway.model.signed import Reply
-from gateway.ports import Exchange
+from gateway.ports import Access, Exchange
 from keys.bodies import BodyKey, new_day_key, unwrap, wrap
 from nodes.store import Store, retention, schema
 from nodes.store.acts import Act
@@ -189,6 +191,19 @@ async def test_old_disclosures_go_by_whole_months(path: Path, store: Store, monk
     assert rows(path, kept) == [(3, 3, "2026-05-21")]
     assert await store.retention.forget(date(2026, 5, 1), ACT, NOW) == 0
     assert rows(path, acts.replace("?", str(last))) == [(2,)]
+
+
+async def test_old_previews_go_with_them(path: Path, store: Store) -> None:
+    """What a subject previewed is shown to it for as long as disclosures are."""
+    for number, day in enumerate((date(2026, 4, 30), date(2026, 5, 1))):
+        own = Access(
+            side=AccessSide.OWN, other_member=SHANGHAI, time=datetime.combine(day, time(4), UTC), agency="a",
+            officer_role="", purpose="P", application_item="i", kind="rating", fields=(), outcome="ANSWERED",
+            question_id=bytes([number]) * 16, entry=None, key_id="k",
+        )  # fmt: skip
+        await store.accesses.preview(own, USCC, bytes([number]) * 32, Limits())
+    await store.retention.forget(date(2026, 5, 1), ACT, NOW)
+    assert rows(path, "SELECT day FROM preview") == [("2026-05-01",)]
 
 
 async def test_an_older_file_keeps_its_bodies(path: Path) -> None:

@@ -22,7 +22,7 @@ from bundles import (
     register,
     signed_directory,
 )
-from consents import BANK, KEY, OTHER_KEY, STRANGER, VIEWER, revocation, signed, widen
+from consents import BANK, KEY, OTHER_KEY, STRANGER, VIEWER, attested, revocation, signed, widen
 from hands import root_of
 from stores import rows
 from trackers import (
@@ -43,12 +43,13 @@ from worlds_tables import ANHUI, JIANGSU, MEMBERS, SHANGHAI, USCC, ZHEJIANG
 from gateway import wire
 from gateway.errors import ConsentRefused, NotDurable, Refused, Unavailable
 from gateway.exchange.tracking import ENTRIES, Read, bands, write_reply, write_request
-from gateway.model.access import AccessReply, AccessRequest, AccessSummary, DelayedCount, DelayedMonth
+from gateway.model.access import AccessReading, AccessReply, AccessRequest, AccessSummary, DelayedCount, DelayedMonth
 from gateway.model.codes import AccessSide, ConsentReason, CountBand, KeyRole, RefusalReason
 from gateway.model.ledger import LedgerPrivate
-from gateway.tracking import LocalHolder
+from gateway.tracker import LocalHolder
 from gateway.verification import Unreadable
-from gateway.verification.access import NotGenuine, Proof, lines, verify_access
+from gateway.verification.access import Proof, lines, verify_access
+from gateway.verification.reports import NotGenuine
 from keys import seal, suite
 from keys.envelope import Envelope, sign
 
@@ -228,9 +229,9 @@ async def test_only_a_key_that_may_view_reads(world: World) -> None:
     licence = suite.signer(bytes(32), owner="licence")
     worker = counter.worker()
     with pytest.raises(Refused, match="KEY_NOT_VALID"):
-        worker.reading(signed(reading, KEY, licence), AGENCY)
+        worker.reading(AccessReading, signed(reading, KEY, licence), AGENCY)
     with pytest.raises(Refused, match="KEY_NOT_VALID"):
-        worker.reading(signed(reading, licence), AGENCY)
+        worker.reading(AccessReading, signed(reading, licence), AGENCY)
     await counter.authorising.revoke(signed(revocation(), KEY), AGENCY)
     assert await refused(world.tracker.read(signed(reading, KEY), AGENCY)) is R.KEY_NOT_VALID
 
@@ -244,9 +245,9 @@ async def test_keys_end_with_the_deregistration(world: World) -> None:
 # Between members
 
 
-async def read_of(world: World, **changes: Any) -> Read:
+async def read_of(world: World, **changes: Any) -> Read[AccessReading]:
     """Give a reading as the home member has verified it."""
-    return world.counters[SHANGHAI].authorising.reading(signed(access_reading(**changes), KEY), AGENCY)
+    return world.counters[SHANGHAI].authorising.reading(AccessReading, signed(access_reading(**changes), KEY), AGENCY)
 
 
 async def requested(world: World, *, by: str = SHANGHAI, **changes: Any) -> Envelope:
@@ -325,6 +326,20 @@ async def test_an_enrolment_stands_in_the_ledger_once(world: World) -> None:
     (told,) = acts(world, SHANGHAI)
     assert (told.act, told.officer, told.agency) == ("ENROLMENT", SECOND, AGENCY)
     assert USCC not in repr(told)
+
+
+async def test_the_end_of_a_key_stands_in_the_ledger_once(world: World) -> None:
+    """A key that ends itself names no officer; two officers are named by who approved; what has ended ends no more."""
+    authorising = world.counters[SHANGHAI].authorising
+    await world.counters[SHANGHAI].enrolled(OTHER_KEY)
+    for envelope in (signed(revocation(), KEY), attested(revocation()), attested(revocation(OTHER_KEY))):
+        await authorising.revoke(envelope, AGENCY)
+    ends = [each for each in acts(world, SHANGHAI) if each.act == "KEY_REVOCATION"]
+    assert [(each.role, each.officer, each.agency) for each in ends] == [
+        ("subject", "", ""),
+        ("approve", SECOND, AGENCY),
+    ]
+    assert USCC not in repr(ends)
 
 
 def acts(world: World, member: str) -> list[LedgerPrivate]:

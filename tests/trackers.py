@@ -8,23 +8,26 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bundles import AGENCY, NOW, OFFICER, OFFICERS, ROOT, SECOND, SIGNERS
+from bundles import AGENCY, NOW, OFFICER, OFFICERS, ROOT, SECOND, SIGNERS, charter_of, entropy
 from consents import BANK, DIRECTORY, KEY, Counter, charter, signed
 from stores import digest, identity, question
-from worlds_tables import JIANGSU, MEMBERS, SHANGHAI, USCC
+from worlds_tables import AGREEMENT, JIANGSU, MATTER, MEMBERS, PURPOSE, SHANGHAI, USCC
 
 from gateway import carriers
 from gateway.clocks import civil_day
 from gateway.errors import Refused, Unavailable
 from gateway.exchange.handing import OWNER
-from gateway.model.access import AccessOutcome, AccessReading, AccessReply, DelayOrder
+from gateway.exchange.release import Home
+from gateway.model.access import AccessOutcome, AccessReading, AccessReply, DelayOrder, PreviewReading
 from gateway.model.codes import RefusalReason, Window
 from gateway.model.combined import Case
 from gateway.model.question import NamedSubject, SummaryQuestion
 from gateway.model.signed import Reply, Signed
 from gateway.ports import Closing, Exchange
-from gateway.tracking import Desk, Holder, LocalHolder, Tracker, Tracking
+from gateway.tracker import Holder, LocalHolder, Tracker
+from gateway.tracking import Desk, Tracking
 from gateway.verification.access import Found, verify_access
+from gateway.verification.preview import Preview, verify_preview
 from keys import seal, suite
 from keys.envelope import Envelope, sign
 from yrdx.exchange.v1 import access_pb2
@@ -46,6 +49,24 @@ def access_reading(**changes: Any) -> AccessReading:
         "sealing_key": OPENER.public,
     }
     return AccessReading(**{**wanted, **changes})
+
+
+def preview_reading(**changes: Any) -> PreviewReading:
+    """Write a preview of what Shanghai's market regulator would be told of Shanghai's firm."""
+    wanted: dict[str, Any] = {
+        "reading_id": bytes(range(16)),
+        "uscc": USCC,
+        "home_member": SHANGHAI,
+        "read_time": NOW,
+        "agency": AGENCY,
+        "purpose": PURPOSE,
+        "application_item": MATTER,
+        "agreement_id": AGREEMENT,
+        "suite": OPENER.suite,
+        "sealing_key": OPENER.public,
+        "body": SummaryQuestion(subjects=(NamedSubject(uscc=USCC),), window=Window.M12),
+    }
+    return PreviewReading(**{**wanted, **changes})
 
 
 def delay_order(**changes: Any) -> DelayOrder:
@@ -70,7 +91,7 @@ def ordered(*signers: suite.Signer, **changes: Any) -> Envelope:
 
 @dataclass(kw_only=True)
 class Near:
-    """A member asked without a network, on a road that a test may bend; satisfies `tracking.Holder`."""
+    """A member asked without a network, on a road that a test may bend; satisfies `tracker.Holder`."""
 
     world: World
     member: str
@@ -80,6 +101,13 @@ class Near:
         assert seconds > 0
         bend = self.world.bent.get(self.member)
         reply = await self.world.trackings[self.member].access(request, SHANGHAI)
+        return reply if bend is None else await bend(reply)
+
+    async def preview(self, request: Envelope, seconds: float) -> Envelope:
+        """Ask what it would tell."""
+        assert seconds > 0
+        bend = self.world.bent.get(self.member)
+        reply = await self.world.trackings[self.member].preview(request, SHANGHAI)
         return reply if bend is None else await bend(reply)
 
     async def delay(self, order: Envelope, seconds: float) -> None:
@@ -99,6 +127,7 @@ class World:
     bent: dict[str, Callable[[Envelope], Awaitable[Envelope]]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     limits: dict[str, int] = field(default_factory=lambda: {"attempts": 1})
+    bundle: bytes = DIRECTORY
     asked: int = 0
 
     def __post_init__(self) -> None:
@@ -131,6 +160,7 @@ class World:
             book=counter.store.accesses,
             cases=counter.store.cases,
             authorising=counter.authorising,
+            home=Home(entropy=entropy, name_digest=lambda code, name: f"{code}{name}".encode()),
             observe=counter.events.append,
         )
 
@@ -199,6 +229,19 @@ class World:
         envelope = signed(reading, key)
         return verified(*await self.tracker.read(envelope, AGENCY), reading, envelope)
 
+    async def preview(self, key: suite.Signer = KEY, **changes: Any) -> Preview:
+        """Preview as the subject does, over what a desk would send."""
+        reading = preview_reading(read_time=self.now, **changes)
+        envelope = signed(reading, key)
+        sent = previewed(*await self.tracker.preview(envelope, AGENCY), self.bundle)
+        return verify_preview(sent, reading=reading, envelope=envelope, opener=OPENER, root=ROOT)
+
+    def adopt(self, bundle: bytes) -> None:
+        """Have every member follow a bundle."""
+        self.bundle = bundle
+        for member, counter in self.counters.items():
+            counter.charter = charter_of(member, bundle)
+
     def close(self) -> None:
         """Close the stores."""
         for each in self.counters.values():
@@ -211,6 +254,16 @@ def response(summary: Envelope, replies: tuple[AccessReply, ...]) -> bytes:
         summary=carriers.envelope_to_message(summary),
         reports=[access_pb2.SealedReport(member=each.member, sealed=each.sealed) for each in replies],
         bundle=DIRECTORY,
+    )
+    return bytes(message.SerializeToString())
+
+
+def previewed(summary: Envelope, replies: tuple[AccessReply, ...], bundle: bytes = DIRECTORY) -> bytes:
+    """Write a ReadPreviewResponse."""
+    message = access_pb2.ReadPreviewResponse(
+        summary=carriers.envelope_to_message(summary),
+        reports=[access_pb2.SealedReport(member=each.member, sealed=each.sealed) for each in replies],
+        bundle=bundle,
     )
     return bytes(message.SerializeToString())
 
@@ -233,9 +286,9 @@ async def not_now(reply: Envelope) -> Envelope:
     raise Refused(RefusalReason.OVERLOADED)
 
 
-def outcomes(found: Found | tuple[AccessOutcome, ...]) -> dict[str, str]:
+def outcomes(found: Found | Preview | tuple[AccessOutcome, ...]) -> dict[str, str]:
     """Give what became of each member, with the reason behind it."""
-    members = found.members if isinstance(found, Found) else found
+    members = found if isinstance(found, tuple) else found.members
     return {each.member: f"{each.state.value} {each.reason}".strip() for each in members}
 
 

@@ -18,6 +18,7 @@ from gateway.ledger import events, logs, receipts, tree
 from gateway.ledger.errors import CheckpointMalformed, NoteMalformed, NoteUnsigned, ReceiptInvalid
 from gateway.ledger.receipts import Logged
 from gateway.limits import SALT_BYTES
+from gateway.model.access import PreviewReport
 from gateway.model.answer import Answer, Item, ItemBody, Refusal
 from gateway.model.codes import ItemState, LedgerEventKind
 from gateway.model.ledger import Receipt
@@ -64,9 +65,19 @@ def accept_head(
     """
     opened = _open(envelope, TYPE, signed, charter, now)
     answer = _decode(Answer, opened.payload)
-    _check_head(answer, signed, charter, now)
-    _check(set(answer.fields_granted) <= grant.fields, "fields beyond the grant")
+    check_head(answer, signed, grant, charter, now)
     return opened, answer
+
+
+def accept_preview(report: PreviewReport, signed: Signed, grant: Grant, charter: Charter, now: datetime) -> Accepted:
+    """Hold what a member would tell against the question that it would be asked: it has no receipt, and is no answer.
+
+    Raises:
+        AnswerRejected: naming the first check that fails.
+    """
+    check_head(report.answer, signed, grant, charter, now)
+    check_items((report.item,), kind_of(signed.question.body, charter.kinds), signed, report.answer)
+    return Accepted(member=report.member, answer=report.answer, items=(report.item,), digest=b"")
 
 
 def accept_refusal(payload: bytes, signed: Signed, charter: Charter, now: datetime) -> Refusal:
@@ -198,7 +209,12 @@ def _decode(kind: type[wire.T], payload: bytes) -> wire.T:
         raise AnswerRejected(f"{kind.__name__} is malformed") from error
 
 
-def _check_head(answer: Answer, signed: Signed, charter: Charter, now: datetime) -> None:
+def check_head(answer: Answer, signed: Signed, grant: Grant, charter: Charter, now: datetime) -> None:
+    """Check that an answer's head is that of this question, in time, and within the asker's own grant.
+
+    Raises:
+        AnswerRejected: naming the first check that fails.
+    """
     header, skew = signed.question.header, timedelta(seconds=charter.catalogue.limits.clock_skew)
     _check(answer.question_digest == signed.digest, "answer to another question")
     _check(answer.answerer_member == header.answerer_member, "answer by another member")
@@ -210,6 +226,7 @@ def _check_head(answer: Answer, signed: Signed, charter: Charter, now: datetime)
     _check(answer.answer_time <= header.expire_time + skew, "answered after the question expired")
     _check(answer.as_of_time <= answer.answer_time < answer.valid_until_time, "times in disorder")
     _check(now < answer.valid_until_time, "no longer valid")
+    _check(set(answer.fields_granted) <= grant.fields, "fields beyond the grant")
 
 
 def _check(holds: object, what: str) -> None:

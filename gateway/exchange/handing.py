@@ -19,7 +19,7 @@ from gateway.exchange.admit import reason_for
 from gateway.exchange.intend import check_age, open_signed_request
 from gateway.exchange.permit import approves
 from gateway.limits import DIGEST_BYTES, ID_BYTES
-from gateway.model.access import AccessReading
+from gateway.model.access import AccessReading, PreviewReading
 from gateway.model.codes import ConsentReason, KeyRole, RefusalReason, SignatureClass
 from gateway.model.consent import (
     Attestation,
@@ -44,12 +44,13 @@ LICENCE = "licence/"
 """How the ids of keys of electronic licences and seals begin."""
 
 _LISTED = 64
+_VIEWS = (ConsentReading, AccessReading, PreviewReading)
 
 Find = Callable[[str], KeptKey | None]
 Seals = Callable[[Envelope], str]
 """Verifies a signature by electronic licence or seal and gives the code of its holder; raises KeysError."""
 
-T = TypeVar("T", Consent, Withdrawal, KeyRevocation, ConsentReading, AccessReading)
+T = TypeVar("T", Consent, Withdrawal, KeyRevocation, ConsentReading, AccessReading, PreviewReading)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +65,14 @@ class Counter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed(Generic[T]):
-    """What was handed in, verified, and the digest of what was signed."""
+    """What was handed in, verified, and the digest of what was signed.
+
+    `approved_by` is the second of the officers who attest it; empty where the subject itself signed.
+    """
 
     value: T
     digest: bytes
+    approved_by: str = ""
 
 
 def open_handed(envelope: Envelope, kind: type[T], agency: str, counter: Counter) -> Handed[T]:
@@ -77,12 +82,13 @@ def open_handed(envelope: Envelope, kind: type[T], agency: str, counter: Counter
         Refused, ConsentRefused: with the reason of the first check that fails.
     """
     check_size(envelope)
+    approved_by = ""
     if is_attested(envelope):
         attestation, digest = open_attestation(envelope, agency, counter)
         value: Any = attestation.body
         if not isinstance(value, kind):
             raise Refused(RefusalReason.WRONG_TYPE)
-        wanted = SignatureClass.ATTESTED_SCAN
+        wanted, approved_by = SignatureClass.ATTESTED_SCAN, attestation.approving_officer
     elif any(each.key_id.startswith(LICENCE) for each in envelope.signatures):
         value, digest = _sealed(envelope, kind, counter)
         wanted = SignatureClass.E_LICENCE
@@ -93,7 +99,7 @@ def open_handed(envelope: Envelope, kind: type[T], agency: str, counter: Counter
         raise Refused(RefusalReason.WRONG_AUDIENCE)
     if getattr(value, "signature_class", wanted) is not wanted:
         raise Refused(RefusalReason.MALFORMED)
-    return Handed(value=value, digest=digest)
+    return Handed(value=value, digest=digest, approved_by=approved_by)
 
 
 def is_attested(envelope: Envelope) -> bool:
@@ -175,13 +181,13 @@ def is_good(kept: KeptKey, now: datetime) -> bool:
     return kept.key.valid_from_time <= now < kept.key.valid_until_time and not revoked
 
 
-def _check_role(kept: KeptKey, value: Consent | Withdrawal | KeyRevocation | ConsentReading | AccessReading) -> None:
+def _check_role(kept: KeptKey, value: object) -> None:
     """Hold a key to its roles; any key may end itself, and no other."""
     if isinstance(value, KeyRevocation):
         if value.key_id != kept.key.key_id:
             raise ConsentRefused(ConsentReason.KEY_ROLE_MISSING)
         return
-    wanted = KeyRole.VIEW if isinstance(value, ConsentReading | AccessReading) else KeyRole.CONSENT
+    wanted = KeyRole.VIEW if isinstance(value, _VIEWS) else KeyRole.CONSENT
     if wanted not in kept.key.roles:
         raise ConsentRefused(ConsentReason.KEY_ROLE_MISSING)
 

@@ -45,12 +45,14 @@ def permit(
     before: Permit | None = None,
     alone: bool = False,
     consent: bool = True,
+    foreseen: bool = False,
 ) -> Permit:
     """Steps 9 to 14: the kind, the purpose, the agency and its officers, the agreement, consent, the subjects.
 
     `before` is a permit of the same charter: the very subjects that it holds are not looked at again for its purpose.
     `alone`: the second officer is still awaited.
     `consent` False leaves step 13 out: what is refused anyway takes no use of an authorisation.
+    `foreseen`: nobody asks; that the officers and the authorisation are in order is supposed (duty U28).
 
     Raises:
         Refused: with the reason of the first check that fails.
@@ -58,13 +60,13 @@ def permit(
     header, today = question.header, civil_day(now)
     kind = kind_of(question.body, charter.kinds)
     purpose = check_purpose(header, kind, charter, today)
-    check_agency(header, charter, today)
+    check_agency(header, charter, today, officer=not foreseen)
     item = check_item(header, charter, today)
     granted = _check_agreement(question, kind, purpose, item, charter, today)
-    if not alone:
+    if not (alone or foreseen):
         check_officers(header, granted, charter, today)
     subjects = kind.subjects(question.body)
-    vouchers = _check_consent(header, kind, purpose, subjects, charter, now) if consent else {}
+    vouchers = _check_consent(header, kind, purpose, subjects, charter, now) if consent and not foreseen else {}
     if before is None or before.subjects is not subjects or before.grant.purpose is not purpose:
         _check_subjects(kind, purpose, subjects, charter)
     return Permit(
@@ -94,14 +96,15 @@ def check_purpose(header: QuestionHeader, kind: Kind, charter: Charter, today: d
     return purpose
 
 
-def check_agency(header: QuestionHeader, charter: Charter, today: date) -> None:
+def check_agency(header: QuestionHeader, charter: Charter, today: date, *, officer: bool = True) -> None:
     """Step 11: the agency is the asker's, active and entitled; the officer is hers with the role to ask.
+
+    `officer` False leaves the officer out.
 
     Raises:
         Refused: AGENCY_NOT_ALLOWED or SUSPENDED.
     """
     agency = charter.directory.agency(header.asker_agency)
-    officer = charter.directory.officer(header.officer)
     if (
         agency is None
         or agency.member != header.asker_member
@@ -110,7 +113,10 @@ def check_agency(header: QuestionHeader, charter: Charter, today: date) -> None:
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
     if agency.suspended:
         raise Refused(RefusalReason.SUSPENDED)
-    if not agency.active(today) or officer is None or officer.agency != agency.id or not officer.holds("ask", today):
+    asks = charter.directory.officer(header.officer)
+    if not agency.active(today):
+        raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
+    if officer and (asks is None or asks.agency != agency.id or not asks.holds("ask", today)):
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
 
 

@@ -19,7 +19,7 @@ from gateway.ledger import tree
 from gateway.limits import RECEIPT_BYTES, SALT_BYTES, SIZE_CLASSES
 from gateway.model.answer import Answer, Coverage, Item, LinkedCode, Refusal
 from gateway.model.codes import ItemState, Lifecycle, LinkKind, RefusalReason
-from gateway.model.question import NamedSubject
+from gateway.model.question import Body, NamedSubject
 from gateway.policy import Grant
 from gateway.ports import Columns, Fact, Facts, Feed
 from gateway.registration import in_force
@@ -54,6 +54,16 @@ class Released:
     answer: Answer
     payload: bytes
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What is to be said, to what, and under which permit."""
+
+    body: Body
+    digest: bytes
+    permit: Permit
+    pair_sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,16 +142,14 @@ def release(
     Raises:
         Refused: TOO_LARGE for an answer beyond `answer_bytes`, by whatever way: before anything is charged for it.
     """
-    basis: list[bytes] = []
-    items = _items(admitted, facts, scene, charter, home, basis)
-    salts = home.entropy(SALT_BYTES * len(items))
-    salted = [
-        salts[SALT_BYTES * place : SALT_BYTES * (place + 1)] + item
-        for place, item in enumerate(alike.encode_all(items))
-    ]
-    answer = _head(admitted, facts, scene, charter, salted, basis, now)
-    if home.lagging():
-        answer = replace(answer, ledger_lagging=True)
+    question = admitted.genuine.question
+    asked = _Asked(
+        body=question.body,
+        digest=admitted.genuine.digest,
+        permit=admitted.permit,
+        pair_sequence=question.header.pair_sequence,
+    )
+    answer, _, salted = _say(asked, facts, scene, charter, home, now)
     envelope = sign(TYPE, wire.encode(answer), signer)
     payload = carriers.write_response(envelope, salted)
     if size_class(len(payload) + RECEIPT_BYTES) > charter.catalogue.limits.answer_bytes:
@@ -149,10 +157,41 @@ def release(
     return Released(answer=answer, payload=payload, digest=envelope.digest())
 
 
-def _items(
-    admitted: Admitted, facts: Facts, scene: Scene, charter: Charter, home: Home, basis: list[bytes]
-) -> list[Item]:
-    body, permit = admitted.genuine.question.body, admitted.permit
+def say(
+    body: Body,
+    permit: Permit,
+    digest: bytes,
+    facts: Facts,
+    scene: Scene,
+    *,
+    charter: Charter,
+    home: Home,
+    now: datetime,
+) -> tuple[Answer, Item]:
+    """Say what would be released about one subject; it is not signed, has no running number, and answers nothing.
+
+    `digest` stands where the question's would.
+    """
+    answer, items, _ = _say(_Asked(body=body, digest=digest, permit=permit), facts, scene, charter, home, now)
+    return answer, items[0]
+
+
+def _say(
+    asked: _Asked, facts: Facts, scene: Scene, charter: Charter, home: Home, now: datetime
+) -> tuple[Answer, list[Item], list[bytes]]:
+    basis: list[bytes] = []
+    items = _items(asked, facts, scene, charter, home, basis)
+    salts = home.entropy(SALT_BYTES * len(items))
+    salted = [
+        salts[SALT_BYTES * place : SALT_BYTES * (place + 1)] + item
+        for place, item in enumerate(alike.encode_all(items))
+    ]
+    answer = _head(asked, facts, scene, charter, salted, basis, now)
+    return replace(answer, ledger_lagging=True) if home.lagging() else answer, items, salted
+
+
+def _items(asked: _Asked, facts: Facts, scene: Scene, charter: Charter, home: Home, basis: list[bytes]) -> list[Item]:
+    body, permit = asked.body, asked.permit
     kind, grant = permit.kind, permit.grant
     if not permit.subjects:
         said = kind.release(body, {}, grant, scene)
@@ -215,7 +254,7 @@ def _state(said: Said) -> ItemState:
 
 
 def _head(
-    admitted: Admitted,
+    asked: _Asked,
     facts: Facts,
     scene: Scene,
     charter: Charter,
@@ -223,9 +262,9 @@ def _head(
     basis: list[bytes],
     now: datetime,
 ) -> Answer:
-    grant, header = admitted.permit.grant, admitted.genuine.question.header
+    grant = asked.permit.grant
     return Answer(
-        question_digest=admitted.genuine.digest,
+        question_digest=asked.digest,
         answerer_member=charter.me,
         answered_by=charter.me if charter.directory.member(charter.me).parent else "",
         answer_time=now,
@@ -241,7 +280,7 @@ def _head(
         classification_version=charter.catalogue.classification_version,
         rule_version=scene.clock.version,
         bundle_version=charter.directory.version,
-        pair_sequence=header.pair_sequence,
+        pair_sequence=asked.pair_sequence,
         basis_root=tree.root([tree.leaf_hash(digest) for digest in basis]),
         items_root=tree.root([tree.leaf_hash(item) for item in salted]),
         item_count=len(salted),

@@ -10,6 +10,7 @@ from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Generic, TypeVar
 
 from gateway import carriers, uscc, wire
 from gateway.carriers import SealedText
@@ -32,6 +33,8 @@ from gateway.model.access import (
     DelayedCount,
     DelayedMonth,
     DelayOrder,
+    PreviewReading,
+    PreviewReport,
 )
 from gateway.model.codes import AccessSide, RefusalReason
 from gateway.months import Month
@@ -51,28 +54,29 @@ MONTHS = 120
 
 _TEXT = 200
 
+R = TypeVar("R", AccessReading, PreviewReading)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class Read(Generic[R]):
     """A reading whose subject's key was verified, its digest, and that key."""
 
-    reading: AccessReading
+    reading: R
     digest: bytes
     envelope: Envelope
     key: PublicKey
 
-    @property
-    def first(self) -> date:
-        """First day."""
-        return Month.read(self.reading.first_month).first
 
-    @property
-    def last(self) -> date:
-        """Last day."""
-        return Month.read(self.reading.last_month).last
+def days(reading: AccessReading) -> tuple[date, date]:
+    """Give the first and the last day of a reading.
+
+    Raises:
+        ValueError: when a month is none.
+    """
+    return Month.read(reading.first_month).first, Month.read(reading.last_month).last
 
 
-def open_access_reading(envelope: Envelope, agency: str, counter: Counter) -> Read:
+def open_reading_of(kind: type[R], envelope: Envelope, agency: str, counter: Counter) -> Read[R]:
     """Verify at the home member that an enrolled key of the subject, with the role to view, reads just now.
 
     Raises:
@@ -82,14 +86,14 @@ def open_access_reading(envelope: Envelope, agency: str, counter: Counter) -> Re
     kept = counter.find(signature.key_id) if len(envelope.signatures) == 1 else None
     if kept is None:  # an officer or an electronic licence signed: no key that others could verify by
         raise Refused(RefusalReason.KEY_NOT_VALID)
-    handed = open_handed(envelope, AccessReading, agency, counter)
+    handed = open_handed(envelope, kind, agency, counter)
     check_age(handed.value, counter.charter, counter.now)
     _check_form(handed.value)
     key = PublicKey(id=signature.key_id, suite=kept.suite, raw=kept.public)
     return Read(reading=handed.value, digest=handed.digest, envelope=envelope, key=key)
 
 
-def write_request(read: Read, member: str, signer: Signer, now: datetime) -> Envelope:
+def write_request(read: Read[R], member: str, signer: Signer, now: datetime) -> Envelope:
     """Write the home member's request to a member, with the reading as its subject signed it."""
     request = AccessRequest(
         asker_member=read.reading.home_member,
@@ -102,7 +106,7 @@ def write_request(read: Read, member: str, signer: Signer, now: datetime) -> Env
     return sign(wire.PAYLOAD_TYPES[AccessRequest], wire.encode(request), signer)
 
 
-def open_access_request(envelope: Envelope, *, peer: str, charter: Charter, now: datetime) -> Read:
+def open_access_request(kind: type[R], envelope: Envelope, *, peer: str, charter: Charter, now: datetime) -> Read[R]:
     """Verify at an answering member what a home member asks: its own signature, and the subject's by the key it names.
 
     Raises:
@@ -114,13 +118,13 @@ def open_access_request(envelope: Envelope, *, peer: str, charter: Charter, now:
     check_fresh(request.ask_time, charter, now)
     check_size(request.reading)
     key = PublicKey(id=suite.key_id(OWNER, request.public), suite=request.suite, raw=request.public)
-    payload_type = wire.PAYLOAD_TYPES[AccessReading]
+    payload_type = wire.PAYLOAD_TYPES[kind]
     try:
         suite.check_public(request.suite, request.public)
         opened = open_envelope(request.reading, payload_type=payload_type, find=lambda each: _only(key, each))
     except KeysError as error:
         raise Refused(reason_for(error)) from error
-    reading: AccessReading = decoded(AccessReading, opened.payload)
+    reading: R = decoded(kind, opened.payload)
     if reading.home_member != request.asker_member:
         raise Refused(RefusalReason.WRONG_AUDIENCE)
     check_age(reading, charter, now)
@@ -134,19 +138,27 @@ def _only(key: PublicKey, key_id: str) -> PublicKey:
     return key
 
 
-def _check_form(reading: AccessReading) -> None:
+def _check_form(reading: AccessReading | PreviewReading) -> None:
+    if isinstance(reading, AccessReading):
+        _check_months(reading)
     try:
-        first, last = Month.read(reading.first_month), Month.read(reading.last_month)
         sealer.check_public(reading.suite, reading.sealing_key)
-    except ValueError as error:
-        raise Refused(RefusalReason.MALFORMED) from error
     except KeysError as error:
         raise Refused(RefusalReason.KEY_NOT_VALID) from error
-    span = (last.year - first.year) * 12 + last.number - first.number
-    if len(reading.reading_id) != ID_BYTES or not 0 <= span < MONTHS:
+    if len(reading.reading_id) != ID_BYTES:
         raise Refused(RefusalReason.MALFORMED)
     if uscc.defect(reading.uscc) is not None:
         raise Refused(RefusalReason.BAD_SUBJECT)
+
+
+def _check_months(reading: AccessReading) -> None:
+    try:
+        first, last = days(reading)
+    except ValueError as error:
+        raise Refused(RefusalReason.MALFORMED) from error
+    span = (last.year - first.year) * 12 + last.month - first.month
+    if not 0 <= span < MONTHS:
+        raise Refused(RefusalReason.MALFORMED)
 
 
 def shown(found: Iterable[Access], skip: int) -> tuple[tuple[Access, ...], int]:
@@ -173,16 +185,16 @@ def bands(replies: Iterable[AccessReply]) -> tuple[DelayedMonth, ...]:
     return tuple(DelayedMonth(month=month, band=band(tally[month])) for month in sorted(tally))
 
 
-def seal_report(report: AccessReport, read: Read, signer: Signer) -> bytes:
+def seal_report(report: AccessReport | PreviewReport, read: Read[R], signer: Signer) -> bytes:
     """Sign a report and seal it to the subject, filled up to its size class: who passes it on learns nothing of it."""
-    signed = sign(wire.PAYLOAD_TYPES[AccessReport], wire.encode(report), signer)
+    signed = sign(wire.PAYLOAD_TYPES[type(report)], wire.encode(report), signer)
     text = carriers.write_sealed_text(SealedText(payload=wire.encode(signed)), text_size)
     reading = read.reading
     key = PublicKey(id=suite.key_id(OWNER, reading.sealing_key), suite=reading.suite, raw=reading.sealing_key)
     return sealer.seal(text, key, context(reading, report.member))
 
 
-def context(reading: AccessReading, member: str) -> Context:
+def context(reading: AccessReading | PreviewReading, member: str) -> Context:
     """Give what a member's report is bound to: this reading alone."""
     return Context(suite=reading.suite, sender=member, recipient=OWNER, question_id=reading.reading_id)
 
@@ -192,7 +204,7 @@ def write_reply(reply: AccessReply, signer: Signer) -> Envelope:
     return sign(wire.PAYLOAD_TYPES[AccessReply], wire.encode(reply), signer)
 
 
-def open_reply(envelope: Envelope, read: Read, member: str, charter: Charter, now: datetime) -> AccessReply:
+def open_reply(envelope: Envelope, read: Read[R], member: str, charter: Charter, now: datetime) -> AccessReply:
     """Verify at the home member that a member answered this reading.
 
     Raises:
@@ -212,17 +224,22 @@ def open_reply(envelope: Envelope, read: Read, member: str, charter: Charter, no
         raise Refused(RefusalReason.BAD_SIGNATURE)
     if reply.reading_digest != read.digest:
         raise Refused(RefusalReason.WRONG_AUDIENCE)
-    _check_counts(reply.delayed, read, civil_day(now))
+    _check_counts(reply.delayed, read.reading, civil_day(now))
     return reply
 
 
-def _check_counts(delayed: Sequence[DelayedCount], read: Read, today: date) -> None:
+def _check_counts(delayed: Sequence[DelayedCount], reading: AccessReading | PreviewReading, today: date) -> None:
     """Take counts of closed months of the reading alone, so that no member can tell what is still under way."""
+    if not delayed:
+        return
+    if isinstance(reading, PreviewReading):
+        raise Refused(RefusalReason.MALFORMED)
+    first, last = days(reading)
     try:
         months = [Month.read(each.month) for each in delayed]
     except ValueError as error:
         raise Refused(RefusalReason.MALFORMED) from error
-    fit = all(each.over(today) and read.first <= each.first <= read.last for each in months)
+    fit = all(each.over(today) and first <= each.first <= last for each in months)
     if not fit or len(set(months)) != len(months) or any(each.count == 0 for each in delayed):
         raise Refused(RefusalReason.MALFORMED)
 

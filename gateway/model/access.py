@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.model.answer import Answer, Item
 from gateway.model.codes import AccessSide, AccessState, CountBand
 from gateway.model.consent import HeldConsent, SubjectKey
 from gateway.model.ledger import Receipt
+from gateway.model.question import Body
 from keys.envelope import Envelope
 
 
@@ -24,6 +26,23 @@ class AccessReading:
     skip: int = 0
     suite: str
     sealing_key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewReading:
+    """What a subject signs to preview what an agency would be told of it, and of nobody else."""
+
+    reading_id: bytes
+    uscc: str
+    home_member: str
+    read_time: datetime
+    agency: str
+    purpose: str
+    application_item: str
+    agreement_id: str
+    suite: str
+    sealing_key: bytes
+    body: Body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +92,7 @@ class AccessEntry:
     question_id: bytes
     event: bytes = b""
     receipt: Receipt | None = None
+    key_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +106,17 @@ class AccessReport:
     left_out: int = 0
     keys: tuple[SubjectKey, ...] = ()
     authorisations: tuple[HeldConsent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewReport:
+    """What a member would tell an agency of a subject; no answer, for no question was asked."""
+
+    reading_digest: bytes
+    member: str
+    report_time: datetime
+    answer: Answer
+    item: Item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

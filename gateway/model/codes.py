@@ -27,10 +27,11 @@ class KeyRole(Enum):
 
 
 class AccessSide(Enum):
-    """Which of a question's two members holds an entry of who asked."""
+    """Which of a question's two members holds an entry of who asked; OWN of what the subject previewed itself."""
 
     ANSWERED = "ANSWERED"
     ASKED = "ASKED"
+    OWN = "OWN"
 
 
 class AccessState(Enum):

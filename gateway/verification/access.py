@@ -9,9 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from gateway import carriers, wire
-from gateway.errors import GatewayError
-from gateway.exchange.tracking import context
+from gateway import wire
 from gateway.ledger import logs, receipts
 from gateway.ledger.errors import LedgerError
 from gateway.model.access import (
@@ -24,14 +22,10 @@ from gateway.model.access import (
 )
 from gateway.model.codes import AccessSide, AccessState, LedgerEventKind
 from gateway.model.ledger import LedgerEvent
-from gateway.verification.checks import Failed, check_key, holds, open_signed, step
-from gateway.verification.verdict import Check, Unreadable
-from keys.directory import Directory, open_bundle
+from gateway.verification.reports import Own, known, open_reports
+from keys.directory import Directory
 from keys.seal import Opener
-from yrdx.exchange.v1 import access_pb2, envelope_pb2
-
-NOT_GENUINE = "NOT_GENUINE"
-"""Why a member is not known to hold anything whose report does not verify."""
+from yrdx.exchange.v1 import access_pb2
 
 _KINDS = {
     AccessSide.ANSWERED: {LedgerEventKind.ANSWERED, LedgerEventKind.REFUSED},
@@ -42,6 +36,7 @@ _KINDS = {
         LedgerEventKind.FAILED,
         LedgerEventKind.VOID,
     },
+    AccessSide.OWN: {LedgerEventKind.ADMINISTERED},
 }
 
 
@@ -53,13 +48,12 @@ class Proof(Enum):
     FAILED = "FAILED"
 
 
-class NotGenuine(GatewayError):
-    """What came is not the home member's answer to this reading; the text names the check that failed."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One question about the subject, as one of its members or both hold it; `entry` is the answering one's."""
+    """One question about the subject, as one of its members or both hold it; `entry` is the answering one's.
+
+    A preview of the subject's own is one line, whoever holds it: the member that vouched for its key asked, all others.
+    """
 
     asker_member: str
     answerer_member: str
@@ -70,7 +64,12 @@ class Line:
     @property
     def reference(self) -> str:
         """Name it, to object to it."""
-        return f"{self.answerer_member}/{self.entry.question_id.hex()}"
+        return f"{self.answerer_member or self.asker_member}/{self.entry.question_id.hex()}"
+
+    @property
+    def own(self) -> bool:
+        """Whether the subject, or whoever has a key of it, previewed."""
+        return self.entry.side is AccessSide.OWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,89 +104,39 @@ def verify_access(payload: bytes, *, reading: AccessReading, digest: bytes, open
         Unreadable: when the bytes are no such response.
         NotGenuine: when bundle or summary do not verify.
     """
-    message = access_pb2.ReadAccessResponse()
-    try:
-        wire.parse_into(message, payload)
-    except wire.WireMalformed as error:
-        raise Unreadable("no answer to a reading, torn, or with a field unknown to this version") from error
-    try:
-        directory = step(Check.SIGNATURE, lambda: open_bundle(message.bundle, root=root))
-        summary = step(Check.FORM, lambda: _summary(message.summary, reading, digest, directory))
-    except Failed as failed:
-        raise NotGenuine(f"{failed.check.value}: {failed}") from failed
-    sealed = {each.member: each.sealed for each in message.reports}
-    reports: dict[str, AccessReport] = {}
-    for each in summary.members:
-        found = _report(sealed.get(each.member), each, reading, digest, opener, directory)
-        if found is not None:
-            reports[each.member] = found
-    members = tuple(_known(each, reports) for each in summary.members)
-    return Found(directory=directory, summary=summary, members=members, reports=reports)
-
-
-def _summary(
-    message: envelope_pb2.Envelope, reading: AccessReading, digest: bytes, directory: Directory
-) -> AccessSummary:
-    opened, summary = open_signed(message, AccessSummary, directory)
-    check_key(opened, directory, reading.home_member, summary.summary_time)
-    holds(Check.BINDING, summary.reading_digest == digest, "it answers another reading")
-    named = [each.member for each in summary.members]
-    # Who is left out would look as if it held nothing.
-    everybody = sorted(each.id for each in directory.members if not each.hub)
-    holds(Check.MEMBERS, sorted(named) == everybody, "a member is missing or stands twice")
-    return summary
-
-
-def _report(
-    sealed: bytes | None,
-    outcome: AccessOutcome,
-    reading: AccessReading,
-    digest: bytes,
-    opener: Opener,
-    directory: Directory,
-) -> AccessReport | None:
-    """Open and verify a member's report; None when there is none, or it does not verify."""
-    if sealed is None or outcome.state is not AccessState.ANSWERED:
-        return None
-
-    def examine() -> AccessReport:
-        text = carriers.read_sealed_text(opener.open(sealed, context(reading, outcome.member)))
-        message = envelope_pb2.Envelope()
-        wire.parse_into(message, text.payload)
-        opened, report = open_signed(message, AccessReport, directory)
-        check_key(opened, directory, outcome.member, report.report_time)
-        holds(Check.BINDING, (report.reading_digest, report.member) == (digest, outcome.member), "another reading's")
-        return report
-
-    try:
-        return step(Check.FORM, examine)
-    except Failed:
-        return None
-
-
-def _known(outcome: AccessOutcome, reports: Mapping[str, AccessReport]) -> AccessOutcome:
-    if outcome.state is not AccessState.ANSWERED or outcome.member in reports:
-        return outcome
-    return AccessOutcome(member=outcome.member, state=AccessState.UNAVAILABLE, reason=NOT_GENUINE)
+    opened = open_reports(
+        payload,
+        access_pb2.ReadAccessResponse(),
+        AccessReport,
+        Own(reading=reading, digest=digest, opener=opener, root=root),
+        lambda directory: tuple(each.id for each in directory.members if not each.hub),
+    )
+    return Found(
+        directory=opened.directory,
+        summary=opened.summary,
+        members=known(opened.summary.members, opened.reports),
+        reports=opened.reports,
+    )
 
 
 def lines(pages: Iterable[Found]) -> tuple[Line, ...]:
     """Put both sides of each question together, from all pages of a reading, oldest first."""
-    sides: dict[bytes, list[tuple[Proof, AccessReport, AccessEntry]]] = {}
+    sides: dict[tuple[bytes, str], list[tuple[Proof, AccessReport, AccessEntry]]] = {}
     for page in pages:
         for report in page.reports.values():
             for entry in report.entries:
                 held = (_proof(report, entry, page.directory), report, entry)
-                sides.setdefault(entry.question_id, []).append(held)
+                sides.setdefault((entry.question_id, entry.key_id), []).append(held)
     return tuple(sorted(map(_line, sides.values()), key=lambda each: (each.entry.time, each.reference)))
 
 
 def _line(sides: list[tuple[Proof, AccessReport, AccessEntry]]) -> Line:
     _, report, entry = min(sides, key=lambda each: each[2].side is not AccessSide.ANSWERED)
-    answered = entry.side is AccessSide.ANSWERED
+    asked = entry.side is AccessSide.ASKED
+    answerer = "" if entry.side is AccessSide.OWN else report.member
     return Line(
-        asker_member=entry.other_member if answered else report.member,
-        answerer_member=report.member if answered else entry.other_member,
+        asker_member=report.member if asked else entry.other_member,
+        answerer_member=entry.other_member if asked else answerer,
         entry=entry,
         told_by=tuple(sorted({each.member for _, each, _ in sides})),
         proof=_worst({each for each, _, _ in sides}),
@@ -212,6 +161,8 @@ def _proof(report: AccessReport, entry: AccessEntry, directory: Directory) -> Pr
 
 
 def _between(event: LedgerEvent, report: AccessReport, entry: AccessEntry) -> bool:
+    if entry.side is AccessSide.OWN:
+        return event.asker_member == report.member
     if entry.side is AccessSide.ANSWERED:
         return (event.asker_member, event.answerer_member) == (entry.other_member, report.member)
     return (event.asker_member, event.answerer_member) == (report.member, entry.other_member)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,18 +15,22 @@ from gateway import carriers
 from gateway.clocks import civil_day
 from gateway.exchange.handing import OWNER
 from gateway.exchange.tracking import ENTRIES, MONTHS
-from gateway.model.access import AccessOutcome, AccessReading, DelayOrder
-from gateway.model.codes import AccessState
+from gateway.model.access import AccessOutcome, AccessReading, DelayOrder, PreviewReading
+from gateway.model.codes import AccessState, Window
 from gateway.months import Month
 from gateway.tracking_door import SERVICE
 from gateway.verification import Unreadable
-from gateway.verification.access import Found, NotGenuine, verify_access
+from gateway.verification.access import Found, verify_access
+from gateway.verification.preview import verify_preview
+from gateway.verification.reports import NotGenuine
 from gateway.wire import PAYLOAD_TYPES, encode
 from keys import seal, suite
 from keys.envelope import sign
 from keys.suite import Signer
-from nodes.cli import access_tables, desk_client
+from nodes.cli import access_tables, desk_client, preview_tables
+from nodes.cli.ask import complete
 from nodes.cli.profile import Access
+from nodes.cli.questions import KINDS, Asked, body_of
 from nodes.cli.requests import message, send, value_of
 from nodes.cli.session import COMPLETE, INCOMPLETE, NOT_GENUINE, Ended, SpeakingGroup, option, session
 from nodes.cli.subjects import at_counter, check_code, subject_signer
@@ -74,6 +81,61 @@ def show(
     raise SystemExit(COMPLETE if all(each.complete for each in pages) else INCOMPLETE)
 
 
+@access.command("preview", help="help.access_preview")
+@click.argument("kind", type=click.Choice(tuple(KINDS)))
+@click.argument("code")
+@option("--agency", say="help.preview_agency", required=True)
+@option("--purpose", say="help.purpose", required=True)
+@option("--item", say="help.item", required=True)
+@option("--agreement", say="help.preview_agreement", required=True)
+@option("--window", say="help.window", type=click.Choice(tuple(each.value for each in Window)))
+@option("--domain", "domains", say="help.domain", multiple=True)
+@option("--data-item", "data_items", say="help.data_item", multiple=True)
+@option("--scheme", say="help.scheme")
+@option("--key", say="help.subject_key", type=_PATH, required=True)
+@option("--passphrase-file", say="help.subject_passphrase", type=_PATH, required=True)
+@option("--profile", say="help.profile", type=_PATH, envvar="YRDX_PROFILE", show_envvar=True)
+@option("--json", "as_json", say="help.json", is_flag=True)
+def preview(
+    *,
+    kind: str,
+    code: str,
+    agency: str,
+    purpose: str,
+    item: str,
+    agreement: str,
+    key: Path,
+    passphrase_file: Path,
+    profile: Path | None,
+    as_json: bool,
+    **rest: Any,  # noqa: ANN401  the options that belong to some kinds
+) -> None:
+    """Preview what the agency would be told, and show it once it is verified."""
+    body = body_of(kind, Asked(codes=(code,), **rest))
+    signer, desk = subject_signer(key, passphrase_file), at_counter(profile)
+    opener = seal.opener(suite.generate_seed(), owner=OWNER)
+    reading = PreviewReading(
+        reading_id=secrets.token_bytes(16),
+        uscc=code,
+        home_member=desk.profile.member,
+        read_time=session().now(),
+        agency=agency,
+        purpose=purpose,
+        application_item=item,
+        agreement_id=agreement,
+        suite=opener.suite,
+        sealing_key=opener.public,
+        body=body,
+    )
+    envelope = sign(PAYLOAD_TYPES[PreviewReading], encode(reading), signer)
+    request = access_pb2.ReadPreviewRequest(reading=carriers.envelope_to_message(envelope))
+    payload = desk_client.call(desk, f"/{SERVICE}/ReadPreview", request.SerializeToString())
+    with _genuine():
+        found = verify_preview(payload, reading=reading, envelope=envelope, opener=opener, root=desk.root)
+    preview_tables.show_preview(found, as_json=as_json)
+    raise SystemExit(COMPLETE if found.complete and complete(found.content) else INCOMPLETE)
+
+
 @access.command("delay", help="help.access_delay")
 @click.argument("case_reference", metavar="CASE")
 @option("--until", "until_date", say="help.delay_until", required=True)
@@ -104,8 +166,19 @@ def _read(reading: AccessReading, signer: Signer, opener: seal.Opener, desk: Acc
     envelope = sign(PAYLOAD_TYPES[AccessReading], encode(reading), signer)
     request = access_pb2.ReadAccessRequest(reading=carriers.envelope_to_message(envelope))
     payload = desk_client.call(desk, f"/{SERVICE}/ReadAccess", request.SerializeToString())
-    try:
+    with _genuine():
         return verify_access(payload, reading=reading, digest=envelope.digest(), opener=opener, root=desk.root)
+
+
+@contextmanager
+def _genuine() -> Iterator[None]:
+    """Show nothing of what does not verify.
+
+    Raises:
+        Ended: naming the check that failed.
+    """
+    try:
+        yield
     except (NotGenuine, Unreadable) as error:
         raise Ended("access.not_genuine", NOT_GENUINE, why=str(error)) from error
 

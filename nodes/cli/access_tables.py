@@ -84,6 +84,7 @@ def _entry(line: Line) -> dict[str, Any]:
         "outcome": entry.outcome,
         "told_by": list(line.told_by),
         "proof": line.proof.value,
+        "key_id": entry.key_id,
     }
 
 
@@ -96,17 +97,26 @@ def _show_lines(console: Console, found: Sequence[Line], names: Names) -> None:
         entry = each.entry
         why = (names.named("purposes", entry.purpose), names.named("applications", entry.application_item))
         outcome = words.code("access_outcome", entry.outcome)
-        told = words.say("access.both") if len(each.told_by) > 1 else names.members(each.told_by)
+        told = words.say("access.both") if len(each.told_by) > 1 and not each.own else names.members(each.told_by)
+        asked_of = names.members(each.told_by) if each.own else names.member(each.answerer_member)
         row(
             sheet,
             f"{names.agency(entry.agency)}\n{names.member(each.asker_member)}\n{moment(entry.time)}",
-            names.member(each.answerer_member),
-            "\n".join((*filter(None, why), words.say("access.role", role=words.code("role", entry.officer_role)))),
+            asked_of,
+            "\n".join((*filter(None, why), _asker(each))),
             "\n".join(filter(None, (words.code("kind", entry.kind), comma.join(entry.fields), outcome))),
             f"{told}: {words.code('access_proof', each.proof.value)}\n{each.reference}",
             style=BAD if each.proof is Proof.FAILED else "",
         )
     console.print(sheet)
+
+
+def _asker(line: Line) -> str:
+    """Say in which role an officer asked, or by which key of the subject it was a preview."""
+    words = session().words
+    if line.own:
+        return words.say("access.own", key=line.entry.key_id)
+    return words.say("access.role", role=words.code("role", line.entry.officer_role))
 
 
 def _show_delayed(console: Console, found: Found) -> None:

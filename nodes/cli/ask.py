@@ -130,10 +130,11 @@ def exit_code(verdict: Verdict) -> int:
     """Tell a complete answer from one where a member is missing or partial."""
     if verdict.content is None:
         return NOT_GENUINE
-    return COMPLETE if _complete(verdict.content) else INCOMPLETE
+    return COMPLETE if complete(verdict.content) else INCOMPLETE
 
 
-def _complete(content: Content) -> bool:
+def complete(content: Content) -> bool:
+    """Say whether every member answered in full, for every subject."""
     heard = all(each.outcome.state is OutcomeState.ANSWERED for each in content.exchanges)
     return heard and not any(_unsure(each) for each in content.result.subjects)
 

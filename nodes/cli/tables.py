@@ -68,8 +68,9 @@ def show_content(console: Console, content: Content, words: Words) -> None:
     console.print()
     console.print(_members(content.exchanges, names, words))
     console.print()
-    console.print(_logged(content.exchanges, names, words))
-    console.print()
+    if any(each.logged is not None for each in content.exchanges):
+        console.print(_logged(content.exchanges, names, words))
+        console.print()
     console.print(_coverage(content.exchanges, names, words))
     console.print()
     console.print(_fields(content.exchanges, names, words))

@@ -6,6 +6,7 @@ was shown before.
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from threading import Lock
 from typing import final
@@ -16,11 +17,13 @@ from gateway.errors import NotDurable, Replayed
 from gateway.exchange.tracking import until
 from gateway.ledger import entries
 from gateway.ledger.errors import LedgerError
+from gateway.limits import Limits
 from gateway.model.access import AccessEntry, DelayOrder
 from gateway.model.codes import AccessSide
 from gateway.model.ledger import LedgerPrivate, Receipt
 from gateway.ports import Access
 from gateway.retention import SUBJECTS
+from nodes.store import previews
 from nodes.store.acts import Act, enter
 from nodes.store.bodies import Bodies
 from nodes.store.commits import Commits
@@ -28,7 +31,7 @@ from nodes.store.connections import time_text
 from nodes.store.disclosures import Disclosure, Disclosures
 from nodes.store.ledger import Ledger, Line
 
-READING, DELAY = "ACCESS", "DELAY"
+READING, PREVIEW, DELAY = "ACCESS", "PREVIEW", "DELAY"
 """Names of the acts."""
 
 ROLE = "ask"
@@ -61,12 +64,13 @@ class Accesses:
         self._disclosures = Disclosures(reader, lock)
 
     def of_subject(self, uscc: str, first: date, last: date, today: date) -> tuple[Access, ...]:
-        """Give the questions of some civil days, oldest first."""
+        """Give the questions and the subject's own previews of some civil days, oldest first."""
         found = self._disclosures.of_subject(uscc, first, last)
         with self._lock:
+            own = previews.of_subject(self._reader, uscc, first, last)
             delays = self._delays(today)
             accesses = [_access(each, delayed=bool(delays) and self._is_delayed(each, delays)) for each in found]
-        return tuple(sorted(accesses, key=lambda each: each.time))
+        return tuple(sorted([*accesses, *own], key=lambda each: each.time))
 
     def shown(self, access: Access) -> AccessEntry:
         """Give an entry as its subject is shown it, with its event and the proof from the ledger's head as it is now.
@@ -89,6 +93,7 @@ class Accesses:
             question_id=access.question_id,
             event=event,
             receipt=receipt,
+            key_id=access.key_id,
         )
 
     async def note(self, digest: bytes, member: str, now: datetime) -> None:
@@ -99,6 +104,24 @@ class Accesses:
         """
         act = Act(name=READING, role="view", officer="", agency=member, digest=digest)
         await self._commits.run(lambda connection: enter(self._ledger, connection, act, now))
+
+    async def preview(self, own: Access, uscc: str, digest: bytes, limits: Limits) -> None:
+        """Keep a subject's preview and enter it in the ledger; the entry names no subject.
+
+        Raises:
+            BudgetSpent: beyond a day's previews; nothing was kept.
+            NotDurable: nothing was kept.
+        """
+        act = Act(name=PREVIEW, role="view", officer="", agency=own.other_member, digest=digest)
+
+        def work(connection: sqlite3.Connection) -> None:
+            if previews.known(connection, digest):
+                return
+            previews.check(connection, own, uscc, limits)
+            entry = enter(self._ledger, connection, act, own.time)
+            previews.keep(connection, replace(own, entry=entry), uscc, digest)
+
+        await self._commits.run(work)
 
     async def delay(self, order: DelayOrder, digest: bytes, evidence: bytes, now: datetime) -> None:
         """Keep a delay and enter it in the ledger; the same order again changes nothing.

@@ -14,7 +14,7 @@ from gateway.clocks import civil_day
 from gateway.errors import ConsentRefused, Replayed
 from gateway.exchange.handing import OWNER
 from gateway.model.codes import AuthorisationStatus, ConsentReason
-from gateway.model.consent import Consent, HeldConsent, KeptKey, KeyRequest, SubjectKey, Withdrawal
+from gateway.model.consent import Consent, HeldConsent, KeptKey, KeyRequest, KeyRevocation, SubjectKey, Withdrawal
 from gateway.retention import SUBJECTS
 from keys import moments, suite
 from keys.bodies import keyed_digest
@@ -24,8 +24,8 @@ from nodes.store.commits import Commits
 from nodes.store.connections import time_text
 from nodes.store.ledger import Ledger
 
-ENROLMENT = "ENROLMENT"
-"""Name of the act."""
+ENROLMENT, REVOCATION = "ENROLMENT", "KEY_REVOCATION"
+"""Names of the acts."""
 
 _LABEL = b"yrdx-subject"
 _KEYS = """
@@ -112,23 +112,27 @@ class Consents:
             ConsentRefused: KEY_COPIED when the key is enrolled; TOO_MANY beyond that many keys that have not ended.
             NotDurable: nothing was kept.
         """
-        agency = approved_by.rpartition("/")[0]
-        act = Act(name=ENROLMENT, role="approve", officer=approved_by, agency=agency, digest=digest)
+        act = _act(ENROLMENT, approved_by, digest)
         return await self._commits.run(lambda connection: self._enrol(connection, kept, act, evidence, limit))
 
-    async def revoke(self, uscc: str, key_id: str, evidence: bytes, now: datetime) -> SubjectKey:
-        """End a key of a subject now; one that has ended stays as it is.
+    async def revoke(
+        self, revocation: KeyRevocation, digest: bytes, evidence: bytes, *, approved_by: str, now: datetime
+    ) -> SubjectKey:
+        """End a key of a subject now, and enter it; one that has ended stays as it is.
 
         Raises:
             ConsentRefused: AUTHORISATION_UNKNOWN when the subject has no such key.
             NotDurable: nothing was changed.
         """
+        key_id = revocation.key_id
 
         def work(connection: sqlite3.Connection) -> SubjectKey:
-            found = [each for each in self._keys(connection, "k.key_id = ?", key_id) if each.uscc == uscc]
+            self._ledger.check()
+            found = [each for each in self._keys(connection, "k.key_id = ?", key_id) if each.uscc == revocation.uscc]
             if not found:
                 raise ConsentRefused(ConsentReason.AUTHORISATION_UNKNOWN)
-            connection.execute(_END_KEY, (key_id, *self._sealed(connection, now, evidence)))
+            if connection.execute(_END_KEY, (key_id, *self._sealed(connection, now, evidence))).rowcount:
+                enter(self._ledger, connection, _act(REVOCATION, approved_by, digest), now)
             return self._keys(connection, "k.key_id = ?", key_id)[0].key
 
         return await self._commits.run(work)
@@ -256,6 +260,12 @@ class Consents:
 
     def _digest(self, uscc: str) -> bytes:
         return keyed_digest(self._secret, _LABEL, uscc.encode())
+
+
+def _act(name: str, approved_by: str, digest: bytes) -> Act:
+    """Say who did it: the officer who approved, or the subject itself, which no entry names."""
+    agency, role = approved_by.rpartition("/")[0], "approve" if approved_by else "subject"
+    return Act(name=name, role=role, officer=approved_by, agency=agency, digest=digest)
 
 
 def _request(kept: KeptKey) -> KeyRequest:

@@ -40,6 +40,7 @@ _OLD_QUESTIONS = """
     DELETE FROM provision WHERE entry IN (
         SELECT entry FROM (SELECT entry, day FROM provision ORDER BY entry LIMIT ?) WHERE day < ?)"""
 _OLD_BUDGETS = "DELETE FROM budget WHERE day < ?"
+_OLD_PREVIEWS = "DELETE FROM preview WHERE day < ?"
 
 KeptFrom = Callable[[str], date]
 """Gives the earliest day whose bodies of a scope are kept."""
@@ -74,7 +75,7 @@ class Retention:
         return await self._all(lambda connection: self._destroy(connection, kept_from, act, now))
 
     async def forget(self, records_from: date, act: Act, now: datetime) -> int:
-        """Remove the disclosures and charges of whole months that are over, in steps; give how many disclosures.
+        """Remove disclosures, charges and previews of whole months that are over, in steps; give how many disclosures.
 
         The first step of each month enters the act, with the month's digest, before anything else of it goes.
 
@@ -85,6 +86,7 @@ class Retention:
         found = await self._all(lambda connection: self._forget(connection, before, told, act, now))
         await self._all(lambda connection: connection.execute(_OLD_QUESTIONS, (_ROWS, before)).rowcount)
         await self._commits.run(lambda connection: connection.execute(_OLD_BUDGETS, (before,)).rowcount)
+        await self._commits.run(lambda connection: connection.execute(_OLD_PREVIEWS, (before,)).rowcount)
         return found
 
     def scrub(self) -> bool:

@@ -22,6 +22,7 @@ from nodes.store import (
     loading_tables,
     outbox_tables,
     pair_tables,
+    preview_tables,
     restoration_tables,
     retention_tables,
     tables,
@@ -207,6 +208,7 @@ _LATER = (
     access_tables.TABLES,
     evidence_tables.TABLES,
     restoration_tables.TABLES,
+    preview_tables.TABLES,
 )
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2, _facts_3)

@@ -23,62 +23,75 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from yrdx.exchange.v1 import answer_pb2 as yrdx_dot_exchange_dot_v1_dot_answer__pb2
 from yrdx.exchange.v1 import authorisation_pb2 as yrdx_dot_exchange_dot_v1_dot_authorisation__pb2
 from yrdx.exchange.v1 import envelope_pb2 as yrdx_dot_exchange_dot_v1_dot_envelope__pb2
 from yrdx.exchange.v1 import kinds_pb2 as yrdx_dot_exchange_dot_v1_dot_kinds__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dyrdx/exchange/v1/access.proto\x12\x10yrdx.exchange.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$yrdx/exchange/v1/authorisation.proto\x1a\x1fyrdx/exchange/v1/envelope.proto\x1a\x1cyrdx/exchange/v1/kinds.proto\"@\n\x11ReadAccessRequest\x12+\n\x07reading\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"\x82\x01\n\x12ReadAccessResponse\x12+\n\x07summary\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12/\n\x07reports\x18\x02 \x03(\x0b\x32\x1e.yrdx.exchange.v1.SealedReport\x12\x0e\n\x06\x62undle\x18\x03 \x01(\x0c\".\n\x0cSealedReport\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\">\n\x11OrderDelayRequest\x12)\n\x05order\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"F\n\x12OrderDelayResponse\x12\x30\n\x07members\x18\x01 \x03(\x0b\x32\x1f.yrdx.exchange.v1.AccessOutcome\"?\n\x10GetAccessRequest\x12+\n\x07request\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\">\n\x11GetAccessResponse\x12)\n\x05reply\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"=\n\x10TakeDelayRequest\x12)\n\x05order\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"\x13\n\x11TakeDelayResponse\"\xd0\x01\n\rAccessReading\x12\x12\n\nreading_id\x18\x01 \x01(\x0c\x12\x0c\n\x04uscc\x18\x02 \x01(\t\x12\x13\n\x0bhome_member\x18\x03 \x01(\t\x12-\n\tread_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66irst_month\x18\x05 \x01(\t\x12\x12\n\nlast_month\x18\x06 \x01(\t\x12\x0c\n\x04skip\x18\x07 \x01(\r\x12\r\n\x05suite\x18\x08 \x01(\t\x12\x13\n\x0bsealing_key\x18\t \x01(\x0c\"\xb8\x01\n\rAccessRequest\x12\x14\n\x0c\x61sker_member\x18\x01 \x01(\t\x12\x17\n\x0f\x61nswerer_member\x18\x02 \x01(\t\x12,\n\x08\x61sk_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07reading\x18\x04 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12\r\n\x05suite\x18\x05 \x01(\t\x12\x0e\n\x06public\x18\x06 \x01(\x0c\"v\n\x0b\x41\x63\x63\x65ssReply\x12\x16\n\x0ereading_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\x12/\n\x07\x64\x65layed\x18\x04 \x03(\x0b\x32\x1e.yrdx.exchange.v1.DelayedCount\",\n\x0c\x44\x65layedCount\x12\r\n\x05month\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"\x8c\x02\n\x0c\x41\x63\x63\x65ssReport\x12\x16\n\x0ereading_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12/\n\x0breport_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x1d.yrdx.exchange.v1.AccessEntry\x12\x10\n\x08left_out\x18\x05 \x01(\r\x12*\n\x04keys\x18\x06 \x03(\x0b\x32\x1c.yrdx.exchange.v1.SubjectKey\x12\x35\n\x0e\x61uthorisations\x18\x07 \x03(\x0b\x32\x1d.yrdx.exchange.v1.HeldConsent\"\xc9\x02\n\x0b\x41\x63\x63\x65ssEntry\x12*\n\x04side\x18\x01 \x01(\x0e\x32\x1c.yrdx.exchange.v1.AccessSide\x12\x14\n\x0cother_member\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61gency\x18\x04 \x01(\t\x12\x14\n\x0cofficer_role\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x18\n\x10\x61pplication_item\x18\x07 \x01(\t\x12\x0c\n\x04kind\x18\x08 \x01(\t\x12\x0e\n\x06\x66ields\x18\t \x03(\t\x12\x0f\n\x07outcome\x18\n \x01(\t\x12\x13\n\x0bquestion_id\x18\x0b \x01(\x0c\x12\r\n\x05\x65vent\x18\x0c \x01(\x0c\x12*\n\x07receipt\x18\r \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt\"\xd1\x01\n\rAccessSummary\x12\x16\n\x0ereading_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bhome_member\x18\x02 \x01(\t\x12\x30\n\x0csummary_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x07members\x18\x04 \x03(\x0b\x32\x1f.yrdx.exchange.v1.AccessOutcome\x12/\n\x07\x64\x65layed\x18\x05 \x03(\x0b\x32\x1e.yrdx.exchange.v1.DelayedMonth\"]\n\rAccessOutcome\x12\x0e\n\x06member\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.yrdx.exchange.v1.AccessState\x12\x0e\n\x06reason\x18\x03 \x01(\t\"H\n\x0c\x44\x65layedMonth\x12\r\n\x05month\x18\x01 \x01(\t\x12)\n\x04\x62\x61nd\x18\x02 \x01(\x0e\x32\x1b.yrdx.exchange.v1.CountBand\"\xc6\x01\n\nDelayOrder\x12\x10\n\x08\x64\x65lay_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x19\n\x11\x61pproving_officer\x18\x04 \x01(\t\x12.\n\norder_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63\x61se_reference\x18\x06 \x01(\t\x12\x12\n\nuntil_date\x18\x07 \x01(\t\x12\x0e\n\x06ground\x18\x08 \x01(\t*Z\n\nAccessSide\x12\x1b\n\x17\x41\x43\x43\x45SS_SIDE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41\x43\x43\x45SS_SIDE_ANSWERED\x10\x01\x12\x15\n\x11\x41\x43\x43\x45SS_SIDE_ASKED\x10\x02*~\n\x0b\x41\x63\x63\x65ssState\x12\x1c\n\x18\x41\x43\x43\x45SS_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43\x45SS_STATE_ANSWERED\x10\x01\x12\x1c\n\x18\x41\x43\x43\x45SS_STATE_UNAVAILABLE\x10\x02\x12\x18\n\x14\x41\x43\x43\x45SS_STATE_REFUSED\x10\x03\x32\xc1\x01\n\rAccessService\x12W\n\nReadAccess\x12#.yrdx.exchange.v1.ReadAccessRequest\x1a$.yrdx.exchange.v1.ReadAccessResponse\x12W\n\nOrderDelay\x12#.yrdx.exchange.v1.OrderDelayRequest\x1a$.yrdx.exchange.v1.OrderDelayResponse2\xbc\x01\n\x0eTrackerService\x12T\n\tGetAccess\x12\".yrdx.exchange.v1.GetAccessRequest\x1a#.yrdx.exchange.v1.GetAccessResponse\x12T\n\tTakeDelay\x12\".yrdx.exchange.v1.TakeDelayRequest\x1a#.yrdx.exchange.v1.TakeDelayResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dyrdx/exchange/v1/access.proto\x12\x10yrdx.exchange.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dyrdx/exchange/v1/answer.proto\x1a$yrdx/exchange/v1/authorisation.proto\x1a\x1fyrdx/exchange/v1/envelope.proto\x1a\x1cyrdx/exchange/v1/kinds.proto\"@\n\x11ReadAccessRequest\x12+\n\x07reading\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"\x82\x01\n\x12ReadAccessResponse\x12+\n\x07summary\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12/\n\x07reports\x18\x02 \x03(\x0b\x32\x1e.yrdx.exchange.v1.SealedReport\x12\x0e\n\x06\x62undle\x18\x03 \x01(\x0c\".\n\x0cSealedReport\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06sealed\x18\x02 \x01(\x0c\"A\n\x12ReadPreviewRequest\x12+\n\x07reading\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"\x83\x01\n\x13ReadPreviewResponse\x12+\n\x07summary\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12/\n\x07reports\x18\x02 \x03(\x0b\x32\x1e.yrdx.exchange.v1.SealedReport\x12\x0e\n\x06\x62undle\x18\x03 \x01(\x0c\">\n\x11OrderDelayRequest\x12)\n\x05order\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"F\n\x12OrderDelayResponse\x12\x30\n\x07members\x18\x01 \x03(\x0b\x32\x1f.yrdx.exchange.v1.AccessOutcome\"?\n\x10GetAccessRequest\x12+\n\x07request\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\">\n\x11GetAccessResponse\x12)\n\x05reply\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"@\n\x11GetPreviewRequest\x12+\n\x07request\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"?\n\x12GetPreviewResponse\x12)\n\x05reply\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"=\n\x10TakeDelayRequest\x12)\n\x05order\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"\x13\n\x11TakeDelayResponse\"\xd0\x01\n\rAccessReading\x12\x12\n\nreading_id\x18\x01 \x01(\x0c\x12\x0c\n\x04uscc\x18\x02 \x01(\t\x12\x13\n\x0bhome_member\x18\x03 \x01(\t\x12-\n\tread_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x66irst_month\x18\x05 \x01(\t\x12\x12\n\nlast_month\x18\x06 \x01(\t\x12\x0c\n\x04skip\x18\x07 \x01(\r\x12\r\n\x05suite\x18\x08 \x01(\t\x12\x13\n\x0bsealing_key\x18\t \x01(\x0c\"\x86\x04\n\x0ePreviewReading\x12\x12\n\nreading_id\x18\x01 \x01(\x0c\x12\x0c\n\x04uscc\x18\x02 \x01(\t\x12\x13\n\x0bhome_member\x18\x03 \x01(\t\x12-\n\tread_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61gency\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x18\n\x10\x61pplication_item\x18\x07 \x01(\t\x12\x14\n\x0c\x61greement_id\x18\x08 \x01(\t\x12\r\n\x05suite\x18\t \x01(\t\x12\x13\n\x0bsealing_key\x18\n \x01(\x0c\x12\x34\n\x07summary\x18\x14 \x01(\x0b\x32!.yrdx.exchange.v1.SummaryQuestionH\x00\x12\x32\n\x06rating\x18\x15 \x01(\x0b\x32 .yrdx.exchange.v1.RatingQuestionH\x00\x12\x36\n\x08measures\x18\x16 \x01(\x0b\x32\".yrdx.exchange.v1.MeasuresQuestionH\x00\x12=\n\x0cno_violation\x18\x17 \x01(\x0b\x32%.yrdx.exchange.v1.NoViolationQuestionH\x00\x12\x30\n\x05probe\x18\x63 \x01(\x0b\x32\x1f.yrdx.exchange.v1.ProbeQuestionH\x00\x42\x06\n\x04\x62ody\"\xb8\x01\n\rAccessRequest\x12\x14\n\x0c\x61sker_member\x18\x01 \x01(\t\x12\x17\n\x0f\x61nswerer_member\x18\x02 \x01(\t\x12,\n\x08\x61sk_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07reading\x18\x04 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12\r\n\x05suite\x18\x05 \x01(\t\x12\x0e\n\x06public\x18\x06 \x01(\x0c\"v\n\x0b\x41\x63\x63\x65ssReply\x12\x16\n\x0ereading_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x0e\n\x06sealed\x18\x03 \x01(\x0c\x12/\n\x07\x64\x65layed\x18\x04 \x03(\x0b\x32\x1e.yrdx.exchange.v1.DelayedCount\",\n\x0c\x44\x65layedCount\x12\r\n\x05month\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"\x8c\x02\n\x0c\x41\x63\x63\x65ssReport\x12\x16\n\x0ereading_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12/\n\x0breport_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x1d.yrdx.exchange.v1.AccessEntry\x12\x10\n\x08left_out\x18\x05 \x01(\r\x12*\n\x04keys\x18\x06 \x03(\x0b\x32\x1c.yrdx.exchange.v1.SubjectKey\x12\x35\n\x0e\x61uthorisations\x18\x07 \x03(\x0b\x32\x1d.yrdx.exchange.v1.HeldConsent\"\xd9\x02\n\x0b\x41\x63\x63\x65ssEntry\x12*\n\x04side\x18\x01 \x01(\x0e\x32\x1c.yrdx.exchange.v1.AccessSide\x12\x14\n\x0cother_member\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61gency\x18\x04 \x01(\t\x12\x14\n\x0cofficer_role\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x18\n\x10\x61pplication_item\x18\x07 \x01(\t\x12\x0c\n\x04kind\x18\x08 \x01(\t\x12\x0e\n\x06\x66ields\x18\t \x03(\t\x12\x0f\n\x07outcome\x18\n \x01(\t\x12\x13\n\x0bquestion_id\x18\x0b \x01(\x0c\x12\r\n\x05\x65vent\x18\x0c \x01(\x0c\x12*\n\x07receipt\x18\r \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt\x12\x0e\n\x06key_id\x18\x0e \x01(\t\"\xb8\x01\n\rPreviewReport\x12\x16\n\x0ereading_digest\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12/\n\x0breport_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x06\x61nswer\x18\x04 \x01(\x0b\x32\x18.yrdx.exchange.v1.Answer\x12$\n\x04item\x18\x05 \x01(\x0b\x32\x16.yrdx.exchange.v1.Item\"\xd1\x01\n\rAccessSummary\x12\x16\n\x0ereading_digest\x18\x01 \x01(\x0c\x12\x13\n\x0bhome_member\x18\x02 \x01(\t\x12\x30\n\x0csummary_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x07members\x18\x04 \x03(\x0b\x32\x1f.yrdx.exchange.v1.AccessOutcome\x12/\n\x07\x64\x65layed\x18\x05 \x03(\x0b\x32\x1e.yrdx.exchange.v1.DelayedMonth\"]\n\rAccessOutcome\x12\x0e\n\x06member\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.yrdx.exchange.v1.AccessState\x12\x0e\n\x06reason\x18\x03 \x01(\t\"H\n\x0c\x44\x65layedMonth\x12\r\n\x05month\x18\x01 \x01(\t\x12)\n\x04\x62\x61nd\x18\x02 \x01(\x0e\x32\x1b.yrdx.exchange.v1.CountBand\"\xc6\x01\n\nDelayOrder\x12\x10\n\x08\x64\x65lay_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x19\n\x11\x61pproving_officer\x18\x04 \x01(\t\x12.\n\norder_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x63\x61se_reference\x18\x06 \x01(\t\x12\x12\n\nuntil_date\x18\x07 \x01(\t\x12\x0e\n\x06ground\x18\x08 \x01(\t*o\n\nAccessSide\x12\x1b\n\x17\x41\x43\x43\x45SS_SIDE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41\x43\x43\x45SS_SIDE_ANSWERED\x10\x01\x12\x15\n\x11\x41\x43\x43\x45SS_SIDE_ASKED\x10\x02\x12\x13\n\x0f\x41\x43\x43\x45SS_SIDE_OWN\x10\x03*~\n\x0b\x41\x63\x63\x65ssState\x12\x1c\n\x18\x41\x43\x43\x45SS_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43\x45SS_STATE_ANSWERED\x10\x01\x12\x1c\n\x18\x41\x43\x43\x45SS_STATE_UNAVAILABLE\x10\x02\x12\x18\n\x14\x41\x43\x43\x45SS_STATE_REFUSED\x10\x03\x32\x9d\x02\n\rAccessService\x12W\n\nReadAccess\x12#.yrdx.exchange.v1.ReadAccessRequest\x1a$.yrdx.exchange.v1.ReadAccessResponse\x12Z\n\x0bReadPreview\x12$.yrdx.exchange.v1.ReadPreviewRequest\x1a%.yrdx.exchange.v1.ReadPreviewResponse\x12W\n\nOrderDelay\x12#.yrdx.exchange.v1.OrderDelayRequest\x1a$.yrdx.exchange.v1.OrderDelayResponse2\x95\x02\n\x0eTrackerService\x12T\n\tGetAccess\x12\".yrdx.exchange.v1.GetAccessRequest\x1a#.yrdx.exchange.v1.GetAccessResponse\x12W\n\nGetPreview\x12#.yrdx.exchange.v1.GetPreviewRequest\x1a$.yrdx.exchange.v1.GetPreviewResponse\x12T\n\tTakeDelay\x12\".yrdx.exchange.v1.TakeDelayRequest\x1a#.yrdx.exchange.v1.TakeDelayResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'yrdx.exchange.v1.access_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ACCESSSIDE']._serialized_start=2530
-  _globals['_ACCESSSIDE']._serialized_end=2620
-  _globals['_ACCESSSTATE']._serialized_start=2622
-  _globals['_ACCESSSTATE']._serialized_end=2748
-  _globals['_READACCESSREQUEST']._serialized_start=185
-  _globals['_READACCESSREQUEST']._serialized_end=249
-  _globals['_READACCESSRESPONSE']._serialized_start=252
-  _globals['_READACCESSRESPONSE']._serialized_end=382
-  _globals['_SEALEDREPORT']._serialized_start=384
-  _globals['_SEALEDREPORT']._serialized_end=430
-  _globals['_ORDERDELAYREQUEST']._serialized_start=432
-  _globals['_ORDERDELAYREQUEST']._serialized_end=494
-  _globals['_ORDERDELAYRESPONSE']._serialized_start=496
-  _globals['_ORDERDELAYRESPONSE']._serialized_end=566
-  _globals['_GETACCESSREQUEST']._serialized_start=568
-  _globals['_GETACCESSREQUEST']._serialized_end=631
-  _globals['_GETACCESSRESPONSE']._serialized_start=633
-  _globals['_GETACCESSRESPONSE']._serialized_end=695
-  _globals['_TAKEDELAYREQUEST']._serialized_start=697
-  _globals['_TAKEDELAYREQUEST']._serialized_end=758
-  _globals['_TAKEDELAYRESPONSE']._serialized_start=760
-  _globals['_TAKEDELAYRESPONSE']._serialized_end=779
-  _globals['_ACCESSREADING']._serialized_start=782
-  _globals['_ACCESSREADING']._serialized_end=990
-  _globals['_ACCESSREQUEST']._serialized_start=993
-  _globals['_ACCESSREQUEST']._serialized_end=1177
-  _globals['_ACCESSREPLY']._serialized_start=1179
-  _globals['_ACCESSREPLY']._serialized_end=1297
-  _globals['_DELAYEDCOUNT']._serialized_start=1299
-  _globals['_DELAYEDCOUNT']._serialized_end=1343
-  _globals['_ACCESSREPORT']._serialized_start=1346
-  _globals['_ACCESSREPORT']._serialized_end=1614
-  _globals['_ACCESSENTRY']._serialized_start=1617
-  _globals['_ACCESSENTRY']._serialized_end=1946
-  _globals['_ACCESSSUMMARY']._serialized_start=1949
-  _globals['_ACCESSSUMMARY']._serialized_end=2158
-  _globals['_ACCESSOUTCOME']._serialized_start=2160
-  _globals['_ACCESSOUTCOME']._serialized_end=2253
-  _globals['_DELAYEDMONTH']._serialized_start=2255
-  _globals['_DELAYEDMONTH']._serialized_end=2327
-  _globals['_DELAYORDER']._serialized_start=2330
-  _globals['_DELAYORDER']._serialized_end=2528
-  _globals['_ACCESSSERVICE']._serialized_start=2751
-  _globals['_ACCESSSERVICE']._serialized_end=2944
-  _globals['_TRACKERSERVICE']._serialized_start=2947
-  _globals['_TRACKERSERVICE']._serialized_end=3135
+  _globals['_ACCESSSIDE']._serialized_start=3617
+  _globals['_ACCESSSIDE']._serialized_end=3728
+  _globals['_ACCESSSTATE']._serialized_start=3730
+  _globals['_ACCESSSTATE']._serialized_end=3856
+  _globals['_READACCESSREQUEST']._serialized_start=216
+  _globals['_READACCESSREQUEST']._serialized_end=280
+  _globals['_READACCESSRESPONSE']._serialized_start=283
+  _globals['_READACCESSRESPONSE']._serialized_end=413
+  _globals['_SEALEDREPORT']._serialized_start=415
+  _globals['_SEALEDREPORT']._serialized_end=461
+  _globals['_READPREVIEWREQUEST']._serialized_start=463
+  _globals['_READPREVIEWREQUEST']._serialized_end=528
+  _globals['_READPREVIEWRESPONSE']._serialized_start=531
+  _globals['_READPREVIEWRESPONSE']._serialized_end=662
+  _globals['_ORDERDELAYREQUEST']._serialized_start=664
+  _globals['_ORDERDELAYREQUEST']._serialized_end=726
+  _globals['_ORDERDELAYRESPONSE']._serialized_start=728
+  _globals['_ORDERDELAYRESPONSE']._serialized_end=798
+  _globals['_GETACCESSREQUEST']._serialized_start=800
+  _globals['_GETACCESSREQUEST']._serialized_end=863
+  _globals['_GETACCESSRESPONSE']._serialized_start=865
+  _globals['_GETACCESSRESPONSE']._serialized_end=927
+  _globals['_GETPREVIEWREQUEST']._serialized_start=929
+  _globals['_GETPREVIEWREQUEST']._serialized_end=993
+  _globals['_GETPREVIEWRESPONSE']._serialized_start=995
+  _globals['_GETPREVIEWRESPONSE']._serialized_end=1058
+  _globals['_TAKEDELAYREQUEST']._serialized_start=1060
+  _globals['_TAKEDELAYREQUEST']._serialized_end=1121
+  _globals['_TAKEDELAYRESPONSE']._serialized_start=1123
+  _globals['_TAKEDELAYRESPONSE']._serialized_end=1142
+  _globals['_ACCESSREADING']._serialized_start=1145
+  _globals['_ACCESSREADING']._serialized_end=1353
+  _globals['_PREVIEWREADING']._serialized_start=1356
+  _globals['_PREVIEWREADING']._serialized_end=1874
+  _globals['_ACCESSREQUEST']._serialized_start=1877
+  _globals['_ACCESSREQUEST']._serialized_end=2061
+  _globals['_ACCESSREPLY']._serialized_start=2063
+  _globals['_ACCESSREPLY']._serialized_end=2181
+  _globals['_DELAYEDCOUNT']._serialized_start=2183
+  _globals['_DELAYEDCOUNT']._serialized_end=2227
+  _globals['_ACCESSREPORT']._serialized_start=2230
+  _globals['_ACCESSREPORT']._serialized_end=2498
+  _globals['_ACCESSENTRY']._serialized_start=2501
+  _globals['_ACCESSENTRY']._serialized_end=2846
+  _globals['_PREVIEWREPORT']._serialized_start=2849
+  _globals['_PREVIEWREPORT']._serialized_end=3033
+  _globals['_ACCESSSUMMARY']._serialized_start=3036
+  _globals['_ACCESSSUMMARY']._serialized_end=3245
+  _globals['_ACCESSOUTCOME']._serialized_start=3247
+  _globals['_ACCESSOUTCOME']._serialized_end=3340
+  _globals['_DELAYEDMONTH']._serialized_start=3342
+  _globals['_DELAYEDMONTH']._serialized_end=3414
+  _globals['_DELAYORDER']._serialized_start=3417
+  _globals['_DELAYORDER']._serialized_end=3615
+  _globals['_ACCESSSERVICE']._serialized_start=3859
+  _globals['_ACCESSSERVICE']._serialized_end=4144
+  _globals['_TRACKERSERVICE']._serialized_start=4147
+  _globals['_TRACKERSERVICE']._serialized_end=4424
 # @@protoc_insertion_point(module_scope)

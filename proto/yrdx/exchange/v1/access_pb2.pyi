@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from yrdx.exchange.v1 import answer_pb2 as _answer_pb2
 from yrdx.exchange.v1 import authorisation_pb2 as _authorisation_pb2
 from yrdx.exchange.v1 import envelope_pb2 as _envelope_pb2
 from yrdx.exchange.v1 import kinds_pb2 as _kinds_pb2
@@ -35,9 +36,11 @@ class _AccessSideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AccessSide
     """The member was asked."""
     ACCESS_SIDE_ASKED: _AccessSide.ValueType  # 2
     """An agency of the member asked."""
+    ACCESS_SIDE_OWN: _AccessSide.ValueType  # 3
+    """The subject previewed what an agency would be told; the other member vouched for its key."""
 
 class AccessSide(_AccessSide, metaclass=_AccessSideEnumTypeWrapper):
-    """Which of a question's two members holds an entry."""
+    """Which of a question's two members holds an entry, or that it is the subject's own."""
 
 ACCESS_SIDE_UNSPECIFIED: AccessSide.ValueType  # 0
 """Not stated."""
@@ -45,6 +48,8 @@ ACCESS_SIDE_ANSWERED: AccessSide.ValueType  # 1
 """The member was asked."""
 ACCESS_SIDE_ASKED: AccessSide.ValueType  # 2
 """An agency of the member asked."""
+ACCESS_SIDE_OWN: AccessSide.ValueType  # 3
+"""The subject previewed what an agency would be told; the other member vouched for its key."""
 Global___AccessSide: _TypeAlias = AccessSide  # noqa: Y015
 
 class _AccessState:
@@ -144,7 +149,7 @@ class SealedReport(_message.Message):
     member: _builtins.str
     """Member that sealed it."""
     sealed: _builtins.bytes
-    """HPKE base mode (RFC 9180): the encapsulated key, then the encrypted SealedText of an Envelope with an AccessReport."""
+    """HPKE base mode (RFC 9180): the encapsulated key, then the encrypted SealedText of an Envelope with its report."""
     def __init__(
         self,
         *,
@@ -158,6 +163,64 @@ class SealedReport(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SealedReport: _TypeAlias = SealedReport  # noqa: Y015
+
+@_typing.final
+class ReadPreviewRequest(_message.Message):
+    """Previews."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reading(self) -> _envelope_pb2.Envelope:
+        """PreviewReading signed by a key of the subject with the role to view."""
+
+    def __init__(
+        self,
+        *,
+        reading: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reading", b"reading"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadPreviewRequest: _TypeAlias = ReadPreviewRequest  # noqa: Y015
+
+@_typing.final
+class ReadPreviewResponse(_message.Message):
+    """What the members would tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    REPORTS_FIELD_NUMBER: _builtins.int
+    BUNDLE_FIELD_NUMBER: _builtins.int
+    bundle: _builtins.bytes
+    """Archive of the bundle by which all of it verifies."""
+    @_builtins.property
+    def summary(self) -> _envelope_pb2.Envelope:
+        """Signed AccessSummary of the home member; it counts no delays."""
+
+    @_builtins.property
+    def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___SealedReport]:
+        """One PreviewReport a member that was heard."""
+
+    def __init__(
+        self,
+        *,
+        summary: _envelope_pb2.Envelope | None = ...,
+        reports: _abc.Iterable[Global___SealedReport] | None = ...,
+        bundle: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bundle", b"bundle", "reports", b"reports", "summary", b"summary"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadPreviewResponse: _TypeAlias = ReadPreviewResponse  # noqa: Y015
 
 @_typing.final
 class OrderDelayRequest(_message.Message):
@@ -254,6 +317,54 @@ class GetAccessResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetAccessResponse: _TypeAlias = GetAccessResponse  # noqa: Y015
+
+@_typing.final
+class GetPreviewRequest(_message.Message):
+    """Asks a member what it would tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def request(self) -> _envelope_pb2.Envelope:
+        """Signed AccessRequest of the subject's home member, with a PreviewReading."""
+
+    def __init__(
+        self,
+        *,
+        request: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPreviewRequest: _TypeAlias = GetPreviewRequest  # noqa: Y015
+
+@_typing.final
+class GetPreviewResponse(_message.Message):
+    """What a member would tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reply(self) -> _envelope_pb2.Envelope:
+        """Signed AccessReply, with a sealed PreviewReport and no counts."""
+
+    def __init__(
+        self,
+        *,
+        reply: _envelope_pb2.Envelope | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reply", b"reply"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reply", b"reply"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPreviewResponse: _TypeAlias = GetPreviewResponse  # noqa: Y015
 
 @_typing.final
 class TakeDelayRequest(_message.Message):
@@ -353,6 +464,100 @@ class AccessReading(_message.Message):
 Global___AccessReading: _TypeAlias = AccessReading  # noqa: Y015
 
 @_typing.final
+class PreviewReading(_message.Message):
+    """What a subject signs to preview what an agency would be told of it; payload type
+    application/vnd.yrdx.preview-reading.v1+proto.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READING_ID_FIELD_NUMBER: _builtins.int
+    USCC_FIELD_NUMBER: _builtins.int
+    HOME_MEMBER_FIELD_NUMBER: _builtins.int
+    READ_TIME_FIELD_NUMBER: _builtins.int
+    AGENCY_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    APPLICATION_ITEM_FIELD_NUMBER: _builtins.int
+    AGREEMENT_ID_FIELD_NUMBER: _builtins.int
+    SUITE_FIELD_NUMBER: _builtins.int
+    SEALING_KEY_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
+    NO_VIOLATION_FIELD_NUMBER: _builtins.int
+    PROBE_FIELD_NUMBER: _builtins.int
+    reading_id: _builtins.bytes
+    """128 random bits."""
+    uscc: _builtins.str
+    """Code of the subject."""
+    home_member: _builtins.str
+    """Its home member."""
+    agency: _builtins.str
+    """Agency as which it is asked."""
+    purpose: _builtins.str
+    """Purpose code."""
+    application_item: _builtins.str
+    """Published application item."""
+    agreement_id: _builtins.str
+    """Agreement."""
+    suite: _builtins.str
+    """Suite of the sealing key."""
+    sealing_key: _builtins.bytes
+    """Public key made for this reading, to which reports are sealed; its private half never leaves the subject."""
+    @_builtins.property
+    def read_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was signed."""
+
+    @_builtins.property
+    def summary(self) -> _kinds_pb2.SummaryQuestion:
+        """Kind summary."""
+
+    @_builtins.property
+    def rating(self) -> _kinds_pb2.RatingQuestion:
+        """Kind rating."""
+
+    @_builtins.property
+    def measures(self) -> _kinds_pb2.MeasuresQuestion:
+        """Kind measures."""
+
+    @_builtins.property
+    def no_violation(self) -> _kinds_pb2.NoViolationQuestion:
+        """Kind no_violation."""
+
+    @_builtins.property
+    def probe(self) -> _kinds_pb2.ProbeQuestion:
+        """Kind probe."""
+
+    def __init__(
+        self,
+        *,
+        reading_id: _builtins.bytes = ...,
+        uscc: _builtins.str = ...,
+        home_member: _builtins.str = ...,
+        read_time: _timestamp_pb2.Timestamp | None = ...,
+        agency: _builtins.str = ...,
+        purpose: _builtins.str = ...,
+        application_item: _builtins.str = ...,
+        agreement_id: _builtins.str = ...,
+        suite: _builtins.str = ...,
+        sealing_key: _builtins.bytes = ...,
+        summary: _kinds_pb2.SummaryQuestion | None = ...,
+        rating: _kinds_pb2.RatingQuestion | None = ...,
+        measures: _kinds_pb2.MeasuresQuestion | None = ...,
+        no_violation: _kinds_pb2.NoViolationQuestion | None = ...,
+        probe: _kinds_pb2.ProbeQuestion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "measures", b"measures", "no_violation", b"no_violation", "probe", b"probe", "rating", b"rating", "read_time", b"read_time", "summary", b"summary"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "agreement_id", b"agreement_id", "application_item", b"application_item", "body", b"body", "home_member", b"home_member", "measures", b"measures", "no_violation", b"no_violation", "probe", b"probe", "purpose", b"purpose", "rating", b"rating", "read_time", b"read_time", "reading_id", b"reading_id", "sealing_key", b"sealing_key", "suite", b"suite", "summary", b"summary", "uscc", b"uscc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["summary", "rating", "measures", "no_violation", "probe"]  # noqa: Y015
+    _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
+
+Global___PreviewReading: _TypeAlias = PreviewReading  # noqa: Y015
+
+@_typing.final
 class AccessRequest(_message.Message):
     """What a home member asks another for; payload type application/vnd.yrdx.access-request.v1+proto, signed by it."""
 
@@ -378,7 +583,7 @@ class AccessRequest(_message.Message):
 
     @_builtins.property
     def reading(self) -> _envelope_pb2.Envelope:
-        """AccessReading as the subject signed it."""
+        """AccessReading or PreviewReading as the subject signed it."""
 
     def __init__(
         self,
@@ -533,6 +738,7 @@ class AccessEntry(_message.Message):
     QUESTION_ID_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
     side: Global___AccessSide.ValueType
     """Which of the two."""
     other_member: _builtins.str
@@ -553,6 +759,8 @@ class AccessEntry(_message.Message):
     """Id of the question: what an objection names."""
     event: _builtins.bytes
     """Bytes of the LedgerEvent that the member's ledger commits to; empty for what is older than the ledger."""
+    key_id: _builtins.str
+    """Key of the subject that previewed; empty for a question."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it was asked, here, or answered."""
@@ -581,14 +789,61 @@ class AccessEntry(_message.Message):
         question_id: _builtins.bytes = ...,
         event: _builtins.bytes = ...,
         receipt: _envelope_pb2.Receipt | None = ...,
+        key_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "application_item", b"application_item", "event", b"event", "fields", b"fields", "kind", b"kind", "officer_role", b"officer_role", "other_member", b"other_member", "outcome", b"outcome", "purpose", b"purpose", "question_id", b"question_id", "receipt", b"receipt", "side", b"side", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "application_item", b"application_item", "event", b"event", "fields", b"fields", "key_id", b"key_id", "kind", b"kind", "officer_role", b"officer_role", "other_member", b"other_member", "outcome", b"outcome", "purpose", b"purpose", "question_id", b"question_id", "receipt", b"receipt", "side", b"side", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AccessEntry: _TypeAlias = AccessEntry  # noqa: Y015
+
+@_typing.final
+class PreviewReport(_message.Message):
+    """What a member would tell an agency of a subject; payload type application/vnd.yrdx.preview-report.v1+proto. It is no
+    answer: no question was asked, and nobody but the subject was told.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READING_DIGEST_FIELD_NUMBER: _builtins.int
+    MEMBER_FIELD_NUMBER: _builtins.int
+    REPORT_TIME_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    ITEM_FIELD_NUMBER: _builtins.int
+    reading_digest: _builtins.bytes
+    """SHA-256 of the reading's pre-authentication encoding."""
+    member: _builtins.str
+    """Member that reports."""
+    @_builtins.property
+    def report_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was signed."""
+
+    @_builtins.property
+    def answer(self) -> _answer_pb2.Answer:
+        """Head of the answer as it would be; its question digest is that of the reading, and it has no running number."""
+
+    @_builtins.property
+    def item(self) -> _answer_pb2.Item:
+        """What it would say of the subject."""
+
+    def __init__(
+        self,
+        *,
+        reading_digest: _builtins.bytes = ...,
+        member: _builtins.str = ...,
+        report_time: _timestamp_pb2.Timestamp | None = ...,
+        answer: _answer_pb2.Answer | None = ...,
+        item: _answer_pb2.Item | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "item", b"item", "report_time", b"report_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "item", b"item", "member", b"member", "reading_digest", b"reading_digest", "report_time", b"report_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreviewReport: _TypeAlias = PreviewReport  # noqa: Y015
 
 @_typing.final
 class AccessSummary(_message.Message):

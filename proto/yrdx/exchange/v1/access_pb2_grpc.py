@@ -40,6 +40,11 @@ class AccessServiceStub:
                 request_serializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadAccessRequest.SerializeToString,
                 response_deserializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadAccessResponse.FromString,
                 _registered_method=True)
+        self.ReadPreview = channel.unary_unary(
+                '/yrdx.exchange.v1.AccessService/ReadPreview',
+                request_serializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadPreviewRequest.SerializeToString,
+                response_deserializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadPreviewResponse.FromString,
+                _registered_method=True)
         self.OrderDelay = channel.unary_unary(
                 '/yrdx.exchange.v1.AccessService/OrderDelay',
                 request_serializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.OrderDelayRequest.SerializeToString,
@@ -53,6 +58,13 @@ class AccessServiceServicer:
 
     def ReadAccess(self, request, context):
         """Reads who asked about a subject, from every member.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadPreview(self, request, context):
+        """Previews for a subject what an agency would be told of it, by every member that the agency would ask.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +84,11 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     servicer.ReadAccess,
                     request_deserializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadAccessRequest.FromString,
                     response_serializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadAccessResponse.SerializeToString,
+            ),
+            'ReadPreview': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadPreview,
+                    request_deserializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadPreviewRequest.FromString,
+                    response_serializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadPreviewResponse.SerializeToString,
             ),
             'OrderDelay': grpc.unary_unary_rpc_method_handler(
                     servicer.OrderDelay,
@@ -107,6 +124,33 @@ class AccessService:
             '/yrdx.exchange.v1.AccessService/ReadAccess',
             yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadAccessRequest.SerializeToString,
             yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadAccessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadPreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrdx.exchange.v1.AccessService/ReadPreview',
+            yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadPreviewRequest.SerializeToString,
+            yrdx_dot_exchange_dot_v1_dot_access__pb2.ReadPreviewResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -160,6 +204,11 @@ class TrackerServiceStub:
                 request_serializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.GetAccessRequest.SerializeToString,
                 response_deserializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.GetAccessResponse.FromString,
                 _registered_method=True)
+        self.GetPreview = channel.unary_unary(
+                '/yrdx.exchange.v1.TrackerService/GetPreview',
+                request_serializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.GetPreviewRequest.SerializeToString,
+                response_deserializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.GetPreviewResponse.FromString,
+                _registered_method=True)
         self.TakeDelay = channel.unary_unary(
                 '/yrdx.exchange.v1.TrackerService/TakeDelay',
                 request_serializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.TakeDelayRequest.SerializeToString,
@@ -173,6 +222,13 @@ class TrackerServiceServicer:
 
     def GetAccess(self, request, context):
         """Gives what a member holds of who asked about a subject, sealed to the subject.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPreview(self, request, context):
+        """Gives what a member would tell an agency of a subject, sealed to the subject.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -192,6 +248,11 @@ def add_TrackerServiceServicer_to_server(servicer, server):
                     servicer.GetAccess,
                     request_deserializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.GetAccessRequest.FromString,
                     response_serializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.GetAccessResponse.SerializeToString,
+            ),
+            'GetPreview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPreview,
+                    request_deserializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.GetPreviewRequest.FromString,
+                    response_serializer=yrdx_dot_exchange_dot_v1_dot_access__pb2.GetPreviewResponse.SerializeToString,
             ),
             'TakeDelay': grpc.unary_unary_rpc_method_handler(
                     servicer.TakeDelay,
@@ -227,6 +288,33 @@ class TrackerService:
             '/yrdx.exchange.v1.TrackerService/GetAccess',
             yrdx_dot_exchange_dot_v1_dot_access__pb2.GetAccessRequest.SerializeToString,
             yrdx_dot_exchange_dot_v1_dot_access__pb2.GetAccessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/yrdx.exchange.v1.TrackerService/GetPreview',
+            yrdx_dot_exchange_dot_v1_dot_access__pb2.GetPreviewRequest.SerializeToString,
+            yrdx_dot_exchange_dot_v1_dot_access__pb2.GetPreviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

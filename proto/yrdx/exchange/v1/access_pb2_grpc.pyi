@@ -35,6 +35,8 @@ class AccessServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AccessServiceAsyncStub: ...
     ReadAccess: _grpc.UnaryUnaryMultiCallable[_access_pb2.ReadAccessRequest, _access_pb2.ReadAccessResponse]
     """Reads who asked about a subject, from every member."""
+    ReadPreview: _grpc.UnaryUnaryMultiCallable[_access_pb2.ReadPreviewRequest, _access_pb2.ReadPreviewResponse]
+    """Previews for a subject what an agency would be told of it, by every member that the agency would ask."""
     OrderDelay: _grpc.UnaryUnaryMultiCallable[_access_pb2.OrderDelayRequest, _access_pb2.OrderDelayResponse]
     """Delays what a subject is shown of a case, at every member."""
 
@@ -45,6 +47,8 @@ class AccessServiceAsyncStub(AccessServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReadAccess: _aio.UnaryUnaryMultiCallable[_access_pb2.ReadAccessRequest, _access_pb2.ReadAccessResponse]  # type: ignore[assignment]
     """Reads who asked about a subject, from every member."""
+    ReadPreview: _aio.UnaryUnaryMultiCallable[_access_pb2.ReadPreviewRequest, _access_pb2.ReadPreviewResponse]  # type: ignore[assignment]
+    """Previews for a subject what an agency would be told of it, by every member that the agency would ask."""
     OrderDelay: _aio.UnaryUnaryMultiCallable[_access_pb2.OrderDelayRequest, _access_pb2.OrderDelayResponse]  # type: ignore[assignment]
     """Delays what a subject is shown of a case, at every member."""
 
@@ -58,6 +62,14 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.ReadAccessResponse, _abc.Awaitable[_access_pb2.ReadAccessResponse]]:
         """Reads who asked about a subject, from every member."""
+
+    @_abc_1.abstractmethod
+    def ReadPreview(
+        self,
+        request: _access_pb2.ReadPreviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.ReadPreviewResponse, _abc.Awaitable[_access_pb2.ReadPreviewResponse]]:
+        """Previews for a subject what an agency would be told of it, by every member that the agency would ask."""
 
     @_abc_1.abstractmethod
     def OrderDelay(
@@ -78,6 +90,8 @@ class TrackerServiceStub:
     def __new__(cls, channel: _aio.Channel) -> TrackerServiceAsyncStub: ...
     GetAccess: _grpc.UnaryUnaryMultiCallable[_access_pb2.GetAccessRequest, _access_pb2.GetAccessResponse]
     """Gives what a member holds of who asked about a subject, sealed to the subject."""
+    GetPreview: _grpc.UnaryUnaryMultiCallable[_access_pb2.GetPreviewRequest, _access_pb2.GetPreviewResponse]
+    """Gives what a member would tell an agency of a subject, sealed to the subject."""
     TakeDelay: _grpc.UnaryUnaryMultiCallable[_access_pb2.TakeDelayRequest, _access_pb2.TakeDelayResponse]
     """Takes a delay of an agency of the calling member."""
 
@@ -88,6 +102,8 @@ class TrackerServiceAsyncStub(TrackerServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetAccess: _aio.UnaryUnaryMultiCallable[_access_pb2.GetAccessRequest, _access_pb2.GetAccessResponse]  # type: ignore[assignment]
     """Gives what a member holds of who asked about a subject, sealed to the subject."""
+    GetPreview: _aio.UnaryUnaryMultiCallable[_access_pb2.GetPreviewRequest, _access_pb2.GetPreviewResponse]  # type: ignore[assignment]
+    """Gives what a member would tell an agency of a subject, sealed to the subject."""
     TakeDelay: _aio.UnaryUnaryMultiCallable[_access_pb2.TakeDelayRequest, _access_pb2.TakeDelayResponse]  # type: ignore[assignment]
     """Takes a delay of an agency of the calling member."""
 
@@ -101,6 +117,14 @@ class TrackerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_access_pb2.GetAccessResponse, _abc.Awaitable[_access_pb2.GetAccessResponse]]:
         """Gives what a member holds of who asked about a subject, sealed to the subject."""
+
+    @_abc_1.abstractmethod
+    def GetPreview(
+        self,
+        request: _access_pb2.GetPreviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_pb2.GetPreviewResponse, _abc.Awaitable[_access_pb2.GetPreviewResponse]]:
+        """Gives what a member would tell an agency of a subject, sealed to the subject."""
 
     @_abc_1.abstractmethod
     def TakeDelay(
