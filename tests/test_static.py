@@ -195,6 +195,7 @@ def mirror(source: object, out: Path, *more: str, member: str = SHANGHAI) -> Res
     return run("mirror", source, "--member", member, "--out", out, *more)
 
 
+@pytest.mark.net
 def test_a_mirror_of_a_web_server_is_the_same_to_the_byte(served: Path, tmp_path: Path) -> None:
     """Plain static files over http are enough; each is proven, and the copy verifies like its origin."""
     server = subprocess.Popen(

@@ -95,7 +95,7 @@ async def test_days_before_count_nothing(office: Office) -> None:
     for number in range(1, 8):
         await answer(office, number, codes=CODES)
     rows(office.path, "UPDATE journal SET day = '2026-03-01' WHERE seq < 8")
-    rows(office.path, "UPDATE disclosure SET day = '2026-03-01'")
+    rows(office.path, "UPDATE provision SET day = '2026-03-01'")
     rows(office.path, "UPDATE budget SET day = '2026-03-01'")
     assert [each.alarm for each in watch_of(office).look()] == ["VOLUME"]  # the ledger still says today
 
