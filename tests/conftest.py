@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from callers import Caller
 from hypothesis import settings
-from populations import populate
+from populations import give_out, populate
 
 from nodes.lab import Lab, build
 
@@ -53,6 +53,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     built.publish()  # before they start, so that it holds from the first question on
     for member in built.members:
         populate(built, member)
+    give_out(built, *built.members)
     built.start(*built.members)
     try:
         yield built

@@ -21,7 +21,7 @@ from typing import Any
 
 import grpc
 from callers import read_charter
-from populations import load, populate
+from populations import give_out, load, populate
 
 from gateway import authorisation, carriers, wire
 from gateway.client import Identity, open_channel
@@ -49,13 +49,13 @@ from keys import custody, suite
 from keys.envelope import Envelope, sign
 from keys.suite import Signer
 from nodes.bundle.root import read_root
-from nodes.config import DATABASE, HUB
+from nodes.config import DATABASE
 from nodes.intake import Delivery, Loaded
 from nodes.lab import Lab, build
 from nodes.sample.files import Files
 from nodes.sample.places import world
 from nodes.sample.records import Desk
-from nodes.store.schema import facts_path, prepare_exchange
+from nodes.store.schema import facts_path
 from yrdx.exchange.v1 import desk_pb2
 
 DEADLINE = 30.0
@@ -389,23 +389,10 @@ def publish(lab: Lab) -> None:
 
 def start(lab: Lab, *members: str) -> Lab:
     """Start members, and wait until they know of one another."""
-    for each in members:
-        if lab.config(each).role != HUB:
-            _give_out(lab, each)
+    give_out(lab, *members)
     lab.start(*members)
     settle(lab)
     return lab
-
-
-def _give_out(lab: Lab, member: str) -> None:
-    """Let the numbers that tests use by hand be given out: who learns of others closes the node, as it must."""
-    path = lab.config(member).data / DATABASE
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    prepare_exchange(path)
-    with closing(sqlite3.connect(path)) as connection:
-        numbers = [(each, 1_000_000) for each in lab.members if each != member]
-        connection.executemany("INSERT OR IGNORE INTO pair (member, next) VALUES (?, ?)", numbers)
-        connection.commit()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from bundles import stopped
 from callers import Caller, directory_taken, outcome, signed_part, small_lab, until
 from click.testing import CliRunner
 from mirrors import served
+from populations import give_out
 from test_ask_many import ended, wrapped
 from test_bundle_partition import use_mirrors
 
@@ -42,6 +43,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with served(found.mirror) as mirror:
         for each in (OTHER, ME):
             use_mirrors(found, each, down.url, mirror.url)
+        give_out(found, OTHER, ME)
         found.start(OTHER, ME)
         yield found
         found.stop()
