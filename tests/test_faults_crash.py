@@ -27,6 +27,7 @@ from callers import (
     until,
 )  # fmt: skip
 from ledgered import wounds
+from populations import give_out
 
 from gateway.federation import request_bytes
 from nodes.lab import Lab
@@ -41,7 +42,9 @@ LONGEST_LIFE = 120
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """Two members whose time the tests move."""
-    return small_lab(tmp_path_factory.mktemp("crash"), ASKER, ANSWERER, shifted=True)
+    found = small_lab(tmp_path_factory.mktemp("crash"), ASKER, ANSWERER, shifted=True)
+    give_out(found, ASKER)
+    return found
 
 
 @pytest.fixture
@@ -92,8 +95,8 @@ def numbers(lab: Lab, since: int) -> list[tuple[int, str]]:
 
 
 def last_number(lab: Lab) -> int:
-    """Give the pair's last number."""
-    return int(rows(lab, ASKER, "SELECT coalesce(max(pair_sequence), 0) FROM sent WHERE member = ?", ANSWERER)[0][0])
+    """Give the last number that the pair has given out."""
+    return amount(lab, ASKER, "SELECT next - 1 FROM pair WHERE member = ?", ANSWERER)
 
 
 def amount(lab: Lab, member: str, query: str, *values: object) -> int:
