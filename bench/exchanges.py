@@ -17,7 +17,7 @@ import grpc
 
 from bench.echo import SERVICE as ECHO
 from bench.measures import Call, Round, Row, one_round, row
-from bench.populations import DIVISION, code, fill
+from bench.populations import DIVISION, code, fill, give_out
 from gateway import carriers, wire
 from gateway.answering import Member
 from gateway.charter import Charter, charter
@@ -86,6 +86,7 @@ async def exchanges(folder: Path, names: list[str], scale: Scale, say: Callable[
     lab.edits.append(open_budget)
     for member in lab.members:
         load(lab, member, subjects if member == ORIGIN else BATCH, say)
+    give_out(lab, ASKER)
     lab.start(*(lab.members if "fan_out" in names else (ORIGIN,)))
     try:
         return await _measured(lab, names, scale, subjects, say)

@@ -27,9 +27,9 @@ from bench.exchanges import (
     open_budget,
 )
 from bench.measures import Call, Round, Row, one_round, row
-from gateway.answering import Event
 from gateway.client import RemoteMember
 from gateway.errors import Unavailable
+from gateway.event import Event
 from gateway.hops import RemoteHop
 from gateway.relay import Post, RelayedMember, Ring
 from keys import custody

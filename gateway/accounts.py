@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gateway import wire
 from gateway.asking import Asking
+from gateway.books import SubmissionBook
 from gateway.carriers import read_submission, write_submission
 from gateway.cases import Cases
 from gateway.charter import Charter
@@ -36,7 +37,6 @@ from gateway.model.accounts import (
 from gateway.model.codes import RefusalReason, SubmissionState
 from gateway.model.combined import CaseOpening, Intent
 from gateway.office import Office
-from gateway.ports import SubmissionBook
 from keys.envelope import Envelope
 
 SHOWN = 100

@@ -5,7 +5,6 @@ The only effect is the reply leaving, and it leaves after the exchange is durabl
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from gateway import carriers, wire
 from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.errors import BudgetSpent, NotDurable, Refused, Replayed
+from gateway.event import Event
 from gateway.exchange.admit import Admitted, Genuine, authenticate, authorise, unwrap
 from gateway.exchange.permit import Permit, check_homes
 from gateway.exchange.release import Home, Setting, columns, refuse, release, setting, size_class
@@ -28,6 +28,7 @@ from gateway.pace import Pace
 from gateway.policy import Grant
 from gateway.ports import Exchange, Feed, Journal, Kept, Source
 from gateway.registration import COLUMNS
+from gateway.underway import UnderWay
 from keys.envelope import Envelope
 from keys.suite import Signer
 
@@ -37,27 +38,11 @@ TRANSIENT = frozenset({RefusalReason.OVERLOADED, RefusalReason.NOT_DURABLE, Refu
 UNENTERED = TRANSIENT | {RefusalReason.REPLAYED}
 """Refusals that are not entered in the ledger, as none of a question that was not genuine."""
 
-ALARMING = frozenset({"BAD_SIGNATURE", "WRONG_TYPE", "WRONG_AUDIENCE", "REPLAYED"})
-"""Refusals that an honest peer never meets: somebody strips, swaps, renames or replays (threats 10 and 18)."""
-
 SETTINGS_KEPT = 64
 
 
 class _Withheld(Refused):
     """A stored answer that may not be given any more; its question id stays with it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One exchange as logs and metrics may see it: never a subject, a value, a key or a payload."""
-
-    side: str
-    peer: str
-    kind: str
-    outcome: str
-    reason: str
-    question_id: str
-    seconds: float
 
 
 class Member(Protocol):
@@ -94,7 +79,7 @@ class Answering:
     def __init__(self, node: Node) -> None:
         """Start with nothing in flight."""
         self._node = node
-        self._in_flight: dict[tuple[bytes, bytes], asyncio.Future[Reply]] = {}
+        self._under_way = UnderWay[tuple[bytes, bytes], tuple[Reply, str]]()
         self._asked = 0
         self._pace = Pace(node.ticks)
         self._settings: dict[int, tuple[Grant, tuple[Feed, ...], Setting]] = {}
@@ -159,13 +144,8 @@ class Answering:
         """Let a duplicate wait for the first, and give a retry the stored reply."""
         question_id = genuine.question.header.question_id
         key = (question_id, genuine.digest)
-        while (waiting := self._in_flight.get(key)) is not None:
-            try:
-                return await asyncio.shield(waiting), "retry"
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if not waiting.cancelled() or (task is not None and task.cancelling()):
-                    raise  # this caller gave up; when only the first one did, this one goes on
+        if (known := await self._under_way.join(key)) is not None:
+            return known[0], "retry"
         try:
             stored = self._node.journal.find(question_id, genuine.digest)
         except Replayed as error:
@@ -175,21 +155,7 @@ class Answering:
         if stored is not None:
             self._check_again(genuine, stored.reply, charter, now)
             return _complete(stored), "retry"
-        future = asyncio.get_running_loop().create_future()
-        self._in_flight[key] = future
-        try:
-            reply, kind = await self._answer(genuine, request, charter, now)
-            future.set_result(reply)
-        except BaseException as error:
-            if isinstance(error, Refused):
-                future.set_exception(error)
-                future.exception()  # a refusal nobody waits for is no fault
-            else:
-                future.cancel()
-            raise
-        finally:
-            del self._in_flight[key]
-        return reply, kind
+        return await self._under_way.run(key, self._answer(genuine, request, charter, now))
 
     def _check_again(self, genuine: Genuine, stored: Reply, charter: Charter, now: datetime) -> None:
         """Withhold a stored answer that would not be given now: a quarantine has no tail (threat 6)."""

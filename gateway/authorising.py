@@ -12,17 +12,18 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from gateway import wire
-from gateway.answering import Event
+from gateway.books import ConsentBook
 from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.errors import ConsentRefused, NotDurable, Refused, Replayed
+from gateway.event import Event
 from gateway.exchange.enrolment import open_enrolment
 from gateway.exchange.handing import Counter, Seals, check_consent, open_handed, open_reading
 from gateway.exchange.tracking import R, Read, open_reading_of
 from gateway.exchange.vouching import fitting, open_request, vouch
 from gateway.model.codes import ConsentReason, RefusalReason
 from gateway.model.consent import Consent, HeldConsent, KeyRevocation, StatusRequest, SubjectKey, Withdrawal
-from gateway.ports import ConsentBook, Fact, Source
+from gateway.ports import Fact, Source
 from gateway.registration import COLUMNS, is_active_at
 from keys.envelope import Envelope
 from keys.suite import Signer

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from gateway.answering import Event
 from gateway.authorising import Authorising, Home
 from gateway.charter import Charter
 from gateway.errors import Refused, Unavailable
+from gateway.event import Event
 from gateway.exchange.compose import Inquiry
 from gateway.exchange.vouching import write_request
 from gateway.federation import patiently

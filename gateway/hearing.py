@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import carriers
-from gateway.answering import Event
 from gateway.charter import Charter
 from gateway.errors import AnswerRejected
+from gateway.event import Event
 from gateway.exchange.accept import accept, accept_refusal
 from gateway.exchange.permit import Permit
 from gateway.federation import Return

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.answering import Event, Member
+from gateway.answering import Member
+from gateway.books import CaseBook, SessionBook
 from gateway.charter import Charter
 from gateway.errors import Refused
+from gateway.event import Event
 from gateway.exchange.session import Bearer, open_assertion
 from gateway.fetching import Fetching
 from gateway.model.codes import RefusalReason
-from gateway.ports import AskerLog, CaseBook, Journal, SessionBook
+from gateway.ports import AskerLog, Journal
 from keys.envelope import Envelope
 from keys.suite import Signer
 

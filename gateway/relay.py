@@ -16,10 +16,11 @@ from types import MappingProxyType
 from typing import Protocol
 
 from gateway import carriers, wire
-from gateway.answering import Answering, Event
+from gateway.answering import Answering
 from gateway.carriers import SealedText
 from gateway.charter import Charter
 from gateway.errors import Refused, Unavailable
+from gateway.event import Event
 from gateway.exchange.routing import Way, routing_of, routing_of_statuses, ways
 from gateway.exchange.sealing import Openers, check_outer, open_reply, seal, sealing_key, unseal
 from gateway.federation import NO_ENDPOINT

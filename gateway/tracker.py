@@ -12,9 +12,9 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from gateway import wire
-from gateway.answering import Event
 from gateway.charter import Charter
 from gateway.errors import Refused, Unavailable
+from gateway.event import Event
 from gateway.exchange.preview import foresee, members_of
 from gateway.exchange.tracking import R, Read, bands, open_reply, write_request
 from gateway.federation import NO_ENDPOINT, patiently

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import wire
-from gateway.answering import Event
 from gateway.authorising import Authorising
+from gateway.books import Access, AccessBook, CaseBook
 from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.errors import BudgetSpent, NotDurable, Refused, Replayed
+from gateway.event import Event
 from gateway.exchange.preview import foresee, own_access, preview
 from gateway.exchange.release import Home, columns, setting
 from gateway.exchange.tracking import (
@@ -27,7 +28,7 @@ from gateway.exchange.tracking import (
 )
 from gateway.model.access import AccessReading, AccessReply, AccessReport, DelayOrder, PreviewReading
 from gateway.model.codes import RefusalReason
-from gateway.ports import Access, AccessBook, CaseBook, Source
+from gateway.ports import Source
 from gateway.registration import COLUMNS, home_of
 from keys.envelope import Envelope
 from keys.suite import Signer

@@ -7,9 +7,9 @@ import time
 
 import structlog
 
-from gateway.answering import Event
 from gateway.charter import Charter
 from gateway.client import Identity, Members
+from gateway.event import Event
 from gateway.hops import RemoteHop, hop_of
 from gateway.peers import Peers
 from gateway.relay import Hub, Post

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from gateway.answering import ALARMING, Event
+from gateway.event import ALARMING, Event
 
 REDACTED = "[redacted]"
 KEYS = frozenset(

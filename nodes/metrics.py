@@ -9,7 +9,7 @@ from typing import final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 
-from gateway.answering import Event
+from gateway.event import Event
 from gateway.kinds import KINDS
 from gateway.ledger.reconciliation import Difference
 from gateway.model.codes import ConsentReason, OutcomeState, RefusalReason

@@ -11,7 +11,7 @@ import structlog
 from gateway import authorising, consents, desk, reconciliations, server, tracking, tracking_door
 from gateway.accounts import Accounts
 from gateway.accounts_door import AccountsDoor
-from gateway.answering import Answering, Event, Node
+from gateway.answering import Answering, Node
 from gateway.asking import Asking
 from gateway.authorising import Authorising, Registry
 from gateway.cases import Cases
@@ -19,6 +19,7 @@ from gateway.charter import Charter
 from gateway.consents import ConsentDoor, StatusDoor
 from gateway.counter import Counter
 from gateway.desk import DeskDoor
+from gateway.event import Event
 from gateway.exchange.release import Home
 from gateway.federation import LocalMember
 from gateway.fetching import Errand, Fetching, LocalHome

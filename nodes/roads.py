@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from gateway.answering import Event, Member
+from gateway.answering import Member
 from gateway.authorising import Home
 from gateway.calls import DirectRoute, RelayedRoute, Route
 from gateway.charter import Charter
 from gateway.client import Members
 from gateway.consents import RemoteHome
+from gateway.event import Event
 from gateway.exchange.routing import hubs
 from gateway.hops import hop_of
 from gateway.relay import Post, RelayedMember, Ring

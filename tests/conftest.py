@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from callers import Caller
 from hypothesis import settings
-from populations import give_out, populate
+from populations import populate
 
+from bench.populations import give_out
 from nodes.lab import Lab, build
 
 settings.register_profile("yrdx", deadline=None)  # how long an example takes is the machine's business

@@ -14,9 +14,9 @@ from receipts import LOGGERS
 from worlds_tables import JIANGSU, MEMBERS, PURPOSE, SHANGHAI, USCC
 
 from gateway import wire
-from gateway.answering import Event
 from gateway.authorising import Authorising, Registry
 from gateway.charter import Charter
+from gateway.event import Event
 from gateway.exchange.handing import OWNER, Seals
 from gateway.exchange.preview import SELF_QUERY
 from gateway.exchange.vouching import write_request

@@ -11,11 +11,12 @@ from bundles import SIGNERS, Rows, entropy
 from receipts import receipt
 
 from gateway.accounts import Accounts
-from gateway.answering import Answering, Event, Node
+from gateway.answering import Answering, Node
 from gateway.asking import Asking
 from gateway.cases import Cases
 from gateway.charter import Charter
 from gateway.errors import BudgetSpent, NotDurable, Replayed, Unavailable
+from gateway.event import Event
 from gateway.exchange.release import Home
 from gateway.federation import LocalMember
 from gateway.model.accounts import Session, Submission

@@ -13,8 +13,8 @@ from fakes import FakeNode, FakeSource
 from test_asking import feeds
 from worlds_tables import MEMBERS, SHANGHAI
 
-from gateway.answering import Event
 from gateway.charter import Charter
+from gateway.event import Event
 from gateway.relay import Call, Hub, Post, RelayedMember, Ring, SealedAnswering, Statuses
 from keys import seal, suite
 from keys.envelope import Envelope

@@ -21,8 +21,9 @@ from typing import Any
 
 import grpc
 from callers import read_charter
-from populations import give_out, load, populate
+from populations import load, populate
 
+from bench.populations import give_out
 from gateway import authorisation, carriers, wire
 from gateway.client import Identity, open_channel
 from gateway.clocks import civil_day

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
 from pathlib import Path
 
 from gateway.clocks import civil_day
 from keys import custody
-from nodes.config import DATABASE, HUB
 from nodes.intake import Delivery, Loaded, feed_of, take_in
 from nodes.lab import Lab
 from nodes.leave import Leave, file_sha256, write_leave
 from nodes.sample import write_sample
-from nodes.store.schema import prepare_exchange
 
 SUBJECTS = 60
 SEED = 2026
@@ -42,18 +38,3 @@ def leave(lab: Lab, officer: str, path: Path, *, withdrawals: int = 1_000_000) -
     found = path.with_name(f"{path.name}.leave")
     found.write_bytes(write_leave(allowed, signer))
     return found
-
-
-def give_out(lab: Lab, *members: str) -> None:
-    """Let the numbers that tests use by hand be given out: a member whose disk never gave them closes, as it must."""
-    for member in members:
-        config = lab.config(member)
-        if config.role == HUB:
-            continue
-        path = config.data / DATABASE
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        prepare_exchange(path)
-        with closing(sqlite3.connect(path)) as connection:
-            numbers = [(each, 1_000_000) for each in lab.members if each != member]
-            connection.executemany("INSERT OR IGNORE INTO pair (member, next) VALUES (?, ?)", numbers)
-            connection.commit()

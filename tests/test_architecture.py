@@ -40,6 +40,7 @@ DOORS = (
     "gateway.accounts",
     "gateway.accounts_door",
     "gateway.answering",
+    "gateway.underway",
     "gateway.asking",
     "gateway.authorising",
     "gateway.calls",
@@ -118,7 +119,15 @@ STRUCTLOG_SET_UP = ("structlog.configure", "structlog.configure_once")  # only n
 
 # The floors of the gateway, bottom first: a module sees its own floor and those below.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("gateway.model", "gateway.errors", "gateway.limits", "gateway.ports", "gateway.tables"),
+    (
+        "gateway.model",
+        "gateway.errors",
+        "gateway.limits",
+        "gateway.ports",
+        "gateway.books",
+        "gateway.event",
+        "gateway.tables",
+    ),
     (
         "gateway.uscc",
         "gateway.alike",

@@ -17,10 +17,10 @@ from bundles import stopped
 from callers import Caller, directory_taken, outcome, signed_part, small_lab, until
 from click.testing import CliRunner
 from mirrors import served
-from populations import give_out
 from test_ask_many import ended, wrapped
 from test_bundle_partition import use_mirrors
 
+from bench.populations import give_out
 from gateway import carriers, wire
 from gateway.client import ASK_MANY
 from gateway.model.answer import Answer

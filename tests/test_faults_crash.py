@@ -27,8 +27,8 @@ from callers import (
     until,
 )  # fmt: skip
 from ledgered import wounds
-from populations import give_out
 
+from bench.populations import give_out
 from gateway.federation import request_bytes
 from nodes.lab import Lab
 

@@ -13,7 +13,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.answering import ALARMING, Event
+from gateway.event import ALARMING, Event
 from gateway.model.codes import RefusalReason
 from nodes import logs
 from nodes.logs import REDACTED, scrub

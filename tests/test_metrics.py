@@ -7,7 +7,7 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.answering import Event
+from gateway.event import Event
 from keys.directory import Stage
 from nodes import run
 from nodes.metrics import OTHER, Metrics

@@ -16,12 +16,13 @@ from stores import DAY, KEY, NOW, commit, exchange, opened, question, rows, stor
 from worlds_tables import SHANGHAI, USCC
 
 from gateway import wire
+from gateway.books import Access
 from gateway.errors import NotDurable, Replayed
 from gateway.limits import Limits
 from gateway.model.codes import AccessSide, LedgerEventKind
 from gateway.model.ledger import LedgerEvent, LedgerPrivate
 from gateway.model.signed import Reply
-from gateway.ports import Access, Exchange
+from gateway.ports import Exchange
 from keys.bodies import BodyKey, new_day_key, unwrap, wrap
 from nodes.store import Store, retention, schema
 from nodes.store.acts import Act

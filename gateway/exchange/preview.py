@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from gateway.books import Access
 from gateway.charter import Charter, with_sub_members
 from gateway.clocks import civil_day
 from gateway.errors import Refused
@@ -21,7 +22,7 @@ from gateway.limits import DIGEST_BYTES
 from gateway.model.access import PreviewReading, PreviewReport
 from gateway.model.codes import AccessSide, OutcomeState, RefusalReason
 from gateway.model.question import NamedSubject, Question, QuestionHeader
-from gateway.ports import Access, Facts
+from gateway.ports import Facts
 
 SELF_QUERY = "SELF_QUERY"
 """Purpose 主体自查 under which a subject previews: while it is in force, and the kinds that its row names."""

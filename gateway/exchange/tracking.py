@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Generic, TypeVar
 
 from gateway import carriers, uscc, wire
+from gateway.books import Access
 from gateway.carriers import SealedText
 from gateway.charter import Charter
 from gateway.clocks import civil_day
@@ -38,7 +39,6 @@ from gateway.model.access import (
 )
 from gateway.model.codes import AccessSide, RefusalReason
 from gateway.months import Month
-from gateway.ports import Access
 from keys import seal as sealer
 from keys import suite
 from keys.envelope import Envelope, open_envelope, sign

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import final
 
 from gateway import wire
+from gateway.books import Access
 from gateway.clocks import civil_day
 from gateway.errors import NotDurable, Replayed
 from gateway.exchange.tracking import until
@@ -21,7 +22,6 @@ from gateway.limits import Limits
 from gateway.model.access import AccessEntry, DelayOrder
 from gateway.model.codes import AccessSide
 from gateway.model.ledger import LedgerPrivate, Receipt
-from gateway.ports import Access
 from gateway.retention import SUBJECTS
 from nodes.store import previews
 from nodes.store.acts import Act, enter
@@ -52,7 +52,7 @@ _Delays = Mapping[tuple[str, bytes], str]
 
 @final
 class Accesses:
-    """Implements `gateway.ports.AccessBook`; safe from any event loop and for many processes on one file."""
+    """Implements `gateway.books.AccessBook`; safe from any event loop and for many processes on one file."""
 
     __slots__ = ("_bodies", "_commits", "_disclosures", "_ledger", "_lock", "_reader")
 

@@ -34,7 +34,7 @@ _RESULTS = """
 
 @final
 class Cases:
-    """Implements `gateway.ports.CaseBook`; safe from any event loop and for many processes on one file."""
+    """Implements `gateway.books.CaseBook`; safe from any event loop and for many processes on one file."""
 
     __slots__ = ("_bodies", "_commits", "_lock", "_reader")
 

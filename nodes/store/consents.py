@@ -62,7 +62,7 @@ _LEFT = """
 
 @final
 class Consents:
-    """Implements `gateway.ports.ConsentBook`; safe from any event loop and for many processes on one file.
+    """Implements `gateway.books.ConsentBook`; safe from any event loop and for many processes on one file.
 
     Bodies and evidence lie under a key of the day on which they came, and for no purpose: they are kept as long as
     records are. What cannot be opened any more is none.

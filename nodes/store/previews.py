@@ -4,11 +4,11 @@ import json
 import sqlite3
 from datetime import date
 
+from gateway.books import Access
 from gateway.clocks import civil_day
 from gateway.errors import BudgetSpent
 from gateway.limits import Limits
 from gateway.model.codes import AccessSide, OutcomeState
-from gateway.ports import Access
 from keys import moments
 from nodes.store.connections import time_text
 from nodes.store.disclosing import fields_text

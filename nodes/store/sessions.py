@@ -29,7 +29,7 @@ _CLOSE = """
 
 @final
 class Sessions:
-    """Implements `gateway.ports.SessionBook`; safe from any event loop and for many processes on one file."""
+    """Implements `gateway.books.SessionBook`; safe from any event loop and for many processes on one file."""
 
     __slots__ = ("_commits", "_ledger", "_lock", "_reader")
 

@@ -41,7 +41,7 @@ _FINISH = """
 
 @final
 class Submissions:
-    """Implements `gateway.ports.SubmissionBook`; safe from any event loop and for many processes on one file."""
+    """Implements `gateway.books.SubmissionBook`; safe from any event loop and for many processes on one file."""
 
     __slots__ = ("_bodies", "_commits", "_lock", "_reader")
 
