@@ -19,6 +19,7 @@ from gateway.witness_client import RemoteLedger
 from gateway.witness_door import Call, WitnessDoor, calls
 from nodes.clock import Clock
 from nodes.comparing import Comparing
+from nodes.confirming import Confirming
 from nodes.cosigning import Cosigning
 from nodes.credentials import Credentials
 from nodes.listening import Listening
@@ -27,7 +28,7 @@ from nodes.store import Store
 
 ROUND_SECONDS = 1.0
 COMPARE_SECONDS = 10.0
-"""Between two tries to hear members that were not heard since the start."""
+"""Between two tries to hear members that were not heard since the start, and two looks at their receipts."""
 
 SERVICE = "yrdx.ledger"
 """Name under which the health service tells whether a person must look at the ledger."""
@@ -50,12 +51,13 @@ class Standing:
     marked: bool = False
     forks: int = 0
     behind: tuple[str, ...] = ()
+    contradicting: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
     @property
     def well(self) -> bool:
         """Say whether nobody needs to look at it."""
-        return not (self.marked or self.forks or self.faults)
+        return not (self.marked or self.forks or self.contradicting or self.faults)
 
     def row(self) -> dict[str, Any]:
         """Give it as health tells it."""
@@ -66,6 +68,7 @@ class Standing:
             "marked": self.marked,
             "forks": self.forks,
             "behind": list(self.behind),
+            "contradicting": list(self.contradicting),
         }
 
 
@@ -85,6 +88,7 @@ class Witnessing:
         self._witness = Witness(charter=charter, signer=credentials.witness_signer, clock=clock.now, book=store.witness)
         self._comparing = Comparing(charter, clock, store.ahead, self.reach)
         self._cosigning = Cosigning(charter, clock, time.monotonic, store.witness, self.reach, self._comparing.forget)
+        self._confirming = Confirming(charter, clock, store.witness, self.reach)
         self._log = structlog.get_logger().bind()
         self.standing = Standing()
 
@@ -110,6 +114,7 @@ class Witnessing:
                 if leads():
                     if time.monotonic() >= compare_at:
                         await self._comparing.compare()
+                        await self._confirming.round()
                         compare_at = time.monotonic() + COMPARE_SECONDS
                     await self._cosigning.round()
             except Exception as error:  # noqa: BLE001  rounds that die would leave the ledger unwitnessed for ever
@@ -130,6 +135,7 @@ class Witnessing:
             marked=lag >= limits.witness_lag_mark,
             forks=book.count_forks(),
             behind=tuple(sorted(behind)),
+            contradicting=book.contradicting(),
             faults=tuple(name for name, holds in faults.items() if holds),
         )
         return self.standing

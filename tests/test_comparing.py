@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ledgers import JIANGSU, MEMBERS, SHANGHAI, ZHEJIANG, witness_signer
+from ledgers import ANHUI, JIANGSU, MEMBERS, SHANGHAI, ZHEJIANG, witness_signer
 from receipts import LOGGERS, response
 from stores import NOW, exchange, question, rows, signed
 from test_store_asker import closing, conclude
@@ -222,11 +222,12 @@ async def test_the_lag_is_marked_and_then_stops_new_exchanges(council: Council) 
 
 def test_health_names_no_more_than_it_must() -> None:
     """The row of health holds sizes, seconds and members, nothing of an entry."""
-    assert Standing(size=3, witnessed=2, lag=1.6, forks=1, behind=(JIANGSU,)).row() == {
+    assert Standing(size=3, witnessed=2, lag=1.6, forks=1, behind=(JIANGSU,), contradicting=(ANHUI,)).row() == {
         "size": 3,
         "witnessed": 2,
         "lag_seconds": 2,
         "marked": False,
         "forks": 1,
         "behind": [JIANGSU],
+        "contradicting": [ANHUI],
     }

@@ -32,7 +32,20 @@ def show(found: Mapping[str, Any]) -> None:
     _list(console, words, "health.stops", ("what", "id", "ground", "time"), stops)
     alarms = [{**each, "alarm": words.code("alarm", each["alarm"])} for each in found["alarms"]]
     _list(console, words, "health.alarms", ("alarm", "who", "count"), alarms)
+    _ledger(console, words, found.get("ledger") or {})
     _compared(console, words, found.get("reconciliation") or {})
+
+
+def _ledger(console: Console, words: Words, found: Mapping[str, Any]) -> None:
+    """Say what a person must look at in the ledgers."""
+    for name in ("contradicting", "behind"):
+        if found.get(name):
+            said = words.say(f"health.ledger_{name}", members=", ".join(found[name]))
+            console.print(Text(said, style=BAD))
+    if found.get("forks"):
+        console.print(Text(words.say("health.ledger_forks", count=found["forks"]), style=BAD))
+    if found.get("marked"):
+        console.print(Text(words.say("health.ledger_marked", seconds=found["lag_seconds"]), style=WARNING))
 
 
 def _compared(console: Console, words: Words, found: Mapping[str, int]) -> None:

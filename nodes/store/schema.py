@@ -14,6 +14,7 @@ from keys import moments
 from nodes.store import (
     access_tables,
     account_tables,
+    confirmation_tables,
     consent_tables,
     disclosure_tables,
     evidence_tables,
@@ -209,6 +210,7 @@ _LATER = (
     evidence_tables.TABLES,
     restoration_tables.TABLES,
     preview_tables.TABLES,
+    confirmation_tables.TABLES,
 )
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2, _facts_3)

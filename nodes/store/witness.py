@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
 from typing import Any, final
@@ -14,7 +14,8 @@ from gateway.ledger.errors import LedgerError, ProofInvalid
 from gateway.ledger.note import Note, NoteSignature, read_note
 from gateway.ledger.quorum import Witnessed
 from gateway.ledger.witnessing import Conflict, Fork, Held, Unproven
-from gateway.model.ledger import LedgerEvent, LedgerPrivate
+from gateway.model.codes import LedgerEventKind
+from gateway.model.ledger import LedgerEvent, LedgerPrivate, Receipt
 from gateway.witness import Proven
 from nodes.store.bodies import Bodies
 from nodes.store.commits import Commits
@@ -50,10 +51,14 @@ _WAITING = """
         SELECT first + coalesce((SELECT max(size) FROM cosigned_head WHERE log = number), 0)
         FROM ledger_log ORDER BY number DESC LIMIT 1)"""
 _PAIR = "SELECT coalesce(max(pair_sequence), 0) FROM journal WHERE asker = ?"
-_RECEIPTS = """
-    SELECT wrapped_key, reply_body FROM sent
+_RECEIVED = """
+    SELECT pair_sequence, wrapped_key, reply_body, shared FROM sent
     JOIN storage_key ON (day, scope) = (sent_day, sent.purpose) AND destroyed IS NULL
-    WHERE member = ? AND outcome = 'ANSWERED' AND reply_body IS NOT NULL ORDER BY pair_sequence DESC LIMIT 4"""
+    JOIN ledger_entry ON seq = closed_entry
+    WHERE member = ? AND pair_sequence > ? AND outcome = 'ANSWERED' AND reply_body IS NOT NULL
+    ORDER BY pair_sequence DESC LIMIT 4"""
+_CONTRADICT = "INSERT INTO contradiction (member, number, found_time) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_CONTRADICTING = "SELECT DISTINCT member FROM contradiction ORDER BY member"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,15 @@ class Cosigned:
     size: int
     payload: bytes
     time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """An answer that was accepted: its pair number, the event that it is, and the receipt that came with it."""
+
+    number: int
+    shared: bytes
+    receipt: Receipt
 
 
 @final
@@ -155,7 +169,8 @@ class WitnessBook:
             return b"" if row is None else bytes(row[0])
         row = self._one(_HELD, origin)
         held = [] if row is None else [bytes(row[0])]
-        found = [(read_head(read_note(each).text), each) for each in (*held, *self._receipts(origin))]
+        held += (each.receipt.checkpoint for each in self.received(logs.owner(origin) or ""))
+        found = [(read_head(read_note(each).text), each) for each in held]
         return max(((head.size, each) for head, each in found if head.origin == origin), default=(0, b""))[1]
 
     def growth(self, origin: str, old_size: int, payload: bytes) -> tuple[bytes, ...]:
@@ -195,6 +210,28 @@ class WitnessBook:
         row = self._one(_PAIR, asker)
         return 0 if row is None else int(row[0])
 
+    def received(self, member: str, after: int = 0) -> tuple[Received, ...]:
+        """Give a member's last answers beyond a number, the newest first, four at most: they were verified then."""
+        with self._lock:
+            rows = self._reader.execute(_RECEIVED, (member, after)).fetchall()
+        bodies = ((number, shared, self._bodies.open(*sealed)) for number, *sealed, shared in rows)
+        opened = ((number, shared, carriers.read_response(body).receipt) for number, shared, body in bodies if body)
+        return tuple(Received(number=each[0], shared=_theirs(each[1]), receipt=each[2]) for each in opened if each[2])
+
+    async def contradict(self, member: str, number: int, now: datetime) -> None:
+        """Keep that a member's witnessed ledger does not hold what its receipt said.
+
+        Raises:
+            NotDurable: nothing was kept.
+        """
+        row = (member, number, time_text(now))
+        await self._commits.run(lambda connection: connection.execute(_CONTRADICT, row).rowcount)
+
+    def contradicting(self) -> tuple[str, ...]:
+        """Name the members whose receipts and ledgers contradict each other."""
+        with self._lock:
+            return tuple(member for (member,) in self._reader.execute(_CONTRADICTING))
+
     def forks(self) -> tuple[KeptFork, ...]:
         """Give all evidence of two histories, oldest first."""
         with self._lock:
@@ -205,18 +242,15 @@ class WitnessBook:
         row = self._one(_COUNT_FORKS, origin)
         return 0 if row is None else int(row[0])
 
-    def _receipts(self, origin: str) -> list[bytes]:
-        """Give the heads of a member's log that came with its last answers: they were verified when those came."""
-        with self._lock:
-            rows = self._reader.execute(_RECEIPTS, (logs.owner(origin) or "",)).fetchall()
-        bodies = (self._bodies.open(*row) for row in rows)
-        found = (carriers.read_response(each).receipt for each in bodies if each is not None)
-        return [each.checkpoint for each in found if each is not None]
-
     def _one(self, statement: str, *values: object) -> tuple[Any, ...] | None:
         with self._lock:
             row: tuple[Any, ...] | None = self._reader.execute(statement, values).fetchone()
         return row
+
+
+def _theirs(accepted: bytes) -> bytes:
+    """Give the shared part of the answerer's entry, of which this member's says that it was accepted."""
+    return wire.encode(replace(wire.decode(LedgerEvent, accepted), kind=LedgerEventKind.ANSWERED))
 
 
 def _decide(

@@ -1,0 +1,10 @@
+"""What confirming adds: receipts that a member's witnessed ledger does not bear out."""
+
+TABLES = (
+    """CREATE TABLE contradiction (
+        member TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        found_time TEXT NOT NULL,
+        PRIMARY KEY (member, number)
+    ) WITHOUT ROWID, STRICT""",
+)
