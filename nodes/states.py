@@ -16,7 +16,7 @@ from nodes.keyring import KEY_FILES
 from nodes.leaves import ISSUERS
 
 CONFIGURATION, FEEDS, KEYS, STOPS, ACCOUNTS = "CONFIGURATION", "FEEDS", "KEYS", "STOPS", "ACCOUNTS"
-AUDIT = "AUDIT"
+AUDIT, BACKUP = "AUDIT", "BACKUP"
 WANTS = {
     CONFIGURATION: "administer",
     FEEDS: "administer",
@@ -24,6 +24,7 @@ WANTS = {
     STOPS: "secure",
     ACCOUNTS: "administer",
     AUDIT: "audit",
+    BACKUP: "administer",
 }
 """The role in which each is changed, or done."""
 

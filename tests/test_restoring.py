@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sqlite3
 import sys
@@ -331,7 +332,11 @@ def test_the_commands_tell_what_they_did(data: Path, tmp_path: Path, monkeypatch
     document = json.loads(made.stdout)
     assert list(document) == described("backup_told")
     assert (document["member"], document["logs"]) == (ME, [{"log": "yrdx/ledger/310000/1", "size": 5}])
+    digest = hashlib.sha256((tmp_path / "b/manifest.json").read_bytes()).hexdigest()
+    noted = rows(data / DATABASE, "SELECT name, role, officer, lower(hex(digest)) FROM outbox")
+    assert noted == [("BACKUP", "administer", "", digest)]
     again = run(data, "backup", "--out", tmp_path / "b")
+    assert rows(data / DATABASE, "SELECT count(*) FROM outbox") == [(1,)]
     assert (again.exit_code, "never written over" in again.stderr) == (1, True)
     there = run(data, "restore", tmp_path / "b", "--officer", "x/li")
     assert (there.exit_code, "never written over" in there.stderr) == (1, True)

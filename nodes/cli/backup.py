@@ -16,10 +16,13 @@ from gateway.errors import GatewayError
 from keys import custody, moments
 from keys.errors import KeysError
 from nodes import copies, restoring
+from nodes.bundle.following import current_charter
 from nodes.cli import documents
+from nodes.cli.acting import by_officer, noted
 from nodes.cli.reports import checked_config
 from nodes.cli.session import NOT_GENUINE, Ended, SpeakingCommand, option, session
 from nodes.config import Config
+from nodes.states import BACKUP
 
 FORMAT = "yrdx.backup-told.v1"
 _FOLDER = click.Path(path_type=Path)
@@ -29,10 +32,15 @@ _FOLDER = click.Path(path_type=Path)
 @option("--config", say="help.config", type=_FOLDER, required=True)
 @option("--out", say="help.backup_out", type=_FOLDER, required=True)
 @option("--json", "as_json", say="help.json", is_flag=True)
-def backup(*, config: Path, out: Path, as_json: bool) -> None:
-    """Copy the node's data while it runs."""
+@by_officer
+def backup(*, config: Path, out: Path, as_json: bool, profile: Path | None) -> None:
+    """Copy the node's data while it runs; who took a copy of it is an act (duty U32)."""
     found = checked_config(config)
-    with _told(), _bar() as tell:
+    with (
+        _told(),
+        _bar() as tell,
+        noted(found, profile, BACKUP, lambda: made.digest, lambda: current_charter(found)),
+    ):
         made = copies.back_up(found.data, out, found.member, _secret(found), session().now(), tell)
     _tell("backup.made", made, as_json=as_json)
 
