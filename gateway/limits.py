@@ -50,6 +50,7 @@ class Limits:
     approval_hours: int = 24
     witness_lag_mark: int = 900
     witness_lag_stop: int = 259_200
+    heads_days: int = 2
     record_months: int = 120
     access_delay_days: int = 180
     subject_previews: int = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import structlog
@@ -46,6 +46,7 @@ async def apply(store: Store, charter: Charter, now: datetime, officer: str = ""
     act = Act(name=DELETION, role=ROLE, officer=officer)
     keys = await store.retention.destroy(kept, act, now)
     disclosures = await store.retention.forget(records_from(catalogue, today), act, now)
+    await store.witness.thin(now - timedelta(days=catalogue.limits.heads_days))
     scrubbed = await asyncio.to_thread(store.retention.scrub)
     return Deleted(keys=keys, disclosures=disclosures, scrubbed=scrubbed)
 

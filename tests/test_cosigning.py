@@ -100,6 +100,26 @@ async def test_the_smallest_head_that_covers_an_entry_is_given(council: Council)
     assert [council.shown(each) for each in (JIANGSU, ZHEJIANG, ANHUI)] == [3, 3, 3]
 
 
+async def test_of_old_heads_the_last_of_ten_minutes_stays(council: Council) -> None:
+    """Every entry is witnessed still, one of before the time ten minutes later at most, and newer ones as they were."""
+    book, step = council.log.store.witness, timedelta(minutes=3)
+    for number in range(1, 13):
+        for each in council.regions.values():
+            each.now = NOW + number * step
+        await council.log.enter(1, start=number)
+        await council.rounds.round()
+    before = {number: book.witnessed(number) for number in range(1, 13)}
+    gone, cut = await book.thin(NOW + 9 * step), 8
+    assert gone == len(before) - rows(council.log.path, "SELECT count(*) FROM cosigned_head")[0][0] > 0
+    for number, was in before.items():
+        now = book.witnessed(number)
+        assert now is not None
+        assert was is not None
+        assert timedelta() <= now.time - was.time < timedelta(minutes=10)
+        assert now == was or number < cut
+    assert await book.thin(NOW + 9 * step) == 0
+
+
 async def test_two_of_three_are_enough_and_one_is_not(council: Council) -> None:
     """One witness out of reach changes nothing; with two the head waits, and the node goes on."""
     council.silence(JIANGSU)

@@ -1,4 +1,4 @@
-"""What confirming adds: receipts that a member's witnessed ledger does not bear out."""
+"""What confirming adds: receipts that a member's witnessed ledger does not bear out; and witnessed heads by time."""
 
 TABLES = (
     """CREATE TABLE contradiction (
@@ -7,4 +7,5 @@ TABLES = (
         found_time TEXT NOT NULL,
         PRIMARY KEY (member, number)
     ) WITHOUT ROWID, STRICT""",
+    "CREATE INDEX cosigned_time ON cosigned_head (witnessed_time)",
 )

@@ -41,6 +41,11 @@ _CURRENT = """
 _COVERING = """
     SELECT log, size, checkpoint, witnessed_time FROM cosigned_head
     WHERE log = coalesce(?, (SELECT max(number) FROM ledger_log)) AND size >= ? ORDER BY size LIMIT 1"""
+# Of each ten minutes the last head stays: it covers all that the others did.
+_THIN = """
+    DELETE FROM cosigned_head WHERE witnessed_time < :before AND (log, size) NOT IN (
+        SELECT log, max(size) FROM cosigned_head WHERE witnessed_time < :before
+        GROUP BY log, substr(witnessed_time, 1, 15))"""
 _WITNESSED_SIZE = """
     SELECT coalesce(max(size), 0) FROM cosigned_head WHERE log = (SELECT max(number) FROM ledger_log)"""
 _NEWEST_COSIGNED = "SELECT checkpoint FROM cosigned_head WHERE log = ? ORDER BY size DESC LIMIT 1"
@@ -134,6 +139,18 @@ class WitnessBook:
         head, payload = found.checkpoint.head, found.checkpoint.note.payload
         row = (log, head.size, payload, time_text(dating.moment(found)))
         await self._commits.run(lambda connection: connection.execute(_KEEP_COSIGNED, row).rowcount)
+
+    async def thin(self, before: datetime) -> int:
+        """Keep of the witnessed heads from before a time only the last of each ten minutes; give how many went.
+
+        An entry that old is then witnessed by a head that was cosigned ten minutes later at most.
+
+        Raises:
+            NotDurable: all are there still.
+        """
+        return await self._commits.run(
+            lambda connection: connection.execute(_THIN, {"before": time_text(before)}).rowcount
+        )
 
     def witnessed(self, size: int, log: int | None = None) -> Cosigned | None:
         """Give the smallest cosigned head that covers so many entries of a log, the last unless told, or None."""
