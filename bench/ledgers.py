@@ -45,6 +45,7 @@ ENTRIES = 10_000_000
 APPENDED = 40_000
 TOGETHER = 512
 SUBJECTS = 20_000
+WITNESSES = ("330000", "340000")
 PROOFS = 1_000
 SIGNER = suite.signer(bytes(31) + b"\x01", owner=ORIGIN)
 ORIGIN_LINE = logs.origin(ORIGIN, 1)
@@ -86,8 +87,8 @@ async def _exchanged(folder: Path, scale: Scale, say: Say) -> list[Row]:
     subjects = scale.of(SUBJECTS, BATCH)
     plain, logged = (_lab(folder / name, subjects, say) for name in ("plain", "logged"))
     plain.program = "bench.unlogged"
-    plain.start(ORIGIN)
-    logged.start(ORIGIN)
+    for lab in (plain, logged):
+        lab.start(ORIGIN, *WITNESSES)
     try:
         without, with_it = UnloggedClient(plain, subjects), Client(logged, subjects)
         calls, batches = scale.of(2_000, 40), scale.of(60, 4)
