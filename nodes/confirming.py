@@ -14,8 +14,8 @@ import structlog
 from gateway.charter import Charter
 from gateway.errors import NotDurable, Refused, Unavailable
 from gateway.gaps import current_log
-from gateway.ledger import logs
-from gateway.ledger.checkpoint import read_head
+from gateway.ledger import logs, witnessing
+from gateway.ledger.checkpoint import Checkpoint, open_checkpoint, read_head
 from gateway.ledger.errors import CheckpointMalformed, LedgerError, ReceiptInvalid
 from gateway.ledger.note import read_note
 from gateway.model.codes import RefusalReason
@@ -59,9 +59,10 @@ class Confirming:
         charter, remote = self._charter(), self._reach(member)
         if origin != logs.origin(member, current_log(charter.catalogue.gaps, member)):
             return True
+        find = logs.listed_keys(charter.directory, member)
+        await self._hold_against(member, open_checkpoint(received.receipt.checkpoint, find))
         if remote is None:
             return False
-        find = logs.listed_keys(charter.directory, member)
         try:
             return await remote.proof(origin, received.receipt.leaf_index, received.shared, find, SECONDS) is not None
         except (ReceiptInvalid, CheckpointMalformed):
@@ -72,3 +73,11 @@ class Confirming:
         await self._book.contradict(member, received.number, self._clock.now())
         self._log.error("receipt_contradicted", peer=member, number=received.number)
         return True
+
+    async def _hold_against(self, member: str, shown: Checkpoint) -> None:
+        """Lay a receipt's head beside the one that was cosigned here: two of one size are evidence on their face."""
+        known = self._book.held(shown.head.origin)
+        fork = None if known is None else witnessing.forked(known, witnessing.held(shown))
+        if fork is not None:
+            await self._book.keep_fork(fork, self._clock.now())
+            self._log.error("ledger_forked", peer=member, size=fork.size)

@@ -13,10 +13,11 @@ from ledgers import ANHUI, JIANGSU, SHANGHAI, ZHEJIANG, witness_signer
 from receipts import LOGGERS
 from stores import exchange, question, rows, signed
 from test_store_asker import closing, conclude
-from witnesses import Fixed, Line, Region, charter, remote
+from witnesses import Fixed, Line, Region, charter, find, remote
 
 from gateway import carriers
 from gateway.exchange.release import size_class
+from gateway.ledger.checkpoint import open_checkpoint
 from gateway.model.signed import Reply
 from keys import envelope
 from nodes.confirming import Confirming
@@ -129,6 +130,18 @@ async def test_an_entry_that_was_swapped_for_another_is_found_out(pair: Pair) ->
     await pair.witness()
     await pair.confirming.round()
     assert pair.found == (SHANGHAI,)
+
+
+async def test_two_heads_of_one_size_are_kept_though_the_other_is_silent(pair: Pair) -> None:
+    """The head of a receipt and the one that was cosigned contradict each other on their face: that is the evidence."""
+    await pair.ask(1, pair.hidden)
+    await pair.shown.enter(1, start=2)
+    await pair.witness()
+    pair.shown.silent = True
+    await pair.confirming.round()
+    (fork,) = pair.asker.store.witness.forks()
+    roots = {open_checkpoint(note, find).head.root for note in (fork.first, fork.second)}
+    assert (fork.size, len(roots), pair.found) == (1, 2, ())
 
 
 async def test_whoever_is_silent_or_slow_is_accused_of_nothing(pair: Pair) -> None:

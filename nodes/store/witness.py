@@ -244,6 +244,10 @@ class WitnessBook:
         row = (member, number, time_text(now))
         await self._commits.run(lambda connection: connection.execute(_CONTRADICT, row).rowcount)
 
+    def held(self, origin: str) -> Held | None:
+        """Give the newest head of another member's log that this one has cosigned."""
+        return _held(self._one(_HELD, origin))
+
     def contradicting(self) -> tuple[str, ...]:
         """Name the members whose receipts and ledgers contradict each other."""
         with self._lock:
@@ -265,6 +269,13 @@ class WitnessBook:
         return row
 
 
+def _held(row: tuple[Any, ...] | None) -> Held | None:
+    if row is None:
+        return None
+    note = read_note(row[0])
+    return Held(head=read_head(note.text), note=note)
+
+
 def _theirs(accepted: bytes) -> bytes:
     """Give the shared part of the answerer's entry, of which this member's says that it was accepted."""
     return wire.encode(replace(wire.decode(LedgerEvent, accepted), kind=LedgerEventKind.ANSWERED))
@@ -278,11 +289,7 @@ def _decide(
     cosign: Callable[[Note], NoteSignature],
     now: datetime,
 ) -> NoteSignature | Conflict | Fork | Unproven:
-    row = connection.execute(_HELD, (shown.head.origin,)).fetchone()
-    known = None
-    if row is not None:
-        note = read_note(row[0])
-        known = Held(head=read_head(note.text), note=note)
+    known = _held(connection.execute(_HELD, (shown.head.origin,)).fetchone())
     try:
         found = witnessing.decide(known, shown, old_size, proof)
     except ProofInvalid:
