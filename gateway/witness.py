@@ -34,6 +34,7 @@ from gateway.model.witness import (
     HeadFork,
     HeadUnproven,
 )
+from keys.envelope import Envelope
 from keys.errors import KeysError
 from keys.suite import Signer
 
@@ -51,6 +52,14 @@ class Proven:
 
     event: LedgerEvent
     receipt: Receipt | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A question that was taken from another member, with its running number."""
+
+    number: int
+    question: Envelope
 
 
 class Book(Protocol):
@@ -82,8 +91,8 @@ class Book(Protocol):
             LedgerError: when the tiles are damaged.
         """
 
-    def pair_number(self, asker: str) -> int:
-        """Give the highest number among a member's questions that were taken, 0 for none."""
+    def taken(self, asker: str) -> Taken | None:
+        """Give the question of the highest number among a member's that were taken and are still there, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +133,9 @@ class Witness:
     async def head(self, request: bytes, peer: str) -> bytes:
         """Give the newest head that is held of a log, and how far the peer's questions have come.
 
+        A number is said with its question alone, which goes to nobody but the peer that signed it: no subject is told
+        to anybody who did not ask about it.
+
         Raises:
             Refused: TOO_LARGE, MALFORMED, NOT_IN_SCOPE when a proof is wanted that this member cannot make.
         """
@@ -134,8 +146,15 @@ class Witness:
                 hashes = self.book.growth(asked.origin, asked.old_size, found)
             except LedgerError as error:
                 raise Refused(RefusalReason.NOT_IN_SCOPE) from error
-        number = self.book.pair_number(peer)
-        return wire.encode(GetHeadResponse(checkpoint=found, pair_number=number, consistency_hashes=hashes))
+        taken = self.book.taken(peer)
+        return wire.encode(
+            GetHeadResponse(
+                checkpoint=found,
+                pair_number=taken.number if taken else 0,
+                consistency_hashes=hashes,
+                pair_question=taken.question if taken else None,
+            )
+        )
 
     async def proof(self, request: bytes, peer: str) -> bytes:
         """Prove an entry of an exchange with the peer.

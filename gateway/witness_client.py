@@ -14,6 +14,7 @@ from gateway.errors import Unavailable
 from gateway.ledger import dating, logs, shown
 from gateway.ledger.checkpoint import Checkpoint, Head
 from gateway.ledger.note import NoteSignature
+from gateway.ledger.numbers import Pair
 from gateway.ledger.quorum import Witnessed
 from gateway.ledger.receipts import Logged
 from gateway.ledger.shown import Find, Seen
@@ -73,10 +74,15 @@ class RemoteLedger:
         return shown.outcome_of(response, checkpoint, keys, find)
 
     async def head(self, origin: str, find: Find, seconds: float, old: Head | None = None) -> Seen:
-        """Give the newest head of a log that the member holds; with `old`, of its own log, only grown out of that."""
+        """Give the newest head of a log that the member holds, and the highest number that it proves to have taken.
+
+        With `old`, the head of its own log, only grown out of that one. A number without proof raises nothing.
+        """
         request = GetHeadRequest(origin=origin, old_size=old.size if old else 0)
         response = await self._call(GET_HEAD, request, GetHeadResponse, seconds)
-        return shown.head_of(response, origin, find, old)
+        charter = self._charter()
+        pair = Pair(directory=charter.directory, asker=charter.me, answerer=self._id)
+        return shown.seen_of(response, origin, find, pair, old)
 
     async def proof(self, origin: str, index: int, shared: bytes, find: Find, seconds: float) -> Proof | None:
         """Give the proof of an event of this pair in the member's log, or None while no cosigned head covers it."""

@@ -1,7 +1,8 @@
 """Compares the disk with what other members have seen of this member's ledger (threat 23).
 
 Whoever has seen more shows that entries are missing here: yesterday's backup was restored, or rows were cut off. What
-was shown is kept, so that every worker knows it, and the next start too.
+was shown is kept, so that every worker knows it, and the next start too. Only what this member itself signed counts,
+heads and questions: nobody closes it by a word.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import structlog
 from gateway.charter import Charter
 from gateway.errors import NotDurable, Refused, Unavailable
 from gateway.ledger import logs
-from gateway.ledger.errors import LedgerError
+from gateway.ledger.errors import LedgerError, NumberUnproven
 from gateway.witness_client import RemoteLedger
 from nodes.clock import Clock
 from nodes.cosigning import Reach
@@ -48,20 +49,23 @@ class Comparing:
         if remote is None:
             return
         try:
-            for origin in self._origins():
-                await self._seen(remote, member, origin)
+            for unproven in [await self._seen(remote, member, each) for each in self._origins()]:
+                if unproven is not None:
+                    raise unproven
         except (Unavailable, Refused) as error:
             self._log.info("comparison_missed", peer=member, reason=str(error))
         except (LedgerError, NotDurable) as error:
-            self._log.warning("comparison_failed", peer=member, error=type(error).__name__)
+            self._log.warning("comparison_failed", peer=member, error=type(error).__name__, reason=str(error))
         else:
             self._heard.add(member)
 
-    async def _seen(self, remote: RemoteLedger, member: str, origin: str) -> None:
+    async def _seen(self, remote: RemoteLedger, member: str, origin: str) -> NumberUnproven | None:
+        """Keep what a member has seen of a log; give what is wrong with the number that it named."""
         charter = self._charter()
         seen = await remote.head(origin, logs.listed_keys(charter.directory, charter.me), SECONDS)
         if await self._ahead.take(member, seen, self._clock.now()):
             self._log.error("ledger_behind", peer=member)
+        return seen.unproven
 
     def _origins(self) -> tuple[str, ...]:
         """Name the log that the disk knows and the one that would follow it."""

@@ -2,14 +2,14 @@
 
 Every other member is asked what it has seen: heads of this ledger, numbers of questions, and its own entries of both
 pairs. Who is behind opens a new log, once the quorum has stated the gap in the bundle; numbers go on behind the highest
-that anybody knows. Nothing listens meanwhile.
+that anybody proves, and on a partner's bare word `unproven_numbers` further at most. Nothing listens meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +24,7 @@ from gateway.ledger import logs, pairs
 from gateway.ledger.checkpoint import Head, open_checkpoint
 from gateway.ledger.reconciliation import Line
 from gateway.ledger.shown import Find, Seen
-from gateway.model.reconciliation import ListPairEntriesRequest, ListPairEntriesResponse
+from gateway.model.reconciliation import HIGHEST_NUMBER, ListPairEntriesRequest, ListPairEntriesResponse
 from gateway.reconciliations import RemotePairs
 from gateway.witness_client import RemoteLedger
 from nodes.bundle.stops import replace_file
@@ -196,25 +196,36 @@ class Recovering:
             self._log.info("recovery_missed", peer=member, error=type(error).__name__)
 
     async def _listen(self, member: str, partner: Partner) -> _Heard:
+        found, charter = [each async for each in self._seen(member, partner)], self._charter()
+        heads = tuple(each.checkpoint.head for each in found if each.checkpoint)
+        highest, first = max(each.pair_number for each in found), self._store.recovery.next_number(member)
+        # An entry in a partner's ledger is the partner's word: one of number 2^62 would use up all numbers.
+        most = max(highest, first - 1) + charter.catalogue.limits.unproven_numbers
+        asked = await self._lines(partner, charter.me, member, first, most)
+        answered = await self._lines(partner, member, charter.me, self._store.recovery.highest_answered(member) + 1)
+        return _Heard(told=Told(highest=highest, asked=asked, answered=answered), heads=heads)
+
+    async def _seen(self, member: str, partner: Partner) -> AsyncIterator[Seen]:
+        """Ask what a member has seen of the last log and of the one that would follow it."""
         charter, last = self._charter(), self._store.ahead.last_log()
         find = logs.listed_keys(charter.directory, charter.me)
-        heads, highest, me = [], 0, charter.me
         for number in sorted({max(last, 1), last + 1}):
-            seen = await partner.head(logs.origin(me, number), find, SECONDS)
-            heads += [seen.checkpoint.head] if seen.checkpoint else []
-            highest = max(highest, seen.pair_number)
-        asked = await self._lines(partner, me, member, self._store.recovery.next_number(member))
-        answered = await self._lines(partner, member, me, self._store.recovery.highest_answered(member) + 1)
-        return _Heard(told=Told(highest=highest, asked=asked, answered=answered), heads=tuple(heads))
+            seen = await partner.head(logs.origin(charter.me, number), find, SECONDS)
+            if seen.unproven is not None:
+                self._log.warning("number_unproven", peer=member, reason=str(seen.unproven))
+            yield seen
 
-    async def _lines(self, partner: Partner, asker: str, answerer: str, first: int) -> tuple[Line, ...]:
+    async def _lines(
+        self, partner: Partner, asker: str, answerer: str, first: int, most: int = HIGHEST_NUMBER
+    ) -> tuple[Line, ...]:
+        """List a partner's entries of a pair from a number on; those above `most` are left out."""
         directory, found = self._charter().directory, list[Line]()
         other = answerer if asker == self._charter().me else asker
-        while first:
+        while 0 < first <= most:
             request = ListPairEntriesRequest(asker_member=asker, answerer_member=answerer, first_number=first)
             response = await partner.entries(request, SECONDS)
             page = pairs.proven(request, response, logs.listed_keys(directory, other))
-            found += page.lines
+            found += [each for each in page.lines if each.event.pair_sequence <= most]
             first = page.next_number
         return tuple(found)
 

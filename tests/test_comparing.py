@@ -10,16 +10,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bundles import SIGNERS
 from ledgers import ANHUI, JIANGSU, MEMBERS, SHANGHAI, ZHEJIANG, witness_signer
 from receipts import LOGGERS, response
-from stores import NOW, exchange, question, rows, signed
+from stores import NOW, question, rows, signed
+from structlog.testing import capture_logs
 from test_store_asker import closing, conclude
-from witnesses import Fixed, Line, Region, add_request, charter, forged
+from witnesses import Fixed, Liar, Line, Region, add_request, asking, charter, forged, took
 
 from gateway.errors import NotDurable
 from gateway.ledger import checkpoint, logs, tree
 from gateway.ledger.checkpoint import Head
 from gateway.model.signed import Reply
+from gateway.model.witness import GetHeadResponse
 from keys import envelope
 from nodes.store.acts import Act
 from nodes.store.ahead import MissingNumber
@@ -141,14 +144,50 @@ async def test_a_following_log_shows_that_the_disk_is_old(council: Council) -> N
 
 
 async def test_a_number_that_the_disk_never_gave_out_shows_it_too(council: Council) -> None:
-    """A partner that has taken a higher number of the pair is ahead, though no head says so."""
-    asked = question(7, asker_member=SHANGHAI, answerer_member=JIANGSU, sequence=7)
-    await council.regions[JIANGSU].store.journal.commit(exchange(7, question=asked))
+    """A partner that has taken, and shows, a question of a higher number is ahead, though no head says so."""
+    await council.regions[JIANGSU].store.journal.commit(took(7))
     found = await council.start()
     assert (found.standing.faults, found.standing.behind) == ((LEDGER_BEHIND,), (JIANGSU,))
     assert council.node.store.ahead.numbers() == (MissingNumber(member=JIANGSU, number=7),)
     rows(council.node.path, f"INSERT INTO pair VALUES ('{JIANGSU}', 8)")
     assert found.look().faults == ()
+
+
+LIES = {
+    "a bare number": GetHeadResponse(pair_number=(1 << 63) - 1),
+    "more than the question says": GetHeadResponse(pair_number=1 << 62, pair_question=asking(7)),
+    "a question of its own making": GetHeadResponse(
+        pair_number=7, pair_question=asking(7, SHANGHAI, JIANGSU, SIGNERS[JIANGSU])
+    ),
+    "a question to another": GetHeadResponse(pair_number=7, pair_question=asking(7, SHANGHAI, ZHEJIANG)),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_nobody_closes_a_node_by_a_word(council: Council, lie: str) -> None:
+    """A number that this member did not sign is named in the log and ignored, now and at the next start."""
+    liar: Any = Liar(honest=council.regions[JIANGSU].witness, claim=LIES[lie])
+    council.regions[JIANGSU].witness = liar
+    for number in (9, 10):
+        with capture_logs() as logged:
+            found = await council.start()
+        told = [each for each in logged if each["event"] == "comparison_failed"]
+        assert [(each["peer"], each["error"]) for each in told] == [(JIANGSU, "NumberUnproven")]
+        assert (found.standing.faults, found.standing.behind, await council.asks(number)) == ((), (), "")
+    assert council.node.store.ahead.numbers() == ()
+
+
+async def test_a_liar_does_not_hide_the_head_that_it_shows(council: Council) -> None:
+    """The head beside a number that is not proven still shows that the disk is old."""
+    await council.node.enter(2)
+    copy = council.node.back_up()
+    await council.node.enter(3, start=3)
+    await council.witness()
+    council.node.put_back(copy)
+    liar: Any = Liar(honest=council.regions[JIANGSU].witness, claim=LIES["a bare number"])
+    council.regions[JIANGSU].witness = liar
+    assert (await council.start()).standing.faults == (LEDGER_BEHIND,)
+    assert (len(council.node.store.ahead.heads()), council.node.store.ahead.numbers()) == (1, ())
 
 
 async def test_a_receipt_shows_it_too(council: Council) -> None:

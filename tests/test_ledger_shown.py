@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from bundles import charter_of, signed_directory
 from ledgers import (
     ANHUI,
     JIANGSU,
     SALT,
+    SHANGHAI,
     cosigned,
     find,
     head,
@@ -18,11 +20,21 @@ from ledgers import (
     signed,
     witness_key,
 )
+from witnesses import asking
 
 from gateway.ledger import shown, tiles
 from gateway.ledger.entries import Opening
-from gateway.ledger.errors import CheckpointMalformed, NoteMalformed, NoteUnsigned, ProofInvalid, ReceiptInvalid
+from gateway.ledger.errors import (
+    CheckpointMalformed,
+    NoteMalformed,
+    NoteUnsigned,
+    NumberUnproven,
+    ProofInvalid,
+    ReceiptInvalid,
+)
 from gateway.ledger.note import read_line
+from gateway.ledger.numbers import Pair
+from gateway.ledger.shown import Seen
 from gateway.ledger.witnessing import Conflict, Fork, Unproven
 from gateway.model.witness import (
     AddCheckpointRequest,
@@ -37,6 +49,7 @@ from gateway.model.witness import (
 
 SHOWN = opened(head(5))
 ORIGIN = SHOWN.head.origin
+PAIR = Pair(directory=charter_of(SHANGHAI, signed_directory()).directory, asker=SHANGHAI, answerer=JIANGSU)
 LINE = cosigned(SHOWN.note, (JIANGSU, 7)).signatures[-1]
 
 
@@ -91,18 +104,23 @@ def test_evidence_of_a_fork_is_checked() -> None:
 
 def test_a_head_is_taken_when_its_log_signed_it() -> None:
     """None is none; another log's is refused; with an older head it must have grown out of that."""
-    assert shown.head_of(GetHeadResponse(pair_number=4), ORIGIN, find).pair_number == 4
-    response = GetHeadResponse(
-        checkpoint=SHOWN.note.payload, consistency_hashes=tiles.consistency(3, 5, shelf(5)), pair_number=1
-    )
-    found = shown.head_of(response, ORIGIN, find, head(3))
-    assert found.checkpoint is not None
-    assert (found.checkpoint.head, found.pair_number) == (SHOWN.head, 1)
-    assert shown.head_of(response, ORIGIN, find).checkpoint is not None
+    assert shown.seen_of(GetHeadResponse(), ORIGIN, find, PAIR, head(3)) == Seen(checkpoint=None)
+    growth = tiles.consistency(3, 5, shelf(5))
+    response = GetHeadResponse(checkpoint=SHOWN.note.payload, consistency_hashes=growth)
+    assert shown.seen_of(response, ORIGIN, find, PAIR, head(3)) == Seen(checkpoint=SHOWN)
+    assert shown.seen_of(response, ORIGIN, find, PAIR) == Seen(checkpoint=SHOWN)
     with pytest.raises(ProofInvalid):
-        shown.head_of(response, ORIGIN, find, head(3, bytes(32)))
+        shown.seen_of(response, ORIGIN, find, PAIR, head(3, bytes(32)))
     with pytest.raises(CheckpointMalformed, match="another log"):
-        shown.head_of(response, head(member=JIANGSU).origin, find)
+        shown.seen_of(response, head(member=JIANGSU).origin, find, PAIR)
+
+
+def test_head_and_number_count_each_without_the_other() -> None:
+    """A number is taken with its question, beside any head; one that is not proven is none."""
+    assert shown.seen_of(GetHeadResponse(pair_number=4, pair_question=asking(4)), ORIGIN, find, PAIR).pair_number == 4
+    found = shown.seen_of(GetHeadResponse(checkpoint=SHOWN.note.payload, pair_number=4), ORIGIN, find, PAIR)
+    assert (found.checkpoint, found.pair_number) == (SHOWN, 0)
+    assert isinstance(found.unproven, NumberUnproven)
 
 
 def test_a_proof_is_of_this_event_at_this_place() -> None:

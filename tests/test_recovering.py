@@ -14,17 +14,21 @@ from bundles import charter_of, signed_directory
 from ledgers import JIANGSU, SHANGHAI
 from receipts import LOGGERS
 from stores import KEY, NOW, digest, exchange, question, rows
+from structlog.testing import capture_logs
+from witnesses import asking
 
 from gateway import wire
 from gateway.charter import Charter
 from gateway.errors import NotDurable, Unavailable
 from gateway.ledger import checkpoint, logs
-from gateway.ledger.checkpoint import Head, open_checkpoint, read_head
+from gateway.ledger.checkpoint import Head, read_head
 from gateway.ledger.note import read_note
-from gateway.ledger.shown import Find, Seen
+from gateway.ledger.numbers import Pair
+from gateway.ledger.shown import Find, Seen, seen_of
 from gateway.model.codes import LedgerEventKind as Kind
 from gateway.model.ledger import LedgerEvent, LedgerPrivate
 from gateway.model.reconciliation import ListPairEntriesRequest, ListPairEntriesResponse
+from gateway.model.witness import GetHeadResponse
 from nodes.config import DATABASE
 from nodes.copies import back_up
 from nodes.ledger import verify
@@ -52,7 +56,9 @@ class Other:
     path: Path
     member: str = JIANGSU
     heads: dict[str, bytes] = field(default_factory=dict)
-    number: int = 0
+    said: GetHeadResponse = field(default_factory=GetHeadResponse)
+    """What it says of the numbers that it has taken."""
+
     silent: bool = False
 
     async def head(self, origin: str, find: Find, seconds: float) -> Seen:
@@ -60,8 +66,8 @@ class Other:
         assert seconds > 0
         if self.silent:
             raise Unavailable("UNAVAILABLE")
-        payload = self.heads.get(origin)
-        return Seen(checkpoint=open_checkpoint(payload, find) if payload else None, pair_number=self.number)
+        pair = Pair(directory=directory().directory, asker=SHANGHAI, answerer=self.member)
+        return seen_of(replace(self.said, checkpoint=self.heads.get(origin, b"")), origin, find, pair)
 
     async def entries(self, request: ListPairEntriesRequest, seconds: float) -> ListPairEntriesResponse:
         """List its own entries."""
@@ -89,13 +95,14 @@ def head_of(path: Path) -> bytes:
     return bytes(rows(path, "SELECT checkpoint FROM ledger_head ORDER BY log DESC LIMIT 1")[0][0])
 
 
-def directory(gaps: tuple[dict[str, Any], ...] = ()) -> Charter:
+def directory(gaps: tuple[dict[str, Any], ...] = (), limits: dict[str, int] | None = None) -> Charter:
     """Read the directory for Shanghai with gaps that were stated."""
 
     def edit(found: dict[str, Any]) -> None:
         found["gaps"] = list(gaps)
+        found.setdefault("limits", {}).update(limits or {})
 
-    return charter_of(SHANGHAI, signed_directory(edit) if gaps else signed_directory())
+    return charter_of(SHANGHAI, signed_directory(edit) if gaps or limits else signed_directory())
 
 
 @dataclass
@@ -139,10 +146,10 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     found.store.close()
 
 
-def stated(place: Place, **changes: Any) -> None:
+def stated(place: Place, limits: dict[str, int] | None = None, **changes: Any) -> None:
     """Have the quorum state what is asked for."""
     row = json.loads((place.data / GAP).read_text(encoding="utf-8")) | {"ground": "a disk was lost"} | changes
-    place.charter = directory((row,))
+    place.charter = directory((row,), limits)
 
 
 async def test_who_is_behind_waits_for_the_quorum(place: Place) -> None:
@@ -182,7 +189,7 @@ async def test_the_restore_is_entered(place: Place) -> None:
 async def test_no_number_is_given_twice(place: Place) -> None:
     """What the partner has taken is void here, and the next question has a number that nobody knows."""
     await answer(place.other.path, JIANGSU, 1, 2)
-    place.other.number = 4  # two more came, and were refused without an entry
+    place.other.said = proof(4)  # two more came, and were refused without an entry
     await place.recovering.attempt()
     stated(place)
     await place.recovering.attempt()
@@ -193,6 +200,45 @@ async def test_no_number_is_given_twice(place: Place) -> None:
     assert place.store.recovery.next_number(JIANGSU) == 5
     held = rows(place.data / DATABASE, "SELECT pair_sequence, outcome FROM sent ORDER BY pair_sequence")
     assert held == [(number, "VOID") for number in (1, 2, 3, 4)]
+
+
+def proof(number: int) -> GetHeadResponse:
+    """Name a number with the question that Shanghai signed."""
+    return GetHeadResponse(pair_number=number, pair_question=asking(number))
+
+
+async def test_a_number_without_proof_moves_nothing(place: Place) -> None:
+    """A member that names the last number there is holds nobody up, and takes no number away."""
+    place.other.said = replace(proof(4), pair_number=(1 << 63) - 1)
+    await place.recovering.attempt()
+    stated(place)
+    with capture_logs() as logged:
+        assert await place.recovering.attempt() == ""
+    assert {each["peer"] for each in logged if each["event"] == "number_unproven"} == {JIANGSU}
+    assert place.store.recovery.next_number(JIANGSU) == 1
+    assert rows(place.data / DATABASE, "SELECT count(*) FROM sent") == [(0,)]
+
+
+@pytest.mark.parametrize(("entered", "next_number"), [((1, 2, 9), 10), ((1, 2, 10, 1 << 62), 3), ((1 << 62,), 1)])
+async def test_a_partners_entries_move_numbers_so_far_and_no_further(
+    place: Place, entered: tuple[int, ...], next_number: int
+) -> None:
+    """Entries that nobody proves with a question count up to the limit above the last that is; the rest is a lie."""
+    limits = {"unproven_numbers": 7}
+    place.charter = directory(limits=limits)
+    place.other.said = proof(2) if 2 in entered else GetHeadResponse()
+    await answer(place.other.path, JIANGSU, *entered)
+    await place.recovering.attempt()
+    stated(place, limits)
+    assert await place.recovering.attempt() == ""
+    assert place.store.recovery.next_number(JIANGSU) == next_number
+
+
+async def test_entries_alone_show_that_the_disk_is_behind(place: Place) -> None:
+    """A partner whose bodies were deleted still knows of exchanges that the disk does not: a new log is opened."""
+    place.other.heads = {"yrdx/ledger/310000/1": head_of(place.data / DATABASE)}
+    await answer(place.other.path, JIANGSU, 1)
+    assert await place.recovering.attempt() == GAP_NOT_STATED
 
 
 async def test_what_the_partner_accepted_is_entered_again(place: Place) -> None:

@@ -6,33 +6,36 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bundles import charter_of, key_row, signed_directory
-from ledgers import MEMBERS, SHANGHAI, witness_signer
+from bundles import SIGNERS, charter_of, key_row, signed_directory
+from ledgers import JIANGSU, MEMBERS, SHANGHAI, witness_signer
 from receipts import LOGGERS
 from stores import KEY, NOW, exchange, question
 
-from gateway import wire
+from gateway import carriers, wire
 from gateway.charter import Charter
 from gateway.errors import Unavailable
 from gateway.ledger import checkpoint, logs, tree
 from gateway.ledger.checkpoint import Checkpoint, Head, open_checkpoint
 from gateway.ledger.note import Note, NoteKey
-from gateway.model.witness import AddCheckpointRequest, AddCheckpointResponse
-from gateway.ports import Kept
+from gateway.model.question import Question
+from gateway.model.witness import AddCheckpointRequest, AddCheckpointResponse, GetHeadResponse
+from gateway.ports import Exchange, Kept
 from gateway.witness import Witness
 from gateway.witness_client import RemoteLedger
 from gateway.witness_door import calls
+from keys.envelope import Envelope, sign
 from keys.suite import Signer
 from nodes.store import Scribe, Store
 from nodes.witnessing import Witnessing
 
 Edit = Callable[[dict[str, Any]], None]
+QUESTION = wire.PAYLOAD_TYPES[Question]
 
 
 def with_witnesses(found: dict[str, Any]) -> None:
@@ -98,9 +101,7 @@ class Region:
     async def enter(self, count: int, start: int = 1) -> list[Kept]:
         """Answer so many questions, one group each."""
         return [
-            await self.store.journal.commit(
-                exchange(number, question=question(number, answerer_member=self.member, sequence=number))
-            )
+            await self.store.journal.commit(took(number, JIANGSU, self.member))
             for number in range(start, start + count)
         ]
 
@@ -125,6 +126,39 @@ class Line:
         if self.far.silent:
             raise Unavailable("UNAVAILABLE")
         return await calls(self.far.witness)[method](request, self.near)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Liar:
+    """A witness that is honest but for the number, and the question, that it names to others."""
+
+    honest: Witness
+    claim: GetHeadResponse
+
+    def __getattr__(self, name: str) -> Any:
+        """Do all else as the honest one."""
+        return getattr(self.honest, name)
+
+    async def head(self, request: bytes, peer: str) -> bytes:
+        """Put the claim beside the head."""
+        found = wire.decode(GetHeadResponse, await self.honest.head(request, peer))
+        claim = self.claim
+        return wire.encode(replace(found, pair_number=claim.pair_number, pair_question=claim.pair_question))
+
+
+def asking(
+    number: int, asker: str = SHANGHAI, answerer: str = JIANGSU, *signers: Signer, asked: datetime = NOW
+) -> Envelope:
+    """Have a member sign the question of a running number, or others in its name."""
+    found = question(number, asked=asked, asker_member=asker, answerer_member=answerer, sequence=number)
+    return sign(QUESTION, wire.encode(found), *(signers or (SIGNERS[asker],)))
+
+
+def took(number: int, asker: str = SHANGHAI, answerer: str = JIANGSU, **header: Any) -> Exchange:
+    """Give the exchange of a question that an answerer keeps as it came; `header` changes what is told beside it."""
+    found = question(number, asker_member=asker, answerer_member=answerer, sequence=number, **header)
+    request = carriers.write_request(asking(number, asker, answerer))
+    return exchange(number, question=found, question_bytes=request)
 
 
 def remote(near: str, far: Region) -> RemoteLedger:

@@ -68,5 +68,9 @@ class PageInvalid(LedgerError):
     """A page of entries is not what was asked for, or its heads are not signed by their member."""
 
 
+class NumberUnproven(LedgerError):
+    """A member names a number of a pair without the question of that number, signed by whoever gave it out."""
+
+
 class StatementInvalid(LedgerError):
     """A monthly statement is not signed by both its members, or is none."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from gateway.ledger import cosignature, receipts, witnessing
+from gateway.ledger import cosignature, numbers, receipts, witnessing
 from gateway.ledger.checkpoint import Checkpoint, Head, open_checkpoint
-from gateway.ledger.errors import CheckpointMalformed, NoteUnsigned
+from gateway.ledger.errors import CheckpointMalformed, NoteUnsigned, NumberUnproven
 from gateway.ledger.note import NoteKey, NoteSignature, read_line
+from gateway.ledger.numbers import Pair
 from gateway.ledger.proofs import verify_consistency
 from gateway.ledger.receipts import Logged
 from gateway.ledger.witnessing import Conflict, Fork, Unproven
@@ -27,10 +28,14 @@ Find = Callable[[str], Iterable[NoteKey]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """A head that another member holds, None for none, and the highest number that it has of the pair's questions."""
+    """A head that another member holds, None for none, and the highest number that it proves of the pair's questions.
+
+    Where it names a number that it does not prove, `unproven` says what is wrong, and the number is 0.
+    """
 
     checkpoint: Checkpoint | None
-    pair_number: int
+    pair_number: int = 0
+    unproven: NumberUnproven | None = None
 
 
 def outcome_of(
@@ -66,18 +71,21 @@ def open_fork(first: bytes, second: bytes, origin: str, find: Find) -> Fork:
     return found
 
 
-def head_of(response: GetHeadResponse, origin: str, find: Find, old: Head | None = None) -> Seen:
-    """Give the head of a log that another member holds; with `old`, only when it grew out of that head.
+def seen_of(response: GetHeadResponse, origin: str, find: Find, pair: Pair, old: Head | None = None) -> Seen:
+    """Give the head of a log that another member holds, and the number that it proves; each counts without the other.
+
+    With `old`, the head only when it grew out of that one.
 
     Raises:
         LedgerError: when the head is not signed by the log, is of another one, or did not grow out of the old one.
     """
-    if not response.checkpoint:
-        return Seen(checkpoint=None, pair_number=response.pair_number)
-    found = _of_log(response.checkpoint, origin, find)
-    if old is not None:
+    found = _of_log(response.checkpoint, origin, find) if response.checkpoint else None
+    if found is not None and old is not None:
         verify_consistency(old.size, found.head.size, response.consistency_hashes, old.root, found.head.root)
-    return Seen(checkpoint=found, pair_number=response.pair_number)
+    try:
+        return Seen(checkpoint=found, pair_number=numbers.proven(response, pair))
+    except NumberUnproven as error:
+        return Seen(checkpoint=found, unproven=error)
 
 
 def proof_of(response: GetProofResponse, index: int, shared: bytes, find: Find) -> Logged | None:

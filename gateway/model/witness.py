@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.limits import DIGEST_BYTES, PROOF_HASHES
 from gateway.model.ledger import Receipt
+from keys.envelope import Envelope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ class GetHeadRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetHeadResponse:
-    """The newest head held, and the highest number of the caller's questions.
+    """The newest head held, and the highest number of the caller's questions with the question of that number.
 
     Raises:
         ValueError: for a hash that is not 32 bytes, or more than 63.
@@ -80,6 +81,7 @@ class GetHeadResponse:
     checkpoint: bytes = b""
     pair_number: int = 0
     consistency_hashes: tuple[bytes, ...] = ()
+    pair_question: Envelope | None = None
 
     def __post_init__(self) -> None:
         """Check the sizes before any hashing."""

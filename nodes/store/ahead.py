@@ -49,7 +49,7 @@ class MissingHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingNumber:
-    """The highest number that a member says it has taken from this one, above the last that the disk knows of."""
+    """The highest number that a member proves to have taken from this one, above the last that the disk knows of."""
 
     member: str
     number: int

@@ -42,11 +42,13 @@ _HIGHEST = "SELECT coalesce(max(pair_sequence), 0) FROM journal WHERE asker = ?"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What one member's ledger says of both pairs with this one, and the highest number that it has taken."""
+    """What one member's ledger says of both pairs with this one, and the highest number that it proves."""
 
     highest: int
+    """Of this member's questions: proven with the question itself."""
+
     asked: tuple[Line, ...]
-    """Of this member's questions, from the first number on that the disk never gave out."""
+    """Of this member's questions, from the first number on that the disk never gave out: the partner's word alone."""
 
     answered: tuple[Line, ...]
     """Of its own questions to this member."""
@@ -74,7 +76,7 @@ class Recovery:
     def lacks(self, member: str, told: Told) -> bool:
         """Say whether a member knows of exchanges that the disk does not."""
         ends = [each for each in told.answered if each.event.kind in ENDS]
-        if told.highest >= self.next_number(member):
+        if told.asked or told.highest >= self.next_number(member):
             return True
         with self._lock:
             return any(not _known(self._reader, member, each) for each in ends)
@@ -88,7 +90,7 @@ class Recovery:
     ) -> int:
         """Take back what is lacking, enter the restore, and open the database; give how many entries came back.
 
-        Numbers go on behind the highest that anybody has seen. With `following` the entries begin a new log.
+        Numbers go on behind the highest that was told. With `following` the entries begin a new log.
 
         Raises:
             NotDurable: nothing was done.

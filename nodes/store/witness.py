@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
@@ -16,7 +17,7 @@ from gateway.ledger.quorum import Witnessed
 from gateway.ledger.witnessing import Conflict, Fork, Held, Unproven
 from gateway.model.codes import LedgerEventKind
 from gateway.model.ledger import LedgerEvent, LedgerPrivate, Receipt
-from gateway.witness import Proven
+from gateway.witness import Proven, Taken
 from nodes.store.bodies import Bodies
 from nodes.store.commits import Commits
 from nodes.store.connections import time_text
@@ -55,7 +56,13 @@ _WAITING = """
     SELECT private FROM ledger_entry WHERE seq = (
         SELECT first + coalesce((SELECT max(size) FROM cosigned_head WHERE log = number), 0)
         FROM ledger_log ORDER BY number DESC LIMIT 1)"""
-_PAIR = "SELECT coalesce(max(pair_sequence), 0) FROM journal WHERE asker = ?"
+# Of the last numbers alone: a partner that asks does not have years of deleted bodies read through.
+_TAKEN = """
+    SELECT pair_sequence, wrapped_key, question_body FROM journal AS j
+    LEFT JOIN storage_key AS k ON (k.day, k.scope) = (j.day, j.purpose) AND k.destroyed IS NULL
+    WHERE asker = ?1 AND pair_sequence > 0
+        AND pair_sequence > (SELECT max(pair_sequence) FROM journal WHERE asker = ?1) - 4096
+    ORDER BY pair_sequence DESC"""
 _RECEIVED = """
     SELECT pair_sequence, wrapped_key, reply_body, shared FROM sent
     JOIN storage_key ON (day, scope) = (sent_day, sent.purpose) AND destroyed IS NULL
@@ -222,10 +229,17 @@ class WitnessBook:
         private = entries.read_entry(data).private_hash
         return Proven(event=event, receipt=receipts.build(index, path, read_note(covering.payload), salt, private))
 
-    def pair_number(self, asker: str) -> int:
-        """Give the highest number among a member's questions that were taken, 0 for none."""
-        row = self._one(_PAIR, asker)
-        return 0 if row is None else int(row[0])
+    def taken(self, asker: str) -> Taken | None:
+        """Give the question of the highest number among a member's that were taken and are still there, or None.
+
+        Where the body was deleted the next lower one stands for it: a number without its question proves nothing.
+        """
+        with self._lock, closing(self._reader.execute(_TAKEN, (asker,))) as found:
+            for number, *sealed in found:
+                body = self._bodies.open(*sealed)
+                if body is not None:
+                    return Taken(number=number, question=carriers.read_request(body))
+        return None
 
     def received(self, member: str, after: int = 0) -> tuple[Received, ...]:
         """Give a member's last answers beyond a number, the newest first, four at most: they were verified then."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from yrdx.exchange.v1 import envelope_pb2 as yrdx_dot_exchange_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eyrdx/exchange/v1/witness.proto\x12\x10yrdx.exchange.v1\x1a\x1fyrdx/exchange/v1/envelope.proto\"X\n\x14\x41\x64\x64\x43heckpointRequest\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12\x1a\n\x12\x63onsistency_hashes\x18\x02 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\"\xea\x01\n\x15\x41\x64\x64\x43heckpointResponse\x12\x32\n\x08\x63osigned\x18\x01 \x01(\x0b\x32\x1e.yrdx.exchange.v1.CosignedHeadH\x00\x12\x32\n\x08\x63onflict\x18\x02 \x01(\x0b\x32\x1e.yrdx.exchange.v1.HeadConflictH\x00\x12*\n\x04\x66ork\x18\x03 \x01(\x0b\x32\x1a.yrdx.exchange.v1.HeadForkH\x00\x12\x32\n\x08unproven\x18\x04 \x01(\x0b\x32\x1e.yrdx.exchange.v1.HeadUnprovenH\x00\x42\t\n\x07outcome\"!\n\x0c\x43osignedHead\x12\x11\n\tsignature\x18\x01 \x01(\x0c\"\x1c\n\x0cHeadConflict\x12\x0c\n\x04size\x18\x01 \x01(\x04\")\n\x08HeadFork\x12\r\n\x05\x66irst\x18\x01 \x01(\x0c\x12\x0e\n\x06second\x18\x02 \x01(\x0c\"\x1c\n\x0cHeadUnproven\x12\x0c\n\x04size\x18\x01 \x01(\x04\"2\n\x0eGetHeadRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x10\n\x08old_size\x18\x02 \x01(\x04\"V\n\x0fGetHeadResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x13\n\x0bpair_number\x18\x02 \x01(\x04\x12\x1a\n\x12\x63onsistency_hashes\x18\x03 \x03(\x0c\"5\n\x0fGetProofRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x12\n\nleaf_index\x18\x02 \x01(\x04\">\n\x10GetProofResponse\x12*\n\x07receipt\x18\x01 \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt2r\n\x0eWitnessService\x12`\n\rAddCheckpoint\x12&.yrdx.exchange.v1.AddCheckpointRequest\x1a\'.yrdx.exchange.v1.AddCheckpointResponse2\xb2\x01\n\rLedgerService\x12N\n\x07GetHead\x12 .yrdx.exchange.v1.GetHeadRequest\x1a!.yrdx.exchange.v1.GetHeadResponse\x12Q\n\x08GetProof\x12!.yrdx.exchange.v1.GetProofRequest\x1a\".yrdx.exchange.v1.GetProofResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eyrdx/exchange/v1/witness.proto\x12\x10yrdx.exchange.v1\x1a\x1fyrdx/exchange/v1/envelope.proto\"X\n\x14\x41\x64\x64\x43heckpointRequest\x12\x10\n\x08old_size\x18\x01 \x01(\x04\x12\x1a\n\x12\x63onsistency_hashes\x18\x02 \x03(\x0c\x12\x12\n\ncheckpoint\x18\x03 \x01(\x0c\"\xea\x01\n\x15\x41\x64\x64\x43heckpointResponse\x12\x32\n\x08\x63osigned\x18\x01 \x01(\x0b\x32\x1e.yrdx.exchange.v1.CosignedHeadH\x00\x12\x32\n\x08\x63onflict\x18\x02 \x01(\x0b\x32\x1e.yrdx.exchange.v1.HeadConflictH\x00\x12*\n\x04\x66ork\x18\x03 \x01(\x0b\x32\x1a.yrdx.exchange.v1.HeadForkH\x00\x12\x32\n\x08unproven\x18\x04 \x01(\x0b\x32\x1e.yrdx.exchange.v1.HeadUnprovenH\x00\x42\t\n\x07outcome\"!\n\x0c\x43osignedHead\x12\x11\n\tsignature\x18\x01 \x01(\x0c\"\x1c\n\x0cHeadConflict\x12\x0c\n\x04size\x18\x01 \x01(\x04\")\n\x08HeadFork\x12\r\n\x05\x66irst\x18\x01 \x01(\x0c\x12\x0e\n\x06second\x18\x02 \x01(\x0c\"\x1c\n\x0cHeadUnproven\x12\x0c\n\x04size\x18\x01 \x01(\x04\"2\n\x0eGetHeadRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x10\n\x08old_size\x18\x02 \x01(\x04\"\x89\x01\n\x0fGetHeadResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\x0c\x12\x13\n\x0bpair_number\x18\x02 \x01(\x04\x12\x1a\n\x12\x63onsistency_hashes\x18\x03 \x03(\x0c\x12\x31\n\rpair_question\x18\x04 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"5\n\x0fGetProofRequest\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x12\n\nleaf_index\x18\x02 \x01(\x04\">\n\x10GetProofResponse\x12*\n\x07receipt\x18\x01 \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt2r\n\x0eWitnessService\x12`\n\rAddCheckpoint\x12&.yrdx.exchange.v1.AddCheckpointRequest\x1a\'.yrdx.exchange.v1.AddCheckpointResponse2\xb2\x01\n\rLedgerService\x12N\n\x07GetHead\x12 .yrdx.exchange.v1.GetHeadRequest\x1a!.yrdx.exchange.v1.GetHeadResponse\x12Q\n\x08GetProof\x12!.yrdx.exchange.v1.GetProofRequest\x1a\".yrdx.exchange.v1.GetProofResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,14 +46,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEADUNPROVEN']._serialized_end=548
   _globals['_GETHEADREQUEST']._serialized_start=550
   _globals['_GETHEADREQUEST']._serialized_end=600
-  _globals['_GETHEADRESPONSE']._serialized_start=602
-  _globals['_GETHEADRESPONSE']._serialized_end=688
-  _globals['_GETPROOFREQUEST']._serialized_start=690
-  _globals['_GETPROOFREQUEST']._serialized_end=743
-  _globals['_GETPROOFRESPONSE']._serialized_start=745
-  _globals['_GETPROOFRESPONSE']._serialized_end=807
-  _globals['_WITNESSSERVICE']._serialized_start=809
-  _globals['_WITNESSSERVICE']._serialized_end=923
-  _globals['_LEDGERSERVICE']._serialized_start=926
-  _globals['_LEDGERSERVICE']._serialized_end=1104
+  _globals['_GETHEADRESPONSE']._serialized_start=603
+  _globals['_GETHEADRESPONSE']._serialized_end=740
+  _globals['_GETPROOFREQUEST']._serialized_start=742
+  _globals['_GETPROOFREQUEST']._serialized_end=795
+  _globals['_GETPROOFRESPONSE']._serialized_start=797
+  _globals['_GETPROOFRESPONSE']._serialized_end=859
+  _globals['_WITNESSSERVICE']._serialized_start=861
+  _globals['_WITNESSSERVICE']._serialized_end=975
+  _globals['_LEDGERSERVICE']._serialized_start=978
+  _globals['_LEDGERSERVICE']._serialized_end=1156
 # @@protoc_insertion_point(module_scope)

@@ -222,13 +222,18 @@ class GetHeadResponse(_message.Message):
     CHECKPOINT_FIELD_NUMBER: _builtins.int
     PAIR_NUMBER_FIELD_NUMBER: _builtins.int
     CONSISTENCY_HASHES_FIELD_NUMBER: _builtins.int
+    PAIR_QUESTION_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.bytes
     """The note with the cosignatures that are held; empty where no head is."""
     pair_number: _builtins.int
-    """Highest running number among the caller's questions that the answering member has taken; 0 for none."""
+    """Highest running number among the caller's questions that the answering member has taken and still has; 0 for none."""
     @_builtins.property
     def consistency_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Consistency proof (RFC 9162) from old_size; empty where none was asked for, and between equal sizes."""
+
+    @_builtins.property
+    def pair_question(self) -> _envelope_pb2.Envelope:
+        """The question of that number, as the caller signed it: the number counts with it alone."""
 
     def __init__(
         self,
@@ -236,10 +241,11 @@ class GetHeadResponse(_message.Message):
         checkpoint: _builtins.bytes = ...,
         pair_number: _builtins.int = ...,
         consistency_hashes: _abc.Iterable[_builtins.bytes] | None = ...,
+        pair_question: _envelope_pb2.Envelope | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pair_question", b"pair_question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "consistency_hashes", b"consistency_hashes", "pair_number", b"pair_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "consistency_hashes", b"consistency_hashes", "pair_number", b"pair_number", "pair_question", b"pair_question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
