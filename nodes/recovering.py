@@ -39,6 +39,8 @@ RECOVERING, GAP_NOT_STATED = "LedgerRecovering", "LedgerGapNotStated"
 GAP = "gap.json"
 SECONDS = 10.0
 PAUSE = 1.0
+MOST = 100_000
+"""Entries of a pair that are taken back at most; what is beyond stands in the partner's ledger still."""
 
 
 class Partner(Protocol):
@@ -129,8 +131,8 @@ class Recovering:
                     fault = await self.attempt()
             except Exception as error:  # noqa: BLE001  it stays closed, and tries again
                 self._log.error("recovery_failed", error=type(error).__name__)
-            if fault:
-                await tell((fault,))
+            if self.needed():
+                await tell((fault or RECOVERING,))
                 await asyncio.sleep(PAUSE)
 
     async def attempt(self) -> str:
@@ -218,7 +220,10 @@ class Recovering:
     async def _lines(
         self, partner: Partner, asker: str, answerer: str, first: int, most: int = HIGHEST_NUMBER
     ) -> tuple[Line, ...]:
-        """List a partner's entries of a pair from a number on; those above `most` are left out."""
+        """List a partner's entries of a pair from a number on; those above `most` are left out.
+
+        A page without a proven entry ends the list, and so do `MOST` of them: a partner lists nothing for ever.
+        """
         directory, found = self._charter().directory, list[Line]()
         other = answerer if asker == self._charter().me else asker
         while 0 < first <= most:
@@ -226,7 +231,7 @@ class Recovering:
             response = await partner.entries(request, SECONDS)
             page = pairs.proven(request, response, logs.listed_keys(directory, other))
             found += [each for each in page.lines if each.event.pair_sequence <= most]
-            first = page.next_number
+            first = page.next_number if page.lines and len(found) < MOST else 0
         return tuple(found)
 
 

@@ -293,6 +293,24 @@ async def test_another_history_of_the_same_size_is_behind_too(place: Place) -> N
     assert await place.recovering.attempt() == GAP_NOT_STATED
 
 
+async def test_a_list_without_an_end_ends(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither pages that hold nothing nor entries beyond the cap keep a member that recovers from opening."""
+    calls = []
+
+    async def empty(request: ListPairEntriesRequest, _: float) -> ListPairEntriesResponse:
+        calls.append(request.first_number)
+        return ListPairEntriesResponse(entries=(), highest_number=9, next_number=request.first_number + 1)
+
+    monkeypatch.setattr(place.other, "entries", empty)
+    await place.recovering.attempt()
+    assert len(calls) == 2
+    monkeypatch.undo()
+    monkeypatch.setattr("nodes.recovering.MOST", 2)
+    monkeypatch.setattr("nodes.store.pairs.PAGE", 1)
+    await answer(place.other.path, JIANGSU, 11, 12, 13, 14)
+    assert len(await place.recovering._lines(place.other, SHANGHAI, JIANGSU, 1)) == 2
+
+
 async def test_while_one_member_is_silent_nothing_opens(place: Place) -> None:
     """It may be the one that has seen more."""
     place.other.silent = True
