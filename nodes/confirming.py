@@ -21,7 +21,8 @@ from gateway.ledger.note import read_note
 from gateway.model.codes import RefusalReason
 from nodes.clock import Clock
 from nodes.cosigning import Reach
-from nodes.store.witness import Received, WitnessBook
+from nodes.store import Store
+from nodes.store.confirmations import Received
 
 SECONDS = 3.0
 """Longest time that one call takes."""
@@ -30,9 +31,10 @@ SECONDS = 3.0
 class Confirming:
     """The rounds of one process; what was confirmed is forgotten with it, and the newest are looked at again."""
 
-    def __init__(self, charter: Callable[[], Charter], clock: Clock, book: WitnessBook, reach: Reach) -> None:
+    def __init__(self, charter: Callable[[], Charter], clock: Clock, store: Store, reach: Reach) -> None:
         """Start with nothing confirmed."""
-        self._charter, self._clock, self._book, self._reach = charter, clock, book, reach
+        self._charter, self._clock, self._reach = charter, clock, reach
+        self._witness, self._answers = store.witness, store.confirmations
         self._last: dict[str, int] = {}
         self._log = structlog.get_logger().bind()
 
@@ -43,7 +45,7 @@ class Confirming:
         await asyncio.gather(*(self._member(each) for each in members))
 
     async def _member(self, member: str) -> None:
-        for each in reversed(self._book.received(member, self._last.get(member, 0))):
+        for each in reversed(self._answers.received(member, self._last.get(member, 0))):
             try:
                 borne_out = await self._confirm(member, each)
             except (Unavailable, Refused, LedgerError, NotDurable) as error:
@@ -70,14 +72,14 @@ class Confirming:
         except Refused as refused:
             if refused.reason is not RefusalReason.NOT_IN_SCOPE:
                 raise
-        await self._book.contradict(member, received.number, self._clock.now())
+        await self._answers.contradict(member, received.number, self._clock.now())
         self._log.error("receipt_contradicted", peer=member, number=received.number)
         return True
 
     async def _hold_against(self, member: str, shown: Checkpoint) -> None:
         """Lay a receipt's head beside the one that was cosigned here: two of one size are evidence on their face."""
-        known = self._book.held(shown.head.origin)
+        known = self._witness.held(shown.head.origin)
         fork = None if known is None else witnessing.forked(known, witnessing.held(shown))
         if fork is not None:
-            await self._book.keep_fork(fork, self._clock.now())
+            await self._witness.keep_fork(fork, self._clock.now())
             self._log.error("ledger_forked", peer=member, size=fork.size)

@@ -88,7 +88,7 @@ class Witnessing:
         self._witness = Witness(charter=charter, signer=credentials.witness_signer, clock=clock.now, book=store.witness)
         self._comparing = Comparing(charter, clock, store.ahead, self.reach)
         self._cosigning = Cosigning(charter, clock, time.monotonic, store.witness, self.reach, self._comparing.forget)
-        self._confirming = Confirming(charter, clock, store.witness, self.reach)
+        self._confirming = Confirming(charter, clock, store, self.reach)
         self._log = structlog.get_logger().bind()
         self.standing = Standing()
 
@@ -135,7 +135,7 @@ class Witnessing:
             marked=lag >= limits.witness_lag_mark,
             forks=book.count_forks(),
             behind=tuple(sorted(behind)),
-            contradicting=book.contradicting(),
+            contradicting=self._store.confirmations.contradicting(),
             faults=tuple(name for name, holds in faults.items() if holds),
         )
         return self.standing

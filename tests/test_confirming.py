@@ -44,7 +44,7 @@ class Pair:
 
     def restart(self) -> None:
         """Start Jiangsu's rounds anew."""
-        self.confirming = Confirming(lambda: charter(JIANGSU), Fixed(self.asker), self.asker.store.witness, self._reach)
+        self.confirming = Confirming(lambda: charter(JIANGSU), Fixed(self.asker), self.asker.store, self._reach)
 
     def _reach(self, member: str) -> Any:
         return remote(JIANGSU, self.shown) if member == SHANGHAI else None
@@ -91,7 +91,7 @@ class Pair:
     @property
     def found(self) -> tuple[str, ...]:
         """Name whom Jiangsu holds something against."""
-        return self.asker.store.witness.contradicting()
+        return self.asker.store.confirmations.contradicting()
 
 
 @pytest.fixture
@@ -189,6 +189,6 @@ async def test_what_is_read_of_a_member_is_bounded(pair: Pair) -> None:
     for number in range(1, 8):
         await pair.ask(number, pair.shown)
     await pair.witness()
-    assert [each.number for each in pair.asker.store.witness.received(SHANGHAI)] == [7, 6, 5, 4]
+    assert [each.number for each in pair.asker.store.confirmations.received(SHANGHAI)] == [7, 6, 5, 4]
     await pair.confirming.round()
     assert (pair.found, pair.asked) == ((), 4)

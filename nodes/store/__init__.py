@@ -15,6 +15,7 @@ from nodes.store.asker import AskerJournal
 from nodes.store.bodies import Bodies
 from nodes.store.cases import Cases
 from nodes.store.commits import Commits
+from nodes.store.confirmations import Confirmations
 from nodes.store.connections import connect_read_only
 from nodes.store.consents import Consents
 from nodes.store.disclosures import Disclosures
@@ -53,6 +54,7 @@ class Store:
     acts: Acts
     recovery: Recovery
     witness: WitnessBook
+    confirmations: Confirmations
     ahead: Ahead
     disclosures: Disclosures
     retention: Retention
@@ -104,6 +106,7 @@ class Store:
             consents=Consents(*shared, ledger=ledger, secret=storage_key),
             acts=acts,
             witness=witness,
+            confirmations=Confirmations(*shared),
             recovery=Recovery(commits, ledger, reader, lock),
             ahead=Ahead(*shared[:3]),
             disclosures=Disclosures(*shared[1:3]),

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from typing import Any, final
@@ -15,11 +15,11 @@ from gateway.ledger.errors import LedgerError, ProofInvalid
 from gateway.ledger.note import Note, NoteSignature, read_note
 from gateway.ledger.quorum import Witnessed
 from gateway.ledger.witnessing import Conflict, Fork, Held, Unproven
-from gateway.model.codes import LedgerEventKind
-from gateway.model.ledger import LedgerEvent, LedgerPrivate, Receipt
+from gateway.model.ledger import LedgerEvent, LedgerPrivate
 from gateway.witness import Proven, Taken
 from nodes.store.bodies import Bodies
 from nodes.store.commits import Commits
+from nodes.store.confirmations import received
 from nodes.store.connections import time_text
 from nodes.store.ledger_reading import KeptFork, forks_of, tiles_of
 
@@ -63,14 +63,6 @@ _TAKEN = """
     WHERE asker = ?1 AND pair_sequence > 0
         AND pair_sequence > (SELECT max(pair_sequence) FROM journal WHERE asker = ?1) - 4096
     ORDER BY pair_sequence DESC"""
-_RECEIVED = """
-    SELECT pair_sequence, wrapped_key, reply_body, shared FROM sent
-    JOIN storage_key ON (day, scope) = (sent_day, sent.purpose) AND destroyed IS NULL
-    JOIN ledger_entry ON seq = closed_entry
-    WHERE member = ? AND pair_sequence > ? AND outcome = 'ANSWERED' AND reply_body IS NOT NULL
-    ORDER BY pair_sequence DESC LIMIT 4"""
-_CONTRADICT = "INSERT INTO contradiction (member, number, found_time) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-_CONTRADICTING = "SELECT DISTINCT member FROM contradiction ORDER BY member"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +83,6 @@ class Cosigned:
     size: int
     payload: bytes
     time: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
-    """An answer that was accepted: its pair number, the event that it is, and the receipt that came with it."""
-
-    number: int
-    shared: bytes
-    receipt: Receipt
 
 
 @final
@@ -193,7 +176,8 @@ class WitnessBook:
             return b"" if row is None else bytes(row[0])
         row = self._one(_HELD, origin)
         held = [] if row is None else [bytes(row[0])]
-        held += (each.receipt.checkpoint for each in self.received(logs.owner(origin) or ""))
+        with self._lock:
+            held += (each.receipt.checkpoint for each in received(self._reader, self._bodies, logs.owner(origin) or ""))
         found = [(read_head(read_note(each).text), each) for each in held]
         return max(((head.size, each) for head, each in found if head.origin == origin), default=(0, b""))[1]
 
@@ -241,31 +225,9 @@ class WitnessBook:
                     return Taken(number=number, question=carriers.read_request(body))
         return None
 
-    def received(self, member: str, after: int = 0) -> tuple[Received, ...]:
-        """Give a member's last answers beyond a number, the newest first, four at most: they were verified then."""
-        with self._lock:
-            rows = self._reader.execute(_RECEIVED, (member, after)).fetchall()
-        bodies = ((number, shared, self._bodies.open(*sealed)) for number, *sealed, shared in rows)
-        opened = ((number, shared, carriers.read_response(body).receipt) for number, shared, body in bodies if body)
-        return tuple(Received(number=each[0], shared=_theirs(each[1]), receipt=each[2]) for each in opened if each[2])
-
-    async def contradict(self, member: str, number: int, now: datetime) -> None:
-        """Keep that a member's witnessed ledger does not hold what its receipt said.
-
-        Raises:
-            NotDurable: nothing was kept.
-        """
-        row = (member, number, time_text(now))
-        await self._commits.run(lambda connection: connection.execute(_CONTRADICT, row).rowcount)
-
     def held(self, origin: str) -> Held | None:
         """Give the newest head of another member's log that this one has cosigned."""
         return _held(self._one(_HELD, origin))
-
-    def contradicting(self) -> tuple[str, ...]:
-        """Name the members whose receipts and ledgers contradict each other."""
-        with self._lock:
-            return tuple(member for (member,) in self._reader.execute(_CONTRADICTING))
 
     def forks(self) -> tuple[KeptFork, ...]:
         """Give all evidence of two histories, oldest first."""
@@ -288,11 +250,6 @@ def _held(row: tuple[Any, ...] | None) -> Held | None:
         return None
     note = read_note(row[0])
     return Held(head=read_head(note.text), note=note)
-
-
-def _theirs(accepted: bytes) -> bytes:
-    """Give the shared part of the answerer's entry, of which this member's says that it was accepted."""
-    return wire.encode(replace(wire.decode(LedgerEvent, accepted), kind=LedgerEventKind.ANSWERED))
 
 
 def _decide(
