@@ -23,6 +23,7 @@ from gateway.ledger import dating, events
 from gateway.ledger.checkpoint import read_head
 from gateway.ledger.errors import LedgerError
 from gateway.ledger.note import read_note
+from gateway.limits import DIGEST_BYTES
 from gateway.model.codes import ExportState, LedgerEventKind, MarkKind, RefusalReason
 from gateway.model.combined import CaseReading
 from gateway.model.evidence import (
@@ -238,6 +239,7 @@ class Evidence:
             export_bundle=last,
             further_bundles=tuple(each for each in bundles if each not in {first, last}),
             marks=kept.marks,
+            listing_digest=order.listing_digest,
         )
         signed = sign(wire.PAYLOAD_TYPES[EvidenceStatement], wire.encode(statement), self._office.signer())
         return Piece(statement=signed, content=proven.content, bundles=tuple(bundles.values()))
@@ -257,7 +259,7 @@ def _check_order(order: EvidenceOrder, charter: Charter, now: datetime) -> None:
     Raises:
         Refused: with the reason.
     """
-    if len(order.ground) > GROUND:
+    if len(order.ground) > GROUND or len(order.listing_digest) not in {0, DIGEST_BYTES}:
         raise Refused(RefusalReason.MALFORMED)
     check_reader(order, charter, now)
     second = order.approving_officer

@@ -128,6 +128,9 @@ def whole_case(*files: evidence_pb2.EvidenceFile, **changes: Any) -> evidence_pb
         "results": listed,
     }
     found.listing.CopyFrom(signed(CaseListing(**values | changes)))
+    digest = envelope(found.listing).digest()
+    for piece in found.pieces:
+        piece.statement.CopyFrom(signed(replace(statement_of(piece), listing_digest=digest)))
     return found
 
 

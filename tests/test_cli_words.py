@@ -17,6 +17,7 @@ from gateway.kinds.measures import NO_TERRITORY, NOT_IN_LIST, OTHER_TERRITORY
 from gateway.model import accounts, answer, codes, combined, consent, evidence, question
 from gateway.verdicts import RowVerdict
 from gateway.verification import Check, Status
+from keys import errors
 from nodes.batch.audit import BatchCheck
 from nodes.cli import main, words
 from nodes.cli.profile import Profile
@@ -117,6 +118,14 @@ def test_every_key_in_the_code_has_its_text() -> None:
 def test_every_code_has_a_word(group: str, names: type[Enum]) -> None:
     """A code list that grows needs a word in both languages."""
     assert {each.value for each in names} <= set(words.table()[group])
+
+
+def test_every_refusal_of_a_file_has_a_word() -> None:
+    """What the keys refuse about a file is told in words; what concerns a node's own secrets is in no file."""
+    own = {"KeysError", "SealBroken", "CertificateRefused", "BodyUnreadable", "CustodyError", "PassphraseWrong",
+           "KeyFileTooOpen"}  # fmt: skip
+    names = {name for name, each in vars(errors).items() if isinstance(each, type)}
+    assert names - own <= set(words.table()["flaw"])
 
 
 def test_kinds_and_reasons_of_measures_have_words() -> None:

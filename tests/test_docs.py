@@ -260,6 +260,20 @@ def test_the_stores_tables_are_described(tmp_path: Path) -> None:
         assert f"`{file.name}`" in page("architecture")
 
 
+def test_whatever_holds_who_and_about_whom_in_clear_is_told(tmp_path: Path) -> None:
+    """Each table with a column for a code, an agency, an officer or what is private stands in docs/privacy.md."""
+    path = tmp_path / "node.db"
+    Store.open(path, bytes(32)).close()
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute(
+            """SELECT DISTINCT t.name FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c
+               WHERE t.type = 'table' AND c.name IN ('uscc', 'agency', 'officer', 'private')"""
+        ).fetchall()
+    tables = {name for (name,) in found}
+    assert {"ledger_entry", "preview"} <= tables
+    assert tables - set(quoted(page("privacy"))) == set()
+
+
 def test_every_named_test_exists() -> None:
     """Each `file::test` on any page is a test of that file."""
     texts = [each.read_text(encoding="utf-8") for each in PAGES]
@@ -282,6 +296,8 @@ def test_every_threat_has_a_row_with_a_proof_or_says_that_it_is_not_built() -> N
     rows = [line.strip("| ").split(" | ") for line in page("threat-model").splitlines() if re.match(r"\| \d", line)]
     assert [int(row[0]) for row in rows] == list(range(1, THREATS + 1))
     assert [row[0] for row in rows if not quoted(row[3]) and row[3] != "not built yet"] == []
+    assert [row[0] for row in rows if len(row) > len(("number", "threat", "defence", "proof"))] == []
+    assert [row[0] for row in rows if re.sub(r"`[^`]+`| ", "", row[3]) not in {"", "notbuiltyet"}] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

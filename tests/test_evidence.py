@@ -283,6 +283,34 @@ def test_a_case_is_whole() -> None:
     assert failures(judge(whole)) == [("listing", "", Check.KEY)]
 
 
+def test_a_part_of_a_case_does_not_pass_for_less() -> None:
+    """Whoever takes results out of a whole case is found out with its listing, without it, and with an earlier one."""
+    one, two = Exhibit().file(), Exhibit(without=(JIANGSU,)).file()
+    with_listing, without, earlier = (whole_case(one, two) for _ in range(3))
+    for each in (with_listing, without, earlier):
+        del each.pieces[1]
+    without.ClearField("listing")
+    earlier.listing.CopyFrom(whole_case(one, list_time=NOW).listing)
+    assert failures(judge(with_listing)) == [("listing", "", Check.MEMBERS)]
+    assert failures(judge(without)) == [("listing", "", Check.MEMBERS)]
+    assert failures(judge(earlier)) == [("listing", "", Check.BINDING)]
+    alone = made()
+    alone.listing.CopyFrom(whole_case(one).listing)
+    assert failures(judge(alone)) == [("listing", "", Check.BINDING)]
+
+
+@pytest.mark.parametrize(("mark", "status"), [(MarkKind.RECALLED, Status.RECALLED),
+                                              (MarkKind.DISPUTED, Status.UNKNOWN)])  # fmt: skip
+def test_a_recall_outlives_the_bodies(mark: MarkKind, status: Status) -> None:
+    """A recalled result of the case tells the status also when its bodies were deleted."""
+    one = Exhibit().file()
+    held = judge(whole_case(one)).listing
+    assert held is not None
+    gone = ListedResult(result_digest=bytes(32), combine_time=NOW, deleted=True, marks=(replace(MARK, mark=mark),))
+    found = judge(whole_case(one, results=(*held.results, gone)))
+    assert (found.genuine, found.status) == (True, status)
+
+
 @pytest.mark.parametrize(
     "change",
     [

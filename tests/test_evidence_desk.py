@@ -189,8 +189,13 @@ def judge(*pieces: Piece | ExportState, listing: Envelope | None = None) -> Evid
 
 async def test_what_the_desk_gives_verifies(court: Court) -> None:
     """A whole case: two results, one with a silent member; every entry of asker and answerers is seen."""
-    pieces = [await court.export(await court.ask()), await court.export(await court.ask(silent=JIANGSU))]
-    found = judge(*pieces, listing=court.listing())
+    one, receipts = await court.ask(), dict(court.shelf.receipts)
+    two, later = await court.ask(silent=JIANGSU), court.shelf.receipts
+    listing, pieces = court.listing(), []
+    for digest, held in ((one, receipts), (two, later)):
+        court.shelf.receipts = held
+        pieces.append(await court.export(digest, listing_digest=listing.digest()))
+    found = judge(*pieces, listing=listing)
     assert (found.genuine, found.listing is not None, found.status) == (True, True, Status.UNKNOWN)
     assert [len(each.seen) for each in found.pieces] == [13, 12]
     others = [each for each in MEMBERS if each != SHANGHAI]
@@ -287,6 +292,7 @@ async def test_a_second_officer_must_be_another_who_approves(court: Court) -> No
     assert await refusal(court.export(digest, *both, approving_officer=THIRD)) is RefusalReason.SECOND_OFFICER_NEEDED
     assert await refusal(court.export(digest, approving_officer=SECOND)) is RefusalReason.SECOND_OFFICER_NEEDED
     assert await refusal(court.export(digest, ground="g" * (GROUND + 1))) is RefusalReason.MALFORMED
+    assert await refusal(court.export(digest, listing_digest=bytes(31))) is RefusalReason.MALFORMED
 
 
 async def test_what_cannot_be_exported_is_named(court: Court) -> None:

@@ -51,6 +51,7 @@ class EvidenceOrder:
     order_time: datetime
     result_digest: bytes
     ground: str = ""
+    listing_digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,8 @@ class EvidenceStatement:
     export_bundle: bytes
     further_bundles: tuple[bytes, ...] = ()
     marks: tuple[AnswerMark, ...] = ()
+    listing_digest: bytes = b""
+    """Of the whole case as whose part it was exported: without that listing it is not genuine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

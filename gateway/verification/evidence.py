@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 
-from gateway import wire
+from gateway import carriers, wire
 from gateway.catalogue import Catalogue
 from gateway.exchange.admit import is_stale
 from gateway.kinds import KINDS
 from gateway.kinds.row import Kind
 from gateway.model.codes import MarkKind
-from gateway.model.evidence import CaseListing, EvidenceStatement, ExchangeProofs
+from gateway.model.evidence import AnswerMark, CaseListing, EvidenceStatement, ExchangeProofs
 from gateway.model.ledger import Receipt
 from gateway.verification import entries
 from gateway.verification.checks import check_key, holds, look, open_signed, step
@@ -70,8 +70,12 @@ class EvidenceVerdict:
 
     @property
     def status(self) -> Status:
-        """What is worst of what had become of an answer by the export; what came after it is not known offline."""
-        found = {each.verdict.status for each in self.pieces}
+        """What is worst of what had become of an answer by the export; what came after it is not known offline.
+
+        Of a whole case the results whose bodies were deleted count too: a recall does not end with the bodies.
+        """
+        listed = self.listing.results if self.listing else ()
+        found = {each.verdict.status for each in self.pieces} | {_status(each.marks) for each in listed}
         return next((each for each in _STATUS.values() if each in found), Status.UNKNOWN)
 
 
@@ -115,8 +119,8 @@ def verify_evidence(file: bytes, *, root: bytes, now: datetime, kinds: Mapping[s
     listing = None
     if all(each.verdict.genuine for each in pieces):
         look(parts, "bundles", "", partial(_whole, message.bundles, pieces))
-        if message.HasField("listing"):
-            listing = look(parts, "listing", "", partial(_listing, message.listing, pieces, ground.directory))
+        examine = _listing if message.HasField("listing") else _unlisted
+        listing = look(parts, "listing", "", partial(examine, message.listing, pieces, ground.directory))
     return EvidenceVerdict(parts=tuple(parts), listing=listing, pieces=pieces)
 
 
@@ -175,14 +179,18 @@ def _piece(message: evidence_pb2.EvidencePiece, ground: _Ground) -> PieceVerdict
         look(parts, "export", "", partial(_agree, held, statement, content))
         seen = entries.check(parts, content, held.file, proofs, ground.directory) if proofs else ()
     genuine = not any(each.failed for each in parts)
-    marks = {each.mark for each in statement.marks} if statement else set()
     verdict = Verdict(
         parts=tuple(parts),
         content=content if genuine else None,
         now=ground.now,
-        status=next((status for mark, status in _STATUS.items() if mark in marks), Status.UNKNOWN),
+        status=_status(statement.marks if statement else ()),
     )
     return PieceVerdict(verdict=verdict, statement=statement if genuine else None, seen=seen if genuine else ())
+
+
+def _status(marks: Sequence[AnswerMark]) -> Status:
+    found = {each.mark for each in marks}
+    return next((status for mark, status in _STATUS.items() if mark in found), Status.UNKNOWN)
 
 
 def _statement(message: evidence_pb2.EvidencePiece, ground: _Ground) -> EvidenceStatement:
@@ -244,9 +252,18 @@ def _whole(archives: Sequence[bytes], pieces: Sequence[PieceVerdict]) -> None:
     holds(Check.MEMBERS, sorted(found) == sorted(used), "a bundle that nothing names, or one twice")
 
 
+def _unlisted(_: envelope_pb2.Envelope, pieces: Sequence[PieceVerdict], __: Directory) -> None:
+    """Check that no result was exported as part of a whole case: the rest of it could have been taken out."""
+    alone = not any(each.statement and each.statement.listing_digest for each in pieces)
+    holds(Check.MEMBERS, alone, "the listing of the case was taken out")
+
+
 def _listing(message: envelope_pb2.Envelope, pieces: Sequence[PieceVerdict], directory: Directory) -> CaseListing:
     """Check that the file holds every result of the case, but for those whose bodies were deleted."""
     found = _signed_listing(message, directory)
+    own = carriers.envelope_from_message(message).digest()
+    same = all(each.statement and each.statement.listing_digest == own for each in pieces)
+    holds(Check.BINDING, same, "a result was not exported under this listing")
     held = [(each.statement, each.verdict.content) for each in pieces]
     digests = [statement.result_digest for statement, _ in held if statement]
     wanted = [each.result_digest for each in found.results if not each.deleted]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rich.console import Console
-from rich.table import Table
 
 from gateway.model.accounts import Session, Submission
 from nodes.cli.names import moment
@@ -68,7 +67,7 @@ def show_submissions(console: Console, found: Sequence[Submission], words: Words
 
 def show_submission(console: Console, found: Submission, words: Words) -> None:
     """Show what was handed in, as the second officer must know it; no subject is named."""
-    shown = Table(show_header=False, box=None, pad_edge=False)
+    shown = table(words, "", "", "")
     lines = {
         "submission": found.submission_id.hex()[:DIGITS],
         "state": words.code("submission", found.state.value),

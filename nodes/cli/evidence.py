@@ -10,10 +10,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from gateway import carriers
 from gateway.evidence import GROUND
 from gateway.verification import Unreadable
 from gateway.verification.evidence import FORMAT, EvidenceVerdict, verify_evidence
-from nodes.cli import evidence_desk, evidence_tables
+from nodes.cli import evidence_desk, evidence_tables, tables
 from nodes.cli.ask import reserved
 from nodes.cli.profile import Access, unlock
 from nodes.cli.session import NOT_GENUINE, Ended, SpeakingGroup, option, session
@@ -69,15 +70,15 @@ def _case(reference: str, ground: str, access: Access) -> evidence_pb2.EvidenceF
     digests = [each.result_digest for each in listing.results if not each.deleted]
     if not digests:
         raise Ended("evidence.nothing", case=reference)
-    file = _file(digests, ground, access)
+    file = _file(digests, ground, access, carriers.envelope_from_message(signed).digest())
     file.listing.CopyFrom(signed)
     return file
 
 
-def _file(digests: Iterable[bytes], ground: str, access: Access) -> evidence_pb2.EvidenceFile:
+def _file(digests: Iterable[bytes], ground: str, access: Access, listing: bytes = b"") -> evidence_pb2.EvidenceFile:
     file, bundles = evidence_pb2.EvidenceFile(format=FORMAT), dict[bytes, None]()
     for each in digests:
-        found = evidence_desk.export(each, ground, access)
+        found = evidence_desk.export(each, ground, access, listing)
         file.pieces.append(found.piece)
         bundles |= dict.fromkeys(found.bundles)
     file.bundles.extend(bundles)
@@ -93,6 +94,7 @@ def _verified(file: evidence_pb2.EvidenceFile, access: Access) -> tuple[bytes, E
     except Unreadable as error:
         raise Ended("evidence.unreadable", NOT_GENUINE) from error
     if not verdict.genuine:
-        lines = tuple(f"{each.name} {each.of}: {each.failed.value}" for each in verdict.all_parts if each.failed)
+        words, failed = session().words, [each for each in verdict.all_parts if each.failed]
+        lines = tuple(f"{tables.part_name(each, words)}: {tables.flaw(each, words)}" for each in failed)
         raise Ended("evidence.not_genuine", NOT_GENUINE, lines=lines)
     return payload, verdict

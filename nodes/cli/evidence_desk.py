@@ -45,8 +45,8 @@ def ask_listing(reference: str, access: Access) -> tuple[CaseListing, envelope_p
     return found, evidence_pb2.ListResultsResponse.FromString(response).listing
 
 
-def export(digest: bytes, ground: str, access: Access) -> evidence_pb2.ExportEvidenceResponse:
-    """Order a result as evidence; nothing of it is verified yet.
+def export(digest: bytes, ground: str, access: Access, listing: bytes = b"") -> evidence_pb2.ExportEvidenceResponse:
+    """Order a result as evidence, or as part of a listed case; nothing of it is verified yet.
 
     Raises:
         Ended: telling why there is none.
@@ -59,6 +59,7 @@ def export(digest: bytes, ground: str, access: Access) -> evidence_pb2.ExportEvi
         order_time=session().now(),
         result_digest=digest,
         ground=ground,
+        listing_digest=listing,
     )
     request = evidence_pb2.ExportEvidenceRequest(order=message(order, access), assertion=enclosed(access))
     response = evidence_pb2.ExportEvidenceResponse()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from gateway.model.codes import MarkKind
@@ -16,8 +17,8 @@ from gateway.verification.evidence import EvidenceVerdict, PieceVerdict
 from nodes.cli import documents, tables
 from nodes.cli.names import moment
 from nodes.cli.session import session
-from nodes.cli.sheets import BAD, WARNING, row, table
-from nodes.cli.words import Words
+from nodes.cli.sheets import BAD, WARNING, row, show_id, table
+from nodes.cli.words import Words, plain
 
 EVIDENCE, STATUS = "yrdx.evidence.v1", "yrdx.case-status.v1"
 WITNESSED = "WITNESSED"
@@ -32,6 +33,7 @@ def show(verdict: EvidenceVerdict, *, as_json: bool) -> None:
     if not verdict.genuine:
         tables.show_failed(console, verdict.all_parts, words)
         return
+    _show_scope(console, verdict, words)
     for number, each in enumerate(verdict.pieces, 1):
         console.rule(words.say("case.result", number=number, count=len(verdict.pieces)), align="left")
         _show_piece(console, each, words)
@@ -43,20 +45,10 @@ def show_status(listing: CaseListing, verdicts: Sequence[Verdict], *, as_json: b
     if as_json:
         documents.write(status_document(listing, held))
         return
-    words = session().words
-    found = table(words, "", "result_id", "combine_time", "expired", "marks", "state")
+    console, words = Console(), session().words
     for each in listing.results:
         verdict = held.get(each.result_digest)
-        row(
-            found,
-            each.result_digest.hex(),
-            moment(each.combine_time),
-            ", ".join(verdict.expired) if verdict else "",
-            "; ".join(_mark(mark, words) for mark in each.marks),
-            words.say(f"case.{_state(each)}"),
-            style=WARNING if each.marks or (verdict and verdict.expired) else "",
-        )
-    Console().print(found)
+        _show_listed(console, each, words, verdict.expired if verdict else ())
 
 
 def document(verdict: EvidenceVerdict) -> dict[str, Any]:
@@ -108,6 +100,35 @@ def _entry(seen: Seen) -> dict[str, Any]:
         "witnesses": list(seen.witnessed.members),
         "witnessed_time": documents.plain_value(seen.time),
     }
+
+
+def _show_scope(console: Console, verdict: EvidenceVerdict, words: Words) -> None:
+    """Say whether this is a whole case, and of which results nothing stands in the file or something became."""
+    listing = verdict.listing
+    if listing is None:
+        console.print(Text(words.say("evidence.not_whole", count=len(verdict.pieces)), style=WARNING))
+        return
+    counts = {
+        "count": len(listing.results),
+        "deleted": sum(each.deleted for each in listing.results),
+        "marked": sum(bool(each.marks) for each in listing.results),
+    }
+    said = words.say("evidence.whole", case=listing.case_reference, time=moment(listing.list_time), **counts)
+    console.print(Text(plain(said)))
+    for each in listing.results:
+        if each.deleted or each.marks:
+            _show_listed(console, each, words)
+
+
+def _show_listed(console: Console, found: ListedResult, words: Words, expired: Sequence[str] = ()) -> None:
+    """Show the id of a result on a line of its own, that it may be copied, and beneath it what became of it."""
+    show_id(console, found.result_digest)
+    lines = [f"{moment(found.combine_time)}  {words.say(f'case.{_state(found)}')}"]
+    lines += [_mark(each, words) for each in found.marks]
+    lines += [words.say("case.expired", members=", ".join(expired))] if expired else []
+    style = WARNING if found.marks or expired else ""
+    for each in lines:
+        console.print(Padding(Text(plain(each), style=style), (0, 0, 0, 2)))
 
 
 def _show_piece(console: Console, found: PieceVerdict, words: Words) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +24,11 @@ def table(words: Words, title: str, *columns: str, style: str = "") -> Table:
     for each in columns:
         found.add_column(Text(words.say(f"column.{each}") if each else ""), overflow="fold")
     return found
+
+
+def show_id(console: Console, digest: bytes) -> None:
+    """Print an id on a line of its own: whole in the narrowest terminal, so that it may be copied."""
+    console.print(Text(digest.hex()), soft_wrap=True)
 
 
 def row(found: Table, *cells: str, style: str = "") -> None:

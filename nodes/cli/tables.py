@@ -14,14 +14,18 @@ from rich.text import Text
 from gateway.model.answer import Answer
 from gateway.model.codes import BundleStage, CoverageState, ItemState, ResultState
 from gateway.model.combined import Case, MemberOutcome, SubjectResult
-from gateway.verification import Content, Heard, Part, Verdict
+from gateway.verification import Check, Content, Heard, Part, Verdict
+from keys.errors import RootBroken
 from nodes.cli import kind_tables
 from nodes.cli.documents import LOGGED
 from nodes.cli.names import Names, moment
-from nodes.cli.sheets import BAD, GOOD, WARNING, row, table
+from nodes.cli.sheets import BAD, GOOD, WARNING, row, show_id, table
 from nodes.cli.words import Words, plain
 
 FEW = 6
+_DAMAGED = {Check.FORM, Check.SIGNATURE, Check.DIGEST}
+"""Checks that a copy fails when its bytes are not those that were signed."""
+
 _STYLES = {
     ResultState.FOUND: "bold",
     ResultState.NOT_FOUND: GOOD,
@@ -50,14 +54,35 @@ def show_verdict(console: Console, verdict: Verdict, words: Words) -> None:
 
 
 def show_failed(console: Console, parts: Iterable[Part], words: Words) -> None:
-    """Say that a file is not genuine, and which checks failed."""
+    """Say that a file is not genuine, which checks failed in which part, and what to do next."""
     console.print(Text(words.say("verdict.not_genuine"), style=BAD))
-    failed = table(words, "", "part", "check", "detail")
-    for each in parts:
-        if each.failed:
-            name = f"{words.code('part', each.name)} {each.of}".strip()
-            row(failed, name, words.code("check", each.failed.value), f"{each.failed.value}: {each.detail}")
-    console.print(failed)
+    found, failed = table(words, "", "part", "check", "detail"), [each for each in parts if each.failed]
+    for each in failed:
+        row(found, part_name(each, words), words.code("check", check_of(each)), flaw(each, words))
+    console.print(found)
+    console.print(Text(words.say(f"verdict.{_remedy(failed)}")))
+
+
+def part_name(part: Part, words: Words) -> str:
+    """Name a part of a file."""
+    return f"{words.code('part', part.name)} {part.of}".strip()
+
+
+def check_of(part: Part) -> str:
+    """Give the code of the check that a part failed; empty when it failed none."""
+    return part.failed.value if part.failed else ""
+
+
+def flaw(part: Part, words: Words) -> str:
+    """Say by its code and in words how a part failed its check; what the keys refuse is named by a class."""
+    return f"{check_of(part)}: {words.code('flaw', part.detail)}"
+
+
+def _remedy(failed: Sequence[Part]) -> str:
+    """Tell a copy that was damaged from a strange root of trust, and both from what somebody signed wrongly."""
+    if any(each.detail == RootBroken.__name__ for each in failed):
+        return "strange_root"
+    return "damaged" if any(each.failed in _DAMAGED for each in failed) else "wrong"
 
 
 def show_content(console: Console, content: Content, words: Words) -> None:
@@ -65,6 +90,8 @@ def show_content(console: Console, content: Content, words: Words) -> None:
     names = Names(content.charter, words)
     console.print()
     console.print(_head(content, names, words))
+    console.print(Text(words.say("head.result_id")))
+    show_id(console, content.result_digest)
     console.print()
     console.print(_members(content.exchanges, names, words))
     console.print()
@@ -81,7 +108,7 @@ def show_content(console: Console, content: Content, words: Words) -> None:
 
 def show_case(console: Console, case: Case, words: Words) -> None:
     """Show a case as it was opened."""
-    found = Table(show_header=False, box=None, pad_edge=False)
+    found = table(words, "", "", "")
     lines = {
         "case": case.case_reference,
         "agency": case.agency,
@@ -99,7 +126,7 @@ def show_case(console: Console, case: Case, words: Words) -> None:
 
 
 def _head(content: Content, names: Names, words: Words) -> Table:
-    result, found = content.result, Table(show_header=False, box=None, pad_edge=False)
+    result, found = content.result, table(words, "", "", "")
     directory = content.charter.directory
     lines = {
         "kind": words.code("kind", result.kind),
@@ -110,7 +137,6 @@ def _head(content: Content, names: Names, words: Words) -> Table:
         "agreement": names.named("agreements", result.agreement_id),
         "combine_time": moment(result.combine_time),
         "bundle": words.say("head.bundle", version=directory.version, time=moment(directory.issued_time)),
-        "result_id": content.result_digest.hex(),
     }
     for key, value in lines.items():
         row(found, words.say(f"column.{key}"), value)

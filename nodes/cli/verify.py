@@ -58,7 +58,7 @@ def verify(
         if batch is not None:
             raise SystemExit(batch_audit.audited(batch, file, work, key, as_json=as_json))
         if is_evidence(content):
-            raise SystemExit(_evidence(content, key, as_json=as_json))
+            raise SystemExit(_evidence(content, file, key, as_json=as_json))
         report = report_of(content)
         if report is not None:
             raise SystemExit(quality_tables.audited(report, key, as_json=as_json))
@@ -84,8 +84,11 @@ def _earliest(root: bytes, folder: Path) -> bytes:
         raise Ended("verify.roots", folder=folder.name, why=why) from error
 
 
-def _evidence(content: bytes, root: bytes, *, as_json: bool) -> int:
-    verdict = verify_evidence(content, root=root, now=session().now())
+def _evidence(content: bytes, file: Path, root: bytes, *, as_json: bool) -> int:
+    try:
+        verdict = verify_evidence(content, root=root, now=session().now())
+    except Unreadable as error:
+        raise Ended("verify.torn", file=file.name) from error
     evidence_tables.show(verdict, as_json=as_json)
     return exit_code(verdict)
 

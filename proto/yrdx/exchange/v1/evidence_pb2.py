@@ -27,17 +27,17 @@ from yrdx.exchange.v1 import desk_pb2 as yrdx_dot_exchange_dot_v1_dot_desk__pb2
 from yrdx.exchange.v1 import envelope_pb2 as yrdx_dot_exchange_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fyrdx/exchange/v1/evidence.proto\x12\x10yrdx.exchange.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1byrdx/exchange/v1/desk.proto\x1a\x1fyrdx/exchange/v1/envelope.proto\"p\n\x12ListResultsRequest\x12+\n\x07reading\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12-\n\tassertion\x18\x02 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"R\n\x13ListResultsResponse\x12+\n\x07listing\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12\x0e\n\x06\x62undle\x18\x02 \x01(\x0c\"\xa5\x01\n\x0b\x43\x61seListing\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x16\n\x0e\x63\x61se_reference\x18\x03 \x01(\t\x12-\n\tlist_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07results\x18\x05 \x03(\x0b\x32\x1e.yrdx.exchange.v1.ListedResult\"\x95\x01\n\x0cListedResult\x12\x15\n\rresult_digest\x18\x01 \x01(\x0c\x12\x30\n\x0c\x63ombine_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65leted\x18\x03 \x01(\x08\x12+\n\x05marks\x18\x04 \x03(\x0b\x32\x1c.yrdx.exchange.v1.AnswerMark\"\x8c\x01\n\nAnswerMark\x12\x0e\n\x06member\x18\x01 \x01(\t\x12(\n\x04mark\x18\x02 \x01(\x0e\x32\x1a.yrdx.exchange.v1.MarkKind\x12-\n\tmark_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rnotice_digest\x18\x04 \x01(\x0c\"\xb4\x01\n\rEvidenceOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x19\n\x11\x61pproving_officer\x18\x04 \x01(\t\x12.\n\norder_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rresult_digest\x18\x06 \x01(\x0c\x12\x0e\n\x06ground\x18\x07 \x01(\t\"q\n\x15\x45xportEvidenceRequest\x12)\n\x05order\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12-\n\tassertion\x18\x02 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"\x87\x01\n\x16\x45xportEvidenceResponse\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.yrdx.exchange.v1.ExportState\x12.\n\x05piece\x18\x02 \x01(\x0b\x32\x1f.yrdx.exchange.v1.EvidencePiece\x12\x0f\n\x07\x62undles\x18\x03 \x03(\x0c\"\x8d\x01\n\x0c\x45videnceFile\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12\x0f\n\x07\x62undles\x18\x02 \x03(\x0c\x12+\n\x07listing\x18\x03 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12/\n\x06pieces\x18\x04 \x03(\x0b\x32\x1f.yrdx.exchange.v1.EvidencePiece\"O\n\rEvidencePiece\x12-\n\tstatement\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\xc2\x02\n\x11\x45videnceStatement\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x19\n\x11\x61pproving_officer\x18\x04 \x01(\t\x12\x0e\n\x06ground\x18\x05 \x01(\t\x12/\n\x0b\x65xport_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rresult_digest\x18\x07 \x01(\x0c\x12\x16\n\x0e\x63ontent_digest\x18\x08 \x01(\x0c\x12\x14\n\x0c\x61sked_bundle\x18\t \x01(\x0c\x12\x15\n\rexport_bundle\x18\n \x01(\x0c\x12\x17\n\x0f\x66urther_bundles\x18\x0b \x03(\x0c\x12+\n\x05marks\x18\x0c \x03(\x0b\x32\x1c.yrdx.exchange.v1.AnswerMark\"\xa8\x01\n\x0f\x45videnceContent\x12\x32\n\x04\x66ile\x18\x01 \x01(\x0b\x32$.yrdx.exchange.v1.AskMembersResponse\x12,\n\tconcluded\x18\x02 \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt\x12\x33\n\texchanges\x18\x03 \x03(\x0b\x32 .yrdx.exchange.v1.ExchangeProofs\"\x91\x01\n\x0e\x45xchangeProofs\x12(\n\x05\x61sked\x18\x01 \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt\x12(\n\x05\x65nded\x18\x02 \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt\x12+\n\x08\x61nswered\x18\x03 \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt*o\n\x08MarkKind\x12\x19\n\x15MARK_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14MARK_KIND_SUPERSEDED\x10\x01\x12\x16\n\x12MARK_KIND_RECALLED\x10\x02\x12\x16\n\x12MARK_KIND_DISPUTED\x10\x03*\xba\x01\n\x0b\x45xportState\x12\x1c\n\x18\x45XPORT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45XPORT_STATE_EXPORTED\x10\x01\x12\x1f\n\x1b\x45XPORT_STATE_UNKNOWN_RESULT\x10\x02\x12\x18\n\x14\x45XPORT_STATE_DELETED\x10\x03\x12\x17\n\x13\x45XPORT_STATE_SEALED\x10\x04\x12\x1e\n\x1a\x45XPORT_STATE_NOT_WITNESSED\x10\x05\x32\xd2\x01\n\x0f\x45videnceService\x12Z\n\x0bListResults\x12$.yrdx.exchange.v1.ListResultsRequest\x1a%.yrdx.exchange.v1.ListResultsResponse\x12\x63\n\x0e\x45xportEvidence\x12\'.yrdx.exchange.v1.ExportEvidenceRequest\x1a(.yrdx.exchange.v1.ExportEvidenceResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fyrdx/exchange/v1/evidence.proto\x12\x10yrdx.exchange.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1byrdx/exchange/v1/desk.proto\x1a\x1fyrdx/exchange/v1/envelope.proto\"p\n\x12ListResultsRequest\x12+\n\x07reading\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12-\n\tassertion\x18\x02 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"R\n\x13ListResultsResponse\x12+\n\x07listing\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12\x0e\n\x06\x62undle\x18\x02 \x01(\x0c\"\xa5\x01\n\x0b\x43\x61seListing\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x16\n\x0e\x63\x61se_reference\x18\x03 \x01(\t\x12-\n\tlist_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x07results\x18\x05 \x03(\x0b\x32\x1e.yrdx.exchange.v1.ListedResult\"\x95\x01\n\x0cListedResult\x12\x15\n\rresult_digest\x18\x01 \x01(\x0c\x12\x30\n\x0c\x63ombine_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65leted\x18\x03 \x01(\x08\x12+\n\x05marks\x18\x04 \x03(\x0b\x32\x1c.yrdx.exchange.v1.AnswerMark\"\x8c\x01\n\nAnswerMark\x12\x0e\n\x06member\x18\x01 \x01(\t\x12(\n\x04mark\x18\x02 \x01(\x0e\x32\x1a.yrdx.exchange.v1.MarkKind\x12-\n\tmark_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rnotice_digest\x18\x04 \x01(\x0c\"\xcc\x01\n\rEvidenceOrder\x12\x10\n\x08order_id\x18\x01 \x01(\x0c\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x19\n\x11\x61pproving_officer\x18\x04 \x01(\t\x12.\n\norder_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rresult_digest\x18\x06 \x01(\x0c\x12\x0e\n\x06ground\x18\x07 \x01(\t\x12\x16\n\x0elisting_digest\x18\x08 \x01(\x0c\"q\n\x15\x45xportEvidenceRequest\x12)\n\x05order\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12-\n\tassertion\x18\x02 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\"\x87\x01\n\x16\x45xportEvidenceResponse\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.yrdx.exchange.v1.ExportState\x12.\n\x05piece\x18\x02 \x01(\x0b\x32\x1f.yrdx.exchange.v1.EvidencePiece\x12\x0f\n\x07\x62undles\x18\x03 \x03(\x0c\"\x8d\x01\n\x0c\x45videnceFile\x12\x0e\n\x06\x66ormat\x18\x01 \x01(\t\x12\x0f\n\x07\x62undles\x18\x02 \x03(\x0c\x12+\n\x07listing\x18\x03 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12/\n\x06pieces\x18\x04 \x03(\x0b\x32\x1f.yrdx.exchange.v1.EvidencePiece\"O\n\rEvidencePiece\x12-\n\tstatement\x18\x01 \x01(\x0b\x32\x1a.yrdx.exchange.v1.Envelope\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\x0c\"\xda\x02\n\x11\x45videnceStatement\x12\x0e\n\x06member\x18\x01 \x01(\t\x12\x0e\n\x06\x61gency\x18\x02 \x01(\t\x12\x0f\n\x07officer\x18\x03 \x01(\t\x12\x19\n\x11\x61pproving_officer\x18\x04 \x01(\t\x12\x0e\n\x06ground\x18\x05 \x01(\t\x12/\n\x0b\x65xport_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rresult_digest\x18\x07 \x01(\x0c\x12\x16\n\x0e\x63ontent_digest\x18\x08 \x01(\x0c\x12\x14\n\x0c\x61sked_bundle\x18\t \x01(\x0c\x12\x15\n\rexport_bundle\x18\n \x01(\x0c\x12\x17\n\x0f\x66urther_bundles\x18\x0b \x03(\x0c\x12+\n\x05marks\x18\x0c \x03(\x0b\x32\x1c.yrdx.exchange.v1.AnswerMark\x12\x16\n\x0elisting_digest\x18\r \x01(\x0c\"\xa8\x01\n\x0f\x45videnceContent\x12\x32\n\x04\x66ile\x18\x01 \x01(\x0b\x32$.yrdx.exchange.v1.AskMembersResponse\x12,\n\tconcluded\x18\x02 \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt\x12\x33\n\texchanges\x18\x03 \x03(\x0b\x32 .yrdx.exchange.v1.ExchangeProofs\"\x91\x01\n\x0e\x45xchangeProofs\x12(\n\x05\x61sked\x18\x01 \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt\x12(\n\x05\x65nded\x18\x02 \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt\x12+\n\x08\x61nswered\x18\x03 \x01(\x0b\x32\x19.yrdx.exchange.v1.Receipt*o\n\x08MarkKind\x12\x19\n\x15MARK_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14MARK_KIND_SUPERSEDED\x10\x01\x12\x16\n\x12MARK_KIND_RECALLED\x10\x02\x12\x16\n\x12MARK_KIND_DISPUTED\x10\x03*\xba\x01\n\x0b\x45xportState\x12\x1c\n\x18\x45XPORT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45XPORT_STATE_EXPORTED\x10\x01\x12\x1f\n\x1b\x45XPORT_STATE_UNKNOWN_RESULT\x10\x02\x12\x18\n\x14\x45XPORT_STATE_DELETED\x10\x03\x12\x17\n\x13\x45XPORT_STATE_SEALED\x10\x04\x12\x1e\n\x1a\x45XPORT_STATE_NOT_WITNESSED\x10\x05\x32\xd2\x01\n\x0f\x45videnceService\x12Z\n\x0bListResults\x12$.yrdx.exchange.v1.ListResultsRequest\x1a%.yrdx.exchange.v1.ListResultsResponse\x12\x63\n\x0e\x45xportEvidence\x12\'.yrdx.exchange.v1.ExportEvidenceRequest\x1a(.yrdx.exchange.v1.ExportEvidenceResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'yrdx.exchange.v1.evidence_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MARKKIND']._serialized_start=2114
-  _globals['_MARKKIND']._serialized_end=2225
-  _globals['_EXPORTSTATE']._serialized_start=2228
-  _globals['_EXPORTSTATE']._serialized_end=2414
+  _globals['_MARKKIND']._serialized_start=2162
+  _globals['_MARKKIND']._serialized_end=2273
+  _globals['_EXPORTSTATE']._serialized_start=2276
+  _globals['_EXPORTSTATE']._serialized_end=2462
   _globals['_LISTRESULTSREQUEST']._serialized_start=148
   _globals['_LISTRESULTSREQUEST']._serialized_end=260
   _globals['_LISTRESULTSRESPONSE']._serialized_start=262
@@ -49,21 +49,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANSWERMARK']._serialized_start=667
   _globals['_ANSWERMARK']._serialized_end=807
   _globals['_EVIDENCEORDER']._serialized_start=810
-  _globals['_EVIDENCEORDER']._serialized_end=990
-  _globals['_EXPORTEVIDENCEREQUEST']._serialized_start=992
-  _globals['_EXPORTEVIDENCEREQUEST']._serialized_end=1105
-  _globals['_EXPORTEVIDENCERESPONSE']._serialized_start=1108
-  _globals['_EXPORTEVIDENCERESPONSE']._serialized_end=1243
-  _globals['_EVIDENCEFILE']._serialized_start=1246
-  _globals['_EVIDENCEFILE']._serialized_end=1387
-  _globals['_EVIDENCEPIECE']._serialized_start=1389
-  _globals['_EVIDENCEPIECE']._serialized_end=1468
-  _globals['_EVIDENCESTATEMENT']._serialized_start=1471
-  _globals['_EVIDENCESTATEMENT']._serialized_end=1793
-  _globals['_EVIDENCECONTENT']._serialized_start=1796
-  _globals['_EVIDENCECONTENT']._serialized_end=1964
-  _globals['_EXCHANGEPROOFS']._serialized_start=1967
-  _globals['_EXCHANGEPROOFS']._serialized_end=2112
-  _globals['_EVIDENCESERVICE']._serialized_start=2417
-  _globals['_EVIDENCESERVICE']._serialized_end=2627
+  _globals['_EVIDENCEORDER']._serialized_end=1014
+  _globals['_EXPORTEVIDENCEREQUEST']._serialized_start=1016
+  _globals['_EXPORTEVIDENCEREQUEST']._serialized_end=1129
+  _globals['_EXPORTEVIDENCERESPONSE']._serialized_start=1132
+  _globals['_EXPORTEVIDENCERESPONSE']._serialized_end=1267
+  _globals['_EVIDENCEFILE']._serialized_start=1270
+  _globals['_EVIDENCEFILE']._serialized_end=1411
+  _globals['_EVIDENCEPIECE']._serialized_start=1413
+  _globals['_EVIDENCEPIECE']._serialized_end=1492
+  _globals['_EVIDENCESTATEMENT']._serialized_start=1495
+  _globals['_EVIDENCESTATEMENT']._serialized_end=1841
+  _globals['_EVIDENCECONTENT']._serialized_start=1844
+  _globals['_EVIDENCECONTENT']._serialized_end=2012
+  _globals['_EXCHANGEPROOFS']._serialized_start=2015
+  _globals['_EXCHANGEPROOFS']._serialized_end=2160
+  _globals['_EVIDENCESERVICE']._serialized_start=2465
+  _globals['_EVIDENCESERVICE']._serialized_end=2675
 # @@protoc_insertion_point(module_scope)

@@ -277,6 +277,7 @@ class EvidenceOrder(_message.Message):
     ORDER_TIME_FIELD_NUMBER: _builtins.int
     RESULT_DIGEST_FIELD_NUMBER: _builtins.int
     GROUND_FIELD_NUMBER: _builtins.int
+    LISTING_DIGEST_FIELD_NUMBER: _builtins.int
     order_id: _builtins.bytes
     """128 random bits."""
     agency: _builtins.str
@@ -289,6 +290,8 @@ class EvidenceOrder(_message.Message):
     """Result: SHA-256 of its pre-authentication encoding."""
     ground: _builtins.str
     """Why it is wanted; may be empty but after a recall."""
+    listing_digest: _builtins.bytes
+    """Where it is wanted as part of a whole case: SHA-256 of the pre-authentication encoding of the case's listing."""
     @_builtins.property
     def order_time(self) -> _timestamp_pb2.Timestamp:
         """When it was signed."""
@@ -303,10 +306,11 @@ class EvidenceOrder(_message.Message):
         order_time: _timestamp_pb2.Timestamp | None = ...,
         result_digest: _builtins.bytes = ...,
         ground: _builtins.str = ...,
+        listing_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["order_time", b"order_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "approving_officer", b"approving_officer", "ground", b"ground", "officer", b"officer", "order_id", b"order_id", "order_time", b"order_time", "result_digest", b"result_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "approving_officer", b"approving_officer", "ground", b"ground", "listing_digest", b"listing_digest", "officer", b"officer", "order_id", b"order_id", "order_time", b"order_time", "result_digest", b"result_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -464,6 +468,7 @@ class EvidenceStatement(_message.Message):
     EXPORT_BUNDLE_FIELD_NUMBER: _builtins.int
     FURTHER_BUNDLES_FIELD_NUMBER: _builtins.int
     MARKS_FIELD_NUMBER: _builtins.int
+    LISTING_DIGEST_FIELD_NUMBER: _builtins.int
     member: _builtins.str
     """Asking member."""
     agency: _builtins.str
@@ -482,6 +487,10 @@ class EvidenceStatement(_message.Message):
     """SHA-256 of the bundle under which it was asked."""
     export_bundle: _builtins.bytes
     """SHA-256 of the bundle in force at the export."""
+    listing_digest: _builtins.bytes
+    """Where it was exported as part of a whole case: SHA-256 of the pre-authentication encoding of the case's listing,
+    without which it is not genuine.
+    """
     @_builtins.property
     def export_time(self) -> _timestamp_pb2.Timestamp:
         """When it was exported."""
@@ -509,10 +518,11 @@ class EvidenceStatement(_message.Message):
         export_bundle: _builtins.bytes = ...,
         further_bundles: _abc.Iterable[_builtins.bytes] | None = ...,
         marks: _abc.Iterable[Global___AnswerMark] | None = ...,
+        listing_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["export_time", b"export_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "approving_officer", b"approving_officer", "asked_bundle", b"asked_bundle", "content_digest", b"content_digest", "export_bundle", b"export_bundle", "export_time", b"export_time", "further_bundles", b"further_bundles", "ground", b"ground", "marks", b"marks", "member", b"member", "officer", b"officer", "result_digest", b"result_digest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency", b"agency", "approving_officer", b"approving_officer", "asked_bundle", b"asked_bundle", "content_digest", b"content_digest", "export_bundle", b"export_bundle", "export_time", b"export_time", "further_bundles", b"further_bundles", "ground", b"ground", "listing_digest", b"listing_digest", "marks", b"marks", "member", b"member", "officer", b"officer", "result_digest", b"result_digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
