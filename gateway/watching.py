@@ -22,6 +22,11 @@ from gateway.uscc import follows
 
 HOURS, PERCENT = 24, 100
 
+# Role and act as a pair: a role that is written beside another act explains nothing.
+_WITHOUT_OFFICER = frozenset(
+    {("view", "ACCESS"), ("view", "PREVIEW"), ("subject", "KEY_REVOCATION"), ("node", "DELETION")}
+)
+
 
 class Alarm(Enum):
     """Why an operator is told."""
@@ -93,7 +98,7 @@ class Use:
         if found.day != self.day:
             return
         if found.kind is Kind.ADMINISTERED:
-            self.nobody += not found.officer and unexplained(found.act)
+            self.nobody += not found.officer and unexplained(found.role, found.act)
         elif found.agency and self._asks(found):
             self.questions[found.agency] += 1
             self.off_hours[found.officer] += self._off(found.time)
@@ -119,12 +124,13 @@ class Use:
             return False
 
 
-def unexplained(act: str) -> bool:
+def unexplained(role: str, act: str) -> bool:
     """Say whether an act without an officer was done by nobody who is known.
 
-    The first state seen, and officers whom the bundle lists, have another explanation.
+    The first state seen, officers whom the bundle lists, what a subject reads or does itself, and what the node
+    deletes by rule have another explanation.
     """
-    return not act.endswith("_BEGIN") and act.partition("_")[0] != "ACCOUNTS"
+    return (role, act) not in _WITHOUT_OFFICER and not act.endswith("_BEGIN") and act.partition("_")[0] != "ACCOUNTS"
 
 
 def enumeration(agency: str, codes: Iterable[str], unknown: int, rule: WatchRule) -> Iterator[Told]:

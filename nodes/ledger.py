@@ -2,14 +2,16 @@
 
 import base64
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.ledger import checkpoint, damage, entries, tiles
+from gateway.ledger import damage, entries, tiles
 from gateway.ledger.alignment import FINDINGS, Damage
-from gateway.ledger.checkpoint import Head
+from gateway.ledger.checkpoint import Head, read_head
+from gateway.ledger.dating import Open
 from gateway.ledger.errors import LedgerError, TileDamaged
-from gateway.ledger.note import NoteKey
+from gateway.ledger.note import read_note
 from nodes.store.ledger_reading import Held, LedgerFile, Log
 
 HEAD, OPENING, UNSIGNED = "HEAD", "OPENING", "UNSIGNED"
@@ -19,7 +21,6 @@ its entry, and entries beyond the head."""
 PROOF = "c2sp.org/tlog-proof@v1"
 _STEP = 4_096
 
-Find = Callable[[str], Iterable[NoteKey]]
 Progress = Callable[[int], object]
 
 
@@ -64,18 +65,28 @@ class _Parts:
             yield each.data
 
 
-def verify(path: Path, find: Find, progress: Progress = lambda _: None) -> tuple[Examined, ...]:
-    """Walk through every log of a database once, in bounded memory; `find` gives the keys of a log's origin.
+def verify(path: Path, opened: Open, progress: Progress = lambda _: None) -> tuple[Examined, ...]:
+    """Walk through every log of a database once, in bounded memory; `opened` opens heads that count.
 
     Raises:
         StoreUnusable: as `Store.open`.
     """
     with LedgerFile.open(path) as file:
-        return tuple(_examine(file, log, find, progress) for log in file.logs())
+        return tuple(_examine(file, log, opened, progress) for log in file.logs())
 
 
-def prove(path: Path, number: int) -> str:
-    """Write the proof that an entry of the last log stands in it, as C2SP tlog-proof has it; `extra` is its data.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """A proof as C2SP tlog-proof writes it, and whether enough members cosigned the head that it ends with."""
+
+    text: str
+    witnessed: bool
+
+
+def prove(path: Path, number: int) -> Proof:
+    """Prove that an entry of the last log stands in it; `extra` is its data.
+
+    The head is the newest that enough members cosigned, or the log's own where none of those covers the entry.
 
     Raises:
         StoreUnusable: as `Store.open`.
@@ -85,20 +96,33 @@ def prove(path: Path, number: int) -> str:
         log = next(iter(file.logs()[-1:]), None)
         if log is None or log.size is None or log.checkpoint is None:
             raise LedgerError("there is no ledger yet, or it has lost its head; run yrdx ledger verify")
+        if not 0 <= number < log.size:
+            raise LedgerError(f"{log.origin} has no entry {number}: its entries are 0 to {log.size - 1}")
         held = next(file.entries(log, number, number), None)
-        hashes = tiles.inclusion(number, log.size, file.tiles(log))
+        seen = _covering(file, log, number)
+        size, payload = seen or (log.size, log.checkpoint)
+        hashes = tiles.inclusion(number, size, file.tiles(log))
     if held is None:
         raise LedgerError(f"entry {number} is missing; run yrdx ledger verify")
     lines = (PROOF, f"extra {_text(held.data)}", f"index {number}", *map(_text, hashes), "")
-    return "\n".join(lines) + "\n" + log.checkpoint.decode()
+    return Proof(text="\n".join(lines) + "\n" + payload.decode(), witnessed=seen is not None)
+
+
+def _covering(file: LedgerFile, log: Log, number: int) -> tuple[int, bytes] | None:
+    """Give the newest cosigned head, with its size, where it covers an entry."""
+    found = file.cosigned(log)
+    if found is None:
+        return None
+    size = read_head(read_note(found).text).size
+    return (size, found) if size > number else None
 
 
 def _text(octets: bytes) -> str:
     return base64.b64encode(octets).decode()
 
 
-def _examine(file: LedgerFile, log: Log, find: Find, progress: Progress) -> Examined:
-    head, found = _head(file, log, find)
+def _examine(file: LedgerFile, log: Log, opened: Open, progress: Progress) -> Examined:
+    head, found = _head(file, log, opened)
     if head is None:
         return Examined(log=log.number, origin=log.origin, size=log.size or 0, findings=tuple(found))
     parts = _Parts(log.first, progress)
@@ -123,17 +147,25 @@ def _examine(file: LedgerFile, log: Log, find: Find, progress: Progress) -> Exam
     return Examined(log=log.number, origin=log.origin, size=head.size, findings=tuple(found))
 
 
-def _head(file: LedgerFile, log: Log, find: Find) -> tuple[Head | None, list[Finding]]:
+def _cosigned(file: LedgerFile, log: Log) -> bytes:
+    """Give the log's own head as others cosigned it, or nothing: where its key fell under suspicion since, they say."""
+    found = file.cosigned(log)
+    with suppress(LedgerError):
+        if found is not None and log.checkpoint is not None and read_note(found).text == read_note(log.checkpoint).text:
+            return found
+    return b""
+
+
+def _head(file: LedgerFile, log: Log, opened: Open) -> tuple[Head | None, list[Finding]]:
     """Open the log's head; where that fails, take what the tiles lead to, so that what else was done is seen."""
     wrong = [Finding(log=log.number, damage=HEAD)]
     if log.size is None or log.checkpoint is None:
         return None, wrong
-    try:
-        head = checkpoint.open_checkpoint(log.checkpoint, find).head
-        if (head.origin, head.size) == (log.origin, log.size):
-            return head, []
-    except LedgerError:
-        pass
+    for payload in (log.checkpoint, _cosigned(file, log)):
+        with suppress(LedgerError):
+            head = opened(payload).head
+            if (head.origin, head.size) == (log.origin, log.size):
+                return head, []
     try:
         root = tiles.root_at(log.size, file.tiles(log))
     except TileDamaged:

@@ -153,8 +153,7 @@ class Recovering:
             if following is None:
                 return GAP_NOT_STATED
         told = {member: heard.told for member, heard in self._heard.items()}
-        pending = self._store.restorations.pending()
-        count = await self._store.recovery.run(told, pending, following, self._clock.now())
+        count = await self._store.recovery.run(told, following, self._clock.now())
         self._log.info("recovered", entries=count, log=following.number if following else 0)
         self._heard.clear()
         return ""

@@ -15,13 +15,17 @@ from nodes.bundle.following import FOLDER
 from nodes.config import DATABASE
 from nodes.copies import DATABASES, CopyRefused, Manifest, check_files, read_manifest, sync
 from nodes.run import alone
+from nodes.states import RESTORE, WANTS
 from nodes.store.copying import check_database
+from nodes.store.doers import Doer, note
 from nodes.store.restorations import Restoration, mark
 from nodes.store.schema import RESTORING, prepare_exchange, prepare_facts
 
 
-def restore(backup: Path, data: Path, member: str, secret: bytes, *, officer: str, now: datetime) -> Manifest:
+def restore(backup: Path, data: Path, member: str, secret: bytes, *, doer: Doer, now: datetime) -> Manifest:
     """Put a backup into a data folder that has no databases; what it has of bundles stays, for it is newer.
+
+    The act waits in the copy's own outbox: the node enters it once it has recovered, and judges whose it was then.
 
     Raises:
         CopyRefused: when the backup is not this member's, was changed, or the folder has databases.
@@ -38,7 +42,7 @@ def restore(backup: Path, data: Path, member: str, secret: bytes, *, officer: st
         for name in manifest.files:
             _copy(backup / name, stage / name)
         check_files(stage, manifest)
-        _prepare(stage, manifest, officer, now)
+        _prepare(stage, manifest, doer, now)
         _put(stage, data)
     return manifest
 
@@ -53,15 +57,12 @@ def _check_empty(data: Path, stage: Path) -> None:
         )
 
 
-def _prepare(stage: Path, manifest: Manifest, officer: str, now: datetime) -> None:
+def _prepare(stage: Path, manifest: Manifest, doer: Doer, now: datetime) -> None:
     for name, prepare in zip(DATABASES, (prepare_exchange, prepare_facts), strict=True):
         check_database(stage / name)
         prepare(stage / name)
-    made = manifest.backup_time
-    mark(
-        stage / DATABASE,
-        Restoration(backup_time=made, restored_time=now, officer=officer, digest=manifest.digest),
-    )
+    mark(stage / DATABASE, Restoration(backup_time=manifest.backup_time, restored_time=now, digest=manifest.digest))
+    note(stage / DATABASE, doer.done(RESTORE, WANTS[RESTORE], manifest.digest, now))
 
 
 def _put(stage: Path, data: Path) -> None:

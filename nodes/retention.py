@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -13,42 +13,51 @@ import structlog
 from gateway.charter import Charter
 from gateway.clocks import civil_day
 from gateway.retention import kept_from, records_from
+from nodes import acts
 from nodes.bundle.following import current_charter
 from nodes.clock import open_clock
 from nodes.config import DATABASE, Config
 from nodes.credentials import Credentials
 from nodes.store import Scribe, Store
-from nodes.store.acts import Act
-from nodes.store.retention import DELETION, Held, held
+from nodes.store.doers import NOBODY, Doer, Done
+from nodes.store.retention import DELETION, Forgotten, Held, held
 
-ROLE = "administer"
+ROLE, NODE = "administer", "node"
+"""The role in which an officer has it done, and that of the node itself."""
+
 LOOK_SECONDS = 60.0
 """Between two looks at the day; a round that failed is tried again at the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted:
-    """What a round did: keys destroyed, disclosures removed, and whether the database's log was emptied after it."""
+    """What a round did: keys destroyed, records removed, and whether the database's log was emptied after it."""
 
     keys: int
-    disclosures: int
+    forgotten: Forgotten
     scrubbed: bool
 
 
-async def apply(store: Store, charter: Charter, now: datetime, officer: str = "") -> Deleted:
-    """Destroy and remove what is due; `officer` is whoever had it done, nobody for the node itself.
+async def apply(store: Store, charter: Charter, now: datetime, doer: Doer | None = None) -> Deleted:
+    """Destroy and remove what is due; `doer` is whoever had it done, None for the node itself.
 
     Raises:
         NotDurable, sqlite3.Error: what was not yet destroyed stays, and goes with the next round.
     """
     catalogue, today = charter.catalogue, civil_day(now)
     kept = partial(kept_from, catalogue, today=today)
-    act = Act(name=DELETION, role=ROLE, officer=officer)
-    keys = await store.retention.destroy(kept, act, now)
-    disclosures = await store.retention.forget(records_from(catalogue, today), act, now)
+
+    def doing(digest: bytes) -> Done:
+        if doer is None:
+            return NOBODY.done(DELETION, NODE, digest, now)
+        done = doer.done(DELETION, ROLE, digest, now)
+        return replace(done, act=acts.judge(charter, done))
+
+    keys = await store.retention.destroy(kept, doing)
+    forgotten = await store.retention.forget(records_from(catalogue, today), doing)
     await store.witness.thin(now - timedelta(days=catalogue.limits.heads_days))
     scrubbed = await asyncio.to_thread(store.retention.scrub)
-    return Deleted(keys=keys, disclosures=disclosures, scrubbed=scrubbed)
+    return Deleted(keys=keys, forgotten=forgotten, scrubbed=scrubbed)
 
 
 class Keeping:
@@ -77,7 +86,7 @@ class Keeping:
         if self._done == civil_day(now) or not self._leads():
             return
         found = await apply(self._store, self._charter(), now)
-        if found.keys or found.disclosures:
+        if found.keys or found.forgotten != Forgotten():
             self._log.info("retention_applied", count=found.keys)
         if found.scrubbed:
             self._done = civil_day(now)
@@ -94,17 +103,19 @@ def show(config: Config, now: datetime) -> tuple[Charter, tuple[Held, ...]]:
     return charter, held(config.data / DATABASE, rule)
 
 
-def run(config: Config, officer: str) -> Deleted:
-    """Apply retention now, beside a node that may run: it wants the node's own keys.
+def run(config: Config, doer: Doer) -> Deleted:
+    """Apply retention now, beside a node that may run: it wants the node's own keys, and whoever is named the role.
 
     Raises:
+        RoleMissing: nothing was done.
         OSError, KeysError, CatalogueMalformed, StoreUnusable, NotDurable: naming what is missing or wrong.
     """
     clock, charter = open_clock(config.clock), current_charter(config)
+    acts.check_role(charter, doer, ROLE, clock.now())
     credentials = Credentials(config, lambda: charter, clock.now)
     scribe = Scribe(member=config.member, signer=credentials.log_signer)
     store = Store.open(config.data / DATABASE, credentials.storage, scribe)
     try:
-        return asyncio.run(apply(store, charter, clock.now(), officer))
+        return asyncio.run(apply(store, charter, clock.now(), doer))
     finally:
         store.close()

@@ -16,7 +16,7 @@ from nodes.keyring import KEY_FILES
 from nodes.leaves import ISSUERS
 
 CONFIGURATION, FEEDS, KEYS, STOPS, ACCOUNTS = "CONFIGURATION", "FEEDS", "KEYS", "STOPS", "ACCOUNTS"
-AUDIT, BACKUP = "AUDIT", "BACKUP"
+AUDIT, BACKUP, RESTORE = "AUDIT", "BACKUP", "RESTORE"
 WANTS = {
     CONFIGURATION: "administer",
     FEEDS: "administer",
@@ -25,6 +25,7 @@ WANTS = {
     ACCOUNTS: "administer",
     AUDIT: "audit",
     BACKUP: "administer",
+    RESTORE: "administer",
 }
 """The role in which each is changed, or done."""
 

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Protocol, final
 
 from gateway.ledger import entries, static, tiles
-from gateway.ledger.checkpoint import Head, open_checkpoint
+from gateway.ledger.checkpoint import Head, read_head
+from gateway.ledger.dating import Open
 from gateway.ledger.errors import LedgerError
-from gateway.ledger.note import NOTE_BYTES
+from gateway.ledger.note import NOTE_BYTES, read_note
 from gateway.ledger.static import BUNDLE_BYTES, CHECKPOINT, TILE_BYTES
 from gateway.ledger.tiles import WIDTH, Tile, entries_path
 from nodes.bundle.statics import StaticFiles
-from nodes.ledger import Find
 from nodes.store.ledger_reading import LedgerFile, Log
 
 Tell = Callable[[int, int], object]
@@ -47,17 +47,21 @@ class Origin(Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class Own:
-    """A log of the member's own database, as of one snapshot."""
+    """A log of the member's own database, as of one snapshot, for a folder that holds so many entries."""
 
     file: LedgerFile
     log: Log
+    held: int = 0
 
     def checkpoint(self) -> bytes:
-        """Give the head.
+        """Give the newest head that enough members cosigned, else the member's own: a folder never becomes smaller.
 
         Raises:
             LedgerError: when it is lost.
         """
+        cosigned = self.file.cosigned(self.log)
+        if cosigned is not None and read_head(read_note(cosigned).text).size >= self.held:
+            return cosigned
         if self.log.checkpoint is None:
             raise LedgerError(f"{self.log.origin} has lost its head; run yrdx ledger verify")
         return self.log.checkpoint
@@ -95,14 +99,15 @@ class Remote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copied:
-    """What a folder holds now, and how many entries came."""
+    """What a folder holds now, under which head, and how many entries came."""
 
     log: str
     size: int
     added: int
+    checkpoint: bytes
 
 
-def export(path: Path, folder: Path, find: Find, tell: Tell = lambda *_: None) -> tuple[Copied, ...]:
+def export(path: Path, folder: Path, opened: Open, tell: Tell = lambda *_: None) -> tuple[Copied, ...]:
     """Copy every log of a database into a folder of its number.
 
     Raises:
@@ -111,19 +116,24 @@ def export(path: Path, folder: Path, find: Find, tell: Tell = lambda *_: None) -
         OSError: when the disk refuses.
     """
     with LedgerFile.open(path) as file:
-        return tuple(copy(Own(file, log), folder / str(log.number), find, tell) for log in file.logs())
+        return tuple(_export(file, log, folder / str(log.number), opened, tell) for log in file.logs())
 
 
-def copy(origin: Origin, folder: Path, find: Find, tell: Tell = lambda *_: None) -> Copied:
-    """Copy a ledger into a folder, from where it was copied last; `find` gives the keys of its heads.
+def _export(file: LedgerFile, log: Log, folder: Path, opened: Open, tell: Tell) -> Copied:
+    held = held_head(folder, opened)
+    return copy(Own(file, log, 0 if held is None else held.size), folder, opened, tell)
+
+
+def copy(origin: Origin, folder: Path, opened: Open, tell: Tell = lambda *_: None) -> Copied:
+    """Copy a ledger into a folder, from where it was copied last; `opened` opens its heads.
 
     Raises:
         LedgerError: naming what is damaged or tells another history; the folder's own head stays as it was.
         OSError: when a file cannot be fetched or written.
     """
     payload = origin.checkpoint()
-    head = open_checkpoint(payload, find).head
-    held = held_head(folder, find)
+    head = opened(payload).head
+    held = held_head(folder, opened)
     # 1 the history: nothing is written for a head that does not follow the one held
     static.check_growth(held, head, lambda wanted: [origin.tile(each) for each in wanted])
     since = 0 if held is None else held.size
@@ -131,17 +141,24 @@ def copy(origin: Origin, folder: Path, find: Find, tell: Tell = lambda *_: None)
         _Copying(origin, folder, head, since, tell).run()
         # 2 the head: after everything that it promises
         _put(folder / CHECKPOINT, payload)
-    return Copied(log=head.origin, size=head.size, added=head.size - since)
+    elif _signatures(payload) > _signatures((folder / CHECKPOINT).read_bytes()):
+        _put(folder / CHECKPOINT, payload)  # the same head, and more members have seen it
+    lies = (folder / CHECKPOINT).read_bytes()
+    return Copied(log=head.origin, size=head.size, added=head.size - since, checkpoint=lies)
 
 
-def held_head(folder: Path, find: Find) -> Head | None:
+def _signatures(payload: bytes) -> int:
+    return len(read_note(payload).signatures)
+
+
+def held_head(folder: Path, opened: Open) -> Head | None:
     """Give the head of a folder, or nothing where none was ever put.
 
     Raises:
         LedgerError: when it is no head of a ledger whose keys are known.
     """
     try:
-        return open_checkpoint((folder / CHECKPOINT).read_bytes(), find).head
+        return opened((folder / CHECKPOINT).read_bytes()).head
     except FileNotFoundError:
         return None
 

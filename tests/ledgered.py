@@ -10,7 +10,7 @@ from gateway import wire
 from gateway.ledger import tree
 from gateway.ledger.reconciliation import Line
 from gateway.model.ledger import LedgerEvent
-from nodes.cli.ledger import keys_of
+from nodes.cli.ledger import heads_of
 from nodes.config import DATABASE
 from nodes.lab import Lab
 from nodes.ledger import Finding, verify
@@ -18,7 +18,7 @@ from nodes.ledger import Finding, verify
 
 def wounds(lab: Lab, member: str) -> list[Finding]:
     """Verify a member's ledger and name what is wrong."""
-    logs = verify(lab.config(member).data / DATABASE, keys_of(read_charter(lab, member)))
+    logs = verify(lab.config(member).data / DATABASE, heads_of(read_charter(lab, member)))
     return [each for log in logs for each in log.findings]
 
 

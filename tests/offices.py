@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from click.testing import CliRunner, Result
 from keepers import ME, Desk
 from stores import rows
 
@@ -14,6 +15,8 @@ from nodes.acts import doer
 from nodes.bookkeeping import Bookkeeping
 from nodes.bundle.following import Following
 from nodes.bundle.source import Source
+from nodes.cli import main
+from nodes.cli.session import Session
 from nodes.clock import open_clock
 from nodes.config import DATABASE
 from nodes.credentials import Credentials
@@ -22,7 +25,7 @@ from nodes.store.doers import Doer
 
 BEGINNINGS = ["CONFIGURATION_BEGIN", "FEEDS_BEGIN", "KEYS_BEGIN", "STOPS_BEGIN", "ACCOUNTS_BEGIN"]
 AGENCY = f"{ME}-credit"
-SECURE, AUDITOR = f"{AGENCY}/s1", f"{AGENCY}/a1"
+SECURE, AUDITOR, MANAGER = f"{AGENCY}/s1", f"{AGENCY}/a1", f"{AGENCY}/m1"
 
 
 class Office:
@@ -55,6 +58,18 @@ class Office:
         home = self.desk.lab.desk_of(officer)
         passphrase = custody.read_passphrase(home / "passphrase")
         return doer(officer, AGENCY, custody.load_signer(home / "officer.key", passphrase))
+
+    def retain(self, *arguments: object) -> Result:
+        """Run `yrdx retention run` beside the books."""
+        return self._run("retention", "run", *arguments)
+
+    def restore(self, officer: str) -> Result:
+        """Run `yrdx restore` on the folder `backup` as an officer."""
+        return self._run("restore", self.desk.home / "backup", "--profile", self.desk.lab.profile(officer))
+
+    def _run(self, *arguments: object) -> Result:
+        texts = ["--lang", "en", *map(str, (*arguments, *config(self)))]
+        return CliRunner().invoke(main, texts, obj=Session(now=lambda: self.desk.now))
 
     def close(self) -> None:
         """Close the books."""

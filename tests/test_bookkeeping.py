@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,11 +12,17 @@ from typing import Any
 
 import pytest
 from keepers import ME, NOW, make_desk
-from offices import AGENCY, AUDITOR, SECURE, Office, config
+from offices import AGENCY, AUDITOR, MANAGER, SECURE, Office, config
+from stores import exchange, question, rows
 
+from gateway import wire
+from gateway.model.ledger import LedgerPrivate
 from keys.envelope import from_json, to_json
 from nodes.acts import RoleMissing, check_role, judge
 from nodes.bookkeeping import PATIENCE, Bookkeeping
+from nodes.bundle.following import BundleMissing
+from nodes.cli.backup import _secret
+from nodes.copies import DATABASES, back_up
 from nodes.store.doers import NOBODY
 
 
@@ -125,3 +133,68 @@ def test_an_officer_is_named_only_for_a_role_of_the_day(office: Office) -> None:
         with pytest.raises(RoleMissing):
             check_role(charter, who, "secure", NOW)
     check_role(charter, NOBODY, "secure", NOW)
+
+
+def test_a_deletion_names_the_officer_who_had_it_done(office: Office) -> None:
+    """Nothing goes without the role; with it the statement is kept, and without a profile nobody is named."""
+
+    async def answer(number: int) -> None:
+        at = NOW - timedelta(days=8_000 + number)
+        asked = exchange(number, received_time=at, day=at.date(), question=question(number, purpose="procurement"))
+        await office.store.journal.commit(asked)
+
+    keys = "SELECT count(*) FROM storage_key WHERE destroyed IS NULL"
+    asyncio.run(office.rounds())
+    asyncio.run(answer(1))
+    refused = office.retain("--profile", office.desk.lab.profile(AUDITOR))
+    assert (refused.exit_code, "has not the role administer" in refused.output) == (2, True)
+    assert rows(office.path, keys) == [(1,)]
+    assert office.retain("--profile", office.desk.lab.profile(MANAGER)).exit_code == 0
+    asyncio.run(answer(2))
+    assert office.retain().exit_code == 0
+    assert rows(office.path, keys) == [(0,)]
+    told = [each for each in office.acts() if each[0]]
+    assert told == [("DELETION", "administer", MANAGER)] * 4 + [("DELETION", "administer", "")] * 4
+    evidence = rows(office.path, "SELECT evidence FROM act_entered WHERE source = 'retention'")
+    assert [len(from_json(each).signatures) for (each,) in evidence] == [1] * 4
+
+
+def restored(office: Office, officer: str) -> list[tuple[str, str]]:
+    """Lose everything, restore as an officer, recover, and give role and officer of the restores in the ledger."""
+    assert office.restore(officer).exit_code == 0
+    rows(office.path, "UPDATE restoration SET recovered_time = restored_time")
+    reopened = Office(office.desk)
+    asyncio.run(reopened.rounds())
+    reopened.close()
+    found = [wire.decode(LedgerPrivate, row[0]) for row in rows(office.path, "SELECT private FROM ledger_entry")]
+    return [(each.role, each.officer) for each in found if each.act == "RESTORE"]
+
+
+def lose(office: Office) -> None:
+    """Take a backup, and lose the databases."""
+    back_up(office.config.data, office.desk.home / "backup", ME, _secret(office.config), NOW)
+    office.close()
+    for name in DATABASES:
+        (office.config.data / name).unlink()
+
+
+def test_a_restore_names_the_officer_who_had_the_role(office: Office) -> None:
+    """Without the role nothing is put in place; the statement outlives the recovery, and is judged after it."""
+    lose(office)
+    refused = office.restore(AUDITOR)
+    assert (refused.exit_code, "has not the role administer" in refused.output) == (2, True)
+    assert not office.path.exists()
+    assert restored(office, MANAGER) == [("administer", MANAGER)]
+
+
+def test_on_a_machine_without_a_bundle_the_node_judges_who_restored(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The restore goes on, and an officer without the role is not named for it."""
+
+    def missing(_: object) -> None:
+        raise BundleMissing("none yet")
+
+    lose(office)
+    monkeypatch.setattr(sys.modules["nodes.cli.backup"], "current_charter", missing)
+    assert restored(office, AUDITOR) == [("administer", "")]

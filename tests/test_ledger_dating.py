@@ -90,6 +90,20 @@ def test_the_logs_key_must_have_counted_when_it_was_seen() -> None:
         dating.witnessed_in(found, cosigned(found, (JIANGSU, MARCH), (ANHUI, APRIL)))
 
 
+def test_an_old_head_of_a_suspect_key_counts_once_it_was_seen_in_time() -> None:
+    """Any head counts while nobody suspects its key; then those that witnesses saw before, and no others."""
+    unseen, seen = cosigned(directory()), cosigned(directory(), (JIANGSU, MARCH), (ANHUI, MARCH))
+    late = cosigned(directory(), (JIANGSU, MAY), (ANHUI, MAY))
+    for each in (unseen, seen, late):
+        assert dating.opening(directory(), SHANGHAI)(each.note.payload).head == each.head
+    opened = dating.opening(directory(taken_back(SHANGHAI, "ledger", MAY, APRIL)), SHANGHAI)
+    assert opened(seen.note.payload).head == seen.head
+    with pytest.raises(QuorumMissing):
+        opened(unseen.note.payload)
+    with pytest.raises(NoteUnsigned):
+        opened(late.note.payload)
+
+
 def test_a_time_beyond_all_times_counts_for_nothing() -> None:
     """A cosignature of a year that no calendar has is no witness."""
     found = directory()

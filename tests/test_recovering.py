@@ -20,7 +20,7 @@ from witnesses import asking
 from gateway import wire
 from gateway.charter import Charter
 from gateway.errors import NotDurable, Unavailable
-from gateway.ledger import checkpoint, logs
+from gateway.ledger import checkpoint, dating
 from gateway.ledger.checkpoint import Head, read_head
 from gateway.ledger.note import read_note
 from gateway.ledger.numbers import Pair
@@ -30,11 +30,12 @@ from gateway.model.ledger import LedgerEvent, LedgerPrivate
 from gateway.model.reconciliation import ListPairEntriesRequest, ListPairEntriesResponse
 from gateway.model.witness import GetHeadResponse
 from nodes.config import DATABASE
-from nodes.copies import back_up
+from nodes.copies import back_up, read_manifest
 from nodes.ledger import verify
 from nodes.recovering import GAP, GAP_NOT_STATED, RECOVERING, Partner, Recovering
 from nodes.restoring import restore
 from nodes.store import Scribe, Store
+from nodes.store.doers import NOBODY
 from nodes.store.pairs import Pairs
 
 LATER = NOW + timedelta(hours=1)
@@ -140,7 +141,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     await answer(tmp_path / "other.db", JIANGSU)
     other = Other(tmp_path / "other.db", heads={"yrdx/ledger/310000/1": head_of(before / DATABASE)})
     store_of(other.path, JIANGSU).close()
-    restore(tmp_path / "backup", tmp_path / "data", SHANGHAI, KEY, officer="310000-operations/li", now=NOW)
+    restore(tmp_path / "backup", tmp_path / "data", SHANGHAI, KEY, doer=NOBODY, now=NOW)
     found = Place(tmp_path / "data", other, store_of(tmp_path / "data" / DATABASE))
     yield found
     found.store.close()
@@ -171,19 +172,21 @@ async def test_who_is_behind_waits_for_the_quorum(place: Place) -> None:
     assert (number, previous.lower()) == (2, told["follows"])
     asked = question(9, sequence=9, asked=LATER, asker_member=JIANGSU, answerer_member=SHANGHAI)
     await place.store.journal.commit(exchange(9, question=asked))
-    assert place.events()[3:] == [(Kind.OPENED, 0), (Kind.ADMINISTERED, 0), (Kind.ANSWERED, 9)]
-    found = verify(place.data / DATABASE, logs.listed_keys(place.charter.directory, SHANGHAI))
-    assert [(each.size, each.findings) for each in found] == [(3, ()), (3, ())]
+    assert place.events()[3:] == [(Kind.OPENED, 0), (Kind.ANSWERED, 9)]
+    found = verify(place.data / DATABASE, dating.opening(place.charter.directory, SHANGHAI))
+    assert [(each.size, each.findings) for each in found] == [(3, ()), (2, ())]
 
 
 async def test_the_restore_is_entered(place: Place) -> None:
-    """Who restored which backup stands in the ledger."""
+    """Not before the node has recovered; then which backup it was, and by whom."""
+    with pytest.raises(NotDurable, match="not recovered"):
+        await place.store.outbox.enter(lambda done: done.act, LATER)
     await place.recovering.attempt()
     stated(place)
     await place.recovering.attempt()
-    (private,) = rows(place.data / DATABASE, "SELECT private FROM ledger_entry ORDER BY seq DESC LIMIT 1")[0]
-    told = wire.decode(LedgerPrivate, private)
-    assert (told.act, told.officer) == ("RESTORE", "310000-operations/li")
+    (act,) = await place.store.outbox.enter(lambda done: done.act, LATER)
+    assert (act.name, act.role, act.officer) == ("RESTORE", "administer", "")
+    assert act.digest == read_manifest(place.data.parent / "backup", SHANGHAI, KEY).digest
 
 
 async def test_no_number_is_given_twice(place: Place) -> None:
@@ -282,7 +285,7 @@ async def test_where_nobody_has_seen_more_the_log_goes_on(place: Place) -> None:
     place.other.heads = {"yrdx/ledger/310000/1": head_of(place.data / DATABASE)}
     assert await place.recovering.attempt() == ""
     assert rows(place.data / DATABASE, "SELECT max(number) FROM ledger_log") == [(1,)]
-    assert place.events()[3:] == [(Kind.ADMINISTERED, 0)]
+    assert place.events()[3:] == []
 
 
 async def test_another_history_of_the_same_size_is_behind_too(place: Place) -> None:

@@ -31,9 +31,11 @@ from nodes.run import alone
 from nodes.store import StoreUnusable
 from nodes.store.acts import Act
 from nodes.store.copying import copy_databases
+from nodes.store.doers import Doer
 from nodes.store.schema import RESTORING, facts_path
 
 ME = "310000"
+DOER = Doer(officer="310000-operations/li", agency="310000-operations", sign=lambda _: b"said")
 COMMAND = sys.modules["nodes.cli.backup"]  # the package's own name of it is the command
 
 
@@ -70,7 +72,7 @@ def make(data: Path, name: str = "backup") -> Path:
 
 def put(backup: Path, data: Path, member: str = ME, secret: bytes = KEY) -> None:
     """Restore a backup."""
-    restore(backup, data, member, secret, officer="310000-operations/li", now=NOW)
+    restore(backup, data, member, secret, doer=DOER, now=NOW)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -93,8 +95,11 @@ def test_a_backup_is_what_was_there_and_comes_back(data: Path, tmp_path: Path) -
     assert rows(facts_path(tmp_path / "new" / DATABASE), "SELECT uscc FROM penalty") == [(code(1),)]
     assert (tmp_path / "new/bundle/archives/1/a.tar").read_text(encoding="utf-8") == "bundle/archives/1/a.tar"
     assert not (tmp_path / "new" / RESTORING).exists()
-    held = rows(tmp_path / "new" / DATABASE, "SELECT officer, recovered_time, digest FROM restoration")
-    assert held == [("310000-operations/li", None, read_manifest(backup, ME, KEY).digest)]
+    held = rows(tmp_path / "new" / DATABASE, "SELECT recovered_time, digest FROM restoration")
+    digest = read_manifest(backup, ME, KEY).digest
+    assert held == [(None, digest)]
+    waiting = rows(tmp_path / "new" / DATABASE, "SELECT name, role, officer, digest, evidence FROM outbox")
+    assert waiting == [("RESTORE", "administer", DOER.officer, digest, b"said")]
 
 
 def test_a_restored_store_knows_that_it_was(data: Path, tmp_path: Path) -> None:
@@ -105,7 +110,7 @@ def test_a_restored_store_knows_that_it_was(data: Path, tmp_path: Path) -> None:
     found = store.restorations.pending()
     store.close()
     assert found is not None
-    assert (found.restored_time, found.officer) == (NOW, "310000-operations/li")
+    assert found.restored_time == NOW
     before = opened(data / DATABASE)
     assert before.restorations.pending() is None
     before.close()
@@ -338,10 +343,10 @@ def test_the_commands_tell_what_they_did(data: Path, tmp_path: Path, monkeypatch
     again = run(data, "backup", "--out", tmp_path / "b")
     assert rows(data / DATABASE, "SELECT count(*) FROM outbox") == [(1,)]
     assert (again.exit_code, "never written over" in again.stderr) == (1, True)
-    there = run(data, "restore", tmp_path / "b", "--officer", "x/li")
+    there = run(data, "restore", tmp_path / "b")
     assert (there.exit_code, "never written over" in there.stderr) == (1, True)
     monkeypatch.setattr(COMMAND, "checked_config", lambda _: _Config(tmp_path / "new"))
-    done = run(data, "restore", tmp_path / "b", "--officer", "x/li")
+    done = run(data, "restore", tmp_path / "b")
     assert (done.exit_code, done.stdout.startswith("IN PLACE: 310000 as of")) == (0, True)
-    gone = run(data, "restore", tmp_path / "nowhere", "--officer", "x/li")
+    gone = run(data, "restore", tmp_path / "nowhere")
     assert (gone.exit_code, "manifest.json cannot be read" in gone.stderr) == (2, True)

@@ -21,8 +21,10 @@ from test_cli_words import described
 from worlds import catalogue
 from worlds_tables import PURPOSE, SHANGHAI
 
+from gateway import wire
 from gateway.clocks import civil_day
 from gateway.limits import Limits
+from gateway.model.ledger import LedgerPrivate
 from gateway.retention import SUBJECTS, kept_from, months, records_from
 from nodes import retention
 from nodes.cli import main
@@ -30,6 +32,7 @@ from nodes.cli.session import Session
 from nodes.config import DATABASE
 from nodes.retention import Deleted, Keeping, apply
 from nodes.store import Scribe, Store
+from nodes.store.retention import DELETION, Forgotten
 
 CHARTER = charter_of(SHANGHAI, signed_directory())
 COMMAND = sys.modules["nodes.cli.retention"]  # the package's own name of it is the command
@@ -95,11 +98,18 @@ def left(data: Path) -> int:
     return int(rows(data / DATABASE, "SELECT count(*) FROM storage_key WHERE destroyed IS NULL")[0][0])
 
 
+def deletions(data: Path) -> list[tuple[str, str]]:
+    """Give role and officer of each deletion in the ledger."""
+    told = (wire.decode(LedgerPrivate, row[0]) for row in rows(data / DATABASE, "SELECT private FROM ledger_entry"))
+    return [(each.role, each.officer) for each in told if each.act == DELETION]
+
+
 async def test_what_is_over_goes_by_the_tables_in_force(data: Path, store: Store) -> None:
     """The round destroys what is due, and the next finds nothing."""
-    assert await apply(store, CHARTER, NOW) == Deleted(keys=1, disclosures=0, scrubbed=True)
-    assert await apply(store, CHARTER, NOW) == Deleted(keys=0, disclosures=0, scrubbed=True)
+    assert await apply(store, CHARTER, NOW) == Deleted(keys=1, forgotten=Forgotten(), scrubbed=True)
+    assert await apply(store, CHARTER, NOW) == Deleted(keys=0, forgotten=Forgotten(), scrubbed=True)
     assert left(data) == 2
+    assert deletions(data) == [("node", "")]
 
 
 async def test_the_leader_applies_it_once_a_day(data: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +118,7 @@ async def test_the_leader_applies_it_once_a_day(data: Path, store: Store, monkey
 
     async def applied(*_: object) -> Deleted:
         done.append(now[0])
-        return Deleted(keys=1, disclosures=0, scrubbed=len(done) > 1)
+        return Deleted(keys=1, forgotten=Forgotten(), scrubbed=len(done) > 1)
 
     monkeypatch.setattr(retention, "apply", applied)
     keeping = Keeping(store, lambda: CHARTER, lambda: now[0], lambda: leads[0])
@@ -166,14 +176,15 @@ def scopes() -> dict[str, dict[str, Any]]:
 
 
 def test_the_command_shows_destroys_and_shows(command: Path) -> None:
-    """Every purpose stands there with its rule; what was due is destroyed by name of the officer."""
+    """Every purpose stands there with its rule; what was due is destroyed, by nobody who said so."""
     before = scopes()
     assert set(before) == {*CHARTER.catalogue.purposes, SUBJECTS}
     assert list(before[PURPOSE]) == described("retention_scope")
     assert (before[PURPOSE]["keys"], before[PURPOSE]["due"], before[SUBJECTS]["months"]) == (3, 1, 120)
-    told = json.loads(run("run", "--officer", "310000-credit/zhao", "--json").stdout)
+    told = json.loads(run("run", "--json").stdout)
     assert list(told) == described("retention_run")
     assert (told["keys"], told["scrubbed"], left(command)) == (1, True, 2)
+    assert deletions(command) == [("administer", "")]
     after = scopes()[PURPOSE]
     assert (after["keys"], after["due"], after["destroyed"]) == (2, 0, 1)
 
@@ -183,14 +194,14 @@ def test_the_command_shows_destroys_and_shows(command: Path) -> None:
 def test_people_are_told(lang: str, said: str) -> None:
     """The table and the sentence stand in both languages."""
     assert PURPOSE in run("show", lang=lang).stdout
-    assert said in run("run", "--officer", "310000-credit/zhao", lang=lang).stdout
+    assert said in run("run", lang=lang).stdout
 
 
 @pytest.mark.usefixtures("command")
 def test_a_log_in_use_and_a_fault_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """What may still lie in the log has an exit code of its own; what stops the command is named."""
-    monkeypatch.setattr(retention, "run", lambda *_: Deleted(keys=0, disclosures=0, scrubbed=False))
-    found = run("run", "--officer", "o")
+    monkeypatch.setattr(retention, "run", lambda *_: Deleted(keys=0, forgotten=Forgotten(), scrubbed=False))
+    found = run("run")
     assert (found.exit_code, "in use" in found.stderr) == (3, True)
 
     def fails(*_: object) -> None:
@@ -198,6 +209,6 @@ def test_a_log_in_use_and_a_fault_are_told(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(retention, "run", fails)
     monkeypatch.setattr(retention, "show", fails)
-    for each in (("run", "--officer", "o"), ("show",)):
-        found = run(*each)
+    for each in ("run", "show"):
+        found = run(each)
         assert (found.exit_code, "no such key" in found.stderr) == (2, True)

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from stores import KEY, LOGGER, NOW, SCRIBE, digest, exchange, identity, opened,
 from gateway import wire
 from gateway.errors import BudgetSpent, NotDurable
 from gateway.ledger import events, logs, receipts
+from gateway.ledger.checkpoint import open_checkpoint
 from gateway.ledger.note import NoteKey
 from gateway.ledger.receipts import Logged
 from gateway.model.codes import LedgerEventKind
@@ -38,7 +40,7 @@ def find(name: str) -> tuple[NoteKey, ...]:
 
 def examined(path: Path) -> Examined:
     """Verify the one log of a database."""
-    (found,) = verify(path, find)
+    (found,) = verify(path, partial(open_checkpoint, find=find))
     return found
 
 
@@ -138,7 +140,7 @@ async def test_the_log_begins_with_its_first_entry(path: Path, store: Store) -> 
 
     with pytest.raises(RuntimeError, match="no key"):
         await store.asker.open(("320000", "330000"), fails)
-    assert (rows(path, "SELECT * FROM ledger_log"), verify(path, find)) == ([], ())
+    assert (rows(path, "SELECT * FROM ledger_log"), verify(path, partial(open_checkpoint, find=find))) == ([], ())
     assert proven(await store.journal.commit(exchange(1)), 1).index == 0
 
 
@@ -353,5 +355,5 @@ async def test_an_answer_from_before_the_ledger_has_no_receipt(path: Path, store
 def test_progress_is_told(whole: Path) -> None:
     """How many entries have passed is told, at last all."""
     told: list[int] = []
-    verify(whole, find, told.append)
+    verify(whole, partial(open_checkpoint, find=find), told.append)
     assert told[-1] == 310

@@ -26,11 +26,18 @@ from gateway.ports import Exchange
 from keys.bodies import BodyKey, new_day_key, unwrap, wrap
 from nodes.store import Store, retention, schema
 from nodes.store.acts import Act
-from nodes.store.retention import DELETION, Held, held
+from nodes.store.doers import Done
+from nodes.store.retention import DELETION, Forgotten, Held, held
 
-ACT = Act(name=DELETION, role="administer", officer="310000-credit/zhao")
+OFFICER = "310000-credit/zhao"
 LONG, SHORT = "FISCAL_FUND", "TENDERING"
 PURPOSES = (LONG, SHORT)
+
+
+def done(digest: bytes) -> Done:
+    """Give the act of an officer, and a statement of it."""
+    act = Act(name=DELETION, role="administer", officer=OFFICER, digest=digest)
+    return Done(act=act, time=NOW, evidence=b"said " + digest)
 
 
 @pytest.fixture
@@ -78,7 +85,7 @@ def holding(path: Path, wanted: bytes) -> list[str]:
 async def test_what_is_due_is_destroyed_and_nothing_else(path: Path, store: Store) -> None:
     """Bodies of a purpose and day that are over cannot be read; those of another purpose or a later day can."""
     await filled(store)
-    assert await store.retention.destroy(kept_from, ACT, NOW) == 2
+    assert await store.retention.destroy(kept_from, done) == 2
     readable = []
     for number in range(8):
         try:
@@ -87,14 +94,14 @@ async def test_what_is_due_is_destroyed_and_nothing_else(path: Path, store: Stor
             readable.append(None)
     gone = [1, 3]
     assert readable == [None if each in gone else Reply(payload=b"answer %d" % each) for each in range(8)]
-    assert await store.retention.destroy(kept_from, ACT, NOW) == 0
+    assert await store.retention.destroy(kept_from, done) == 0
 
 
 async def test_an_entry_tells_what_was_destroyed(path: Path, store: Store) -> None:
     """The act's digest is that of the lines day, scope and the key's digest, which the rows still hold."""
     await filled(store)
     before = {hashlib.sha256(key).digest() for key in wrapped(path)}
-    await store.retention.destroy(kept_from, ACT, NOW)
+    await store.retention.destroy(kept_from, done)
     gone = rows(path, "SELECT day, scope, wrapped_key, destroyed FROM storage_key WHERE destroyed IS NOT NULL")
     lines = "".join(f"{day} {scope} {digest.hex()}\n" for day, scope, digest, _ in gone)
     ((shared, private),) = rows(path, "SELECT shared, private FROM ledger_entry ORDER BY seq DESC LIMIT 1")
@@ -104,9 +111,12 @@ async def test_an_entry_tells_what_was_destroyed(path: Path, store: Store) -> No
         asker_member="310000",
         reply_digest=hashlib.sha256(lines.encode()).digest(),
     )
-    assert (told.act, told.role, told.officer) == (DELETION, ACT.role, ACT.officer)
+    assert (told.act, told.role, told.officer) == (DELETION, "administer", OFFICER)
     assert {digest for _, _, digest, _ in gone} <= before
-    assert {entry for *_, entry in gone} == set(rows(path, "SELECT max(seq) FROM ledger_entry")[0])
+    ((entry,),) = rows(path, "SELECT max(seq) FROM ledger_entry")
+    assert {each for *_, each in gone} == {entry}
+    evidence = rows(path, "SELECT source, entry, evidence FROM act_entered")
+    assert evidence == [("retention", entry, b"said " + event.reply_digest)]
 
 
 async def test_without_a_ledger_nothing_is_destroyed(path: Path, store: Store) -> None:
@@ -114,7 +124,7 @@ async def test_without_a_ledger_nothing_is_destroyed(path: Path, store: Store) -
     await filled(store)
     without = Store.open(path, KEY)
     with pytest.raises(NotDurable):
-        await without.retention.destroy(kept_from, ACT, NOW)
+        await without.retention.destroy(kept_from, done)
     without.close()
     assert len(wrapped(path)) == 8
 
@@ -124,7 +134,7 @@ async def test_many_keys_go_in_steps(store: Store, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(retention, "_KEYS", 1)
     await filled(store, 5)
     entries = "SELECT count(*) FROM storage_key WHERE destroyed IS NOT NULL GROUP BY destroyed"
-    assert await store.retention.destroy(lambda _: date.max, ACT, NOW) == 10
+    assert await store.retention.destroy(lambda _: date.max, done) == 10
     assert rows(store.retention._path, entries) == [(1,)] * 10
 
 
@@ -135,7 +145,7 @@ async def test_a_destroyed_key_is_in_no_file(path: Path, store: Store) -> None:
         await asyncio.gather(*(commit(store, each) for each in jobs))
     keys = wrapped(path)
     assert all(holding(path, key) for key in keys)
-    await store.retention.destroy(lambda scope: DAY + timedelta(days=200 if scope < "PURPOSE_4" else 300), ACT, NOW)
+    await store.retention.destroy(lambda scope: DAY + timedelta(days=200 if scope < "PURPOSE_4" else 300), done)
     assert store.retention.scrub()
     left = wrapped(path)
     assert 0 < len(left) < len(keys)
@@ -149,7 +159,7 @@ async def test_a_log_in_use_is_told(path: Path, store: Store) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM storage_key").fetchone()
-        await store.retention.destroy(kept_from, ACT, NOW)
+        await store.retention.destroy(kept_from, done)
         assert not store.retention.scrub()
     assert store.retention.scrub()
 
@@ -169,11 +179,17 @@ async def test_held_says_what_is_there_and_due(path: Path, store: Store) -> None
     await filled(store)
     long = Held(scope=LONG, oldest=DAY, keys=4, due=0, destroyed=0)
     assert held(path, kept_from) == (long, Held(scope=SHORT, oldest=DAY, keys=4, due=2, destroyed=0))
-    await store.retention.destroy(kept_from, ACT, NOW)
+    await store.retention.destroy(kept_from, done)
     after = Held(scope=SHORT, oldest=DAY + timedelta(days=2), keys=2, due=0, destroyed=2)
     assert held(path, kept_from) == (long, after)
-    await store.retention.destroy(lambda scope: date.max if scope == SHORT else date.min, ACT, NOW)
+    await store.retention.destroy(lambda scope: date.max if scope == SHORT else date.min, done)
     assert held(path, kept_from)[1] == Held(scope=SHORT, oldest=None, keys=0, due=0, destroyed=4)
+
+
+def deleted(path: Path, after: int) -> list[bytes]:
+    """Give the digest of each act behind a number."""
+    found = rows(path, f"SELECT shared FROM ledger_entry WHERE seq > {after} ORDER BY seq")
+    return [wire.decode(LedgerEvent, shared).reply_digest for (shared,) in found]
 
 
 async def test_old_disclosures_go_by_whole_months(path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,14 +200,14 @@ async def test_old_disclosures_go_by_whole_months(path: Path, store: Store, monk
         await commit(store, about(number, LONG, 40))
     for number in range(30, 33):
         await commit(store, about(number, LONG, 80))
-    acts = "SELECT count(*) FROM ledger_entry WHERE seq > ?"
     (last,) = rows(path, "SELECT max(seq) FROM ledger_entry")[0]
-    assert await store.retention.forget(date(2026, 5, 1), ACT, NOW) == 14
-    assert rows(path, acts.replace("?", str(last))) == [(2,)]
+    assert await store.retention.forget(date(2026, 5, 1), done) == Forgotten(disclosures=14, questions=14, charges=9)
+    told = ("disclosures 2026-03", "disclosures 2026-04", "questions 2026-05-01", "charges 2026-05-01")
+    assert deleted(path, last) == [hashlib.sha256(f"{each}\n".encode()).digest() for each in told]
     kept = "SELECT (SELECT count(*) FROM disclosure), (SELECT count(*) FROM provision), (SELECT min(day) FROM budget)"
     assert rows(path, kept) == [(3, 3, "2026-05-21")]
-    assert await store.retention.forget(date(2026, 5, 1), ACT, NOW) == 0
-    assert rows(path, acts.replace("?", str(last))) == [(2,)]
+    assert await store.retention.forget(date(2026, 5, 1), done) == Forgotten()
+    assert len(deleted(path, last)) == 4
 
 
 async def test_old_previews_go_with_them(path: Path, store: Store) -> None:
@@ -203,7 +219,14 @@ async def test_old_previews_go_with_them(path: Path, store: Store) -> None:
             question_id=bytes([number]) * 16, entry=None, key_id="k",
         )  # fmt: skip
         await store.accesses.preview(own, USCC, bytes([number]) * 32, Limits())
-    await store.retention.forget(date(2026, 5, 1), ACT, NOW)
+    (last,) = rows(path, "SELECT max(seq) FROM ledger_entry")[0]
+    assert await store.retention.forget(date(2026, 5, 1), done) == Forgotten(previews=1)
+    assert rows(path, "SELECT day FROM preview") == [("2026-05-01",)]
+    assert deleted(path, last) == [hashlib.sha256(b"previews 2026-05-01\n").digest()]
+    without = Store.open(path, KEY)
+    with pytest.raises(NotDurable):
+        await without.retention.forget(date(2026, 6, 1), done)
+    without.close()
     assert rows(path, "SELECT day FROM preview") == [("2026-05-01",)]
 
 
@@ -217,7 +240,7 @@ async def test_an_older_file_keeps_its_bodies(path: Path) -> None:
     found = store.cases.results("a", "c", after=0, limit=9)
     scopes = rows(path, "SELECT day, scope FROM storage_key ORDER BY day, scope")
     copies = {unwrap(each, KEY) for each in wrapped(path)}
-    await store.retention.destroy(lambda _: date.max, ACT, NOW)
+    await store.retention.destroy(lambda _: date.max, done)
     store.retention.scrub()
     store.close()
     assert (found, copies) == (((1, b"result"),), {key})

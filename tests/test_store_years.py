@@ -54,7 +54,7 @@ STATEMENTS: dict[str, tuple[str, Any]] = {
     "next": (disclosing._NEXT, {"month": "", "subjects": "[]"}),
     "ended": (disclosing._END, ("", "", 1)),
     "oldest month": (retention._MONTH, ()),
-    "old budgets": (retention._OLD_BUDGETS, ("",)),
+    "old budgets": (retention._OLD_CHARGES, {"rows": 1, "before": ""}),
     "key": ("SELECT wrapped_key FROM storage_key WHERE day = ? AND scope = ? AND destroyed IS NULL", ("", "")),
     "due": (retention._DUE, ("", "", 1)),
 }

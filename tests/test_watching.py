@@ -18,6 +18,10 @@ from gateway.ledger.auditing import Audited
 from gateway.model.codes import LedgerEventKind as Kind
 from gateway.uscc import check_character, follows, organisation_check, sample_code
 from gateway.watching import Told, Use, WatchRule, check_watch, enumeration, sequential, standing, use_of
+from nodes.retention import NODE
+from nodes.store.accesses import PREVIEW, READING
+from nodes.store.consents import REVOCATION
+from nodes.store.retention import DELETION
 
 ME, DAY = "310000", date(2026, 3, 2)
 NOON = datetime(2026, 3, 2, 12, tzinfo=CHINA).astimezone(UTC)
@@ -83,18 +87,26 @@ def test_entries_of_another_day_count_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("act", "officer", "told"),
+    ("act", "role", "officer", "told"),
     [
-        ("KEYS", "", True),
-        ("INGEST", "", True),
-        ("INGEST", "a/o", False),
-        ("KEYS_BEGIN", "", False),
-        ("ACCOUNTS", "", False),
+        ("KEYS", "secure", "", True),
+        ("INGEST", "administer", "", True),
+        ("INGEST", "administer", "a/o", False),
+        ("KEYS_BEGIN", "secure", "", False),
+        ("ACCOUNTS", "administer", "", False),
+        (READING, "view", "", False),
+        (PREVIEW, "view", "", False),
+        (REVOCATION, "subject", "", False),
+        (REVOCATION, "approve", "", True),
+        (DELETION, NODE, "", False),
+        (DELETION, "administer", "", True),
+        ("INGEST", NODE, "", True),
+        ("KEYS", "view", "", True),
     ],
 )
-def test_acts_by_nobody_are_told(act: str, officer: str, told: bool) -> None:  # noqa: FBT001
-    """But for the first state seen, and for what officers signed into the bundle."""
-    found = alarms([entry(0, time=NOON, kind=Kind.ADMINISTERED, act=act, officer=officer)])
+def test_acts_by_nobody_are_told(act: str, role: str, officer: str, told: bool) -> None:  # noqa: FBT001
+    """But for the first state seen, officers in the bundle, what subjects read and do, and the node's own deletion."""
+    found = alarms([entry(0, time=NOON, kind=Kind.ADMINISTERED, act=act, role=role, officer=officer)])
     assert found == ([Told(alarm="NOBODY", who="", count=1)] if told else [])
 
 

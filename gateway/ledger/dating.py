@@ -5,16 +5,19 @@ Whoever stole a key can write any time into a message, and no time into what mem
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 
 from gateway.ledger import cosignature, logs, quorum
-from gateway.ledger.checkpoint import Checkpoint
+from gateway.ledger.checkpoint import Checkpoint, open_checkpoint
 from gateway.ledger.errors import NoteUnsigned
 from gateway.ledger.note import Note, NoteKey
 from gateway.ledger.quorum import Witnessed
 from keys.directory import Directory, Key
 from keys.errors import KeyNotValid
+
+Open = Callable[[bytes], Checkpoint]
+"""Opens a head that counts; raises LedgerError for any other."""
 
 _WITNESS = logs.witness("")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,6 +48,28 @@ def witnessed_in(directory: Directory, checkpoint: Checkpoint, parties: Collecti
     rows = {row.id: row for row in directory.member(member).keys}
     if not any(_counts(rows.get(key.key.id), found.time) for key in checkpoint.signers):
         raise NoteUnsigned("the log's key did not count when witnesses saw the head; its member must say why")
+    return found
+
+
+def opening(directory: Directory, member: str) -> Open:
+    """Give what opens the heads of one member's logs, however old: a log that was followed keeps its last one for ever.
+
+    A key that nobody suspects signed it, or witnesses saw it while the key still counted. What is given raises
+    NoteMalformed, CheckpointMalformed, NoteUnsigned and QuorumMissing.
+
+    Raises:
+        MemberUnknown: when the member is not in the directory.
+    """
+    unsuspected, listed = logs.unsuspected_keys(directory, member), logs.listed_keys(directory, member)
+
+    def found(payload: bytes) -> Checkpoint:
+        try:
+            return open_checkpoint(payload, unsuspected)
+        except NoteUnsigned:
+            opened = open_checkpoint(payload, listed)
+            witnessed_in(directory, opened)
+            return opened
+
     return found
 
 

@@ -25,7 +25,7 @@ from nodes import ledger as ledgers
 from nodes.bundle.following import current_charter
 from nodes.cli import documents
 from nodes.cli.acting import noted
-from nodes.cli.ledger import bar, keys_of
+from nodes.cli.ledger import bar, heads_of
 from nodes.cli.reports import checked_config
 from nodes.cli.session import NOT_GENUINE, Ended, SpeakingCommand, option, session
 from nodes.cli.sheets import BAD, GOOD, row, table
@@ -104,7 +104,7 @@ def _verified(settings: Config, profile: Path) -> list[dict[str, Any]]:
     with noted(settings, profile, AUDIT, lambda: b"", lambda: charter):
         pass  # noted before anything is read: who reads and breaks off has read
     with bar(settings) as tell:
-        logs = ledgers.verify(path, keys_of(charter), tell)
+        logs = ledgers.verify(path, heads_of(charter), tell)
     damage = [
         {"fault": found.damage, "source": log.origin, "first": found.first, "last": found.last}
         for log in logs

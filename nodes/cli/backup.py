@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,15 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from gateway.errors import GatewayError
 from keys import custody, moments
 from keys.errors import KeysError
-from nodes import copies, restoring
+from nodes import acts, copies, restoring
 from nodes.bundle.following import current_charter
 from nodes.cli import documents
-from nodes.cli.acting import by_officer, noted
+from nodes.cli.acting import by_officer, doer_of, noted
 from nodes.cli.reports import checked_config
 from nodes.cli.session import NOT_GENUINE, Ended, SpeakingCommand, option, session
 from nodes.config import Config
-from nodes.states import BACKUP
+from nodes.states import BACKUP, RESTORE, WANTS
+from nodes.store.doers import Doer
 
 FORMAT = "yrdx.backup-told.v1"
 _FOLDER = click.Path(path_type=Path)
@@ -48,14 +50,30 @@ def backup(*, config: Path, out: Path, as_json: bool, profile: Path | None) -> N
 @click.command("restore", cls=SpeakingCommand, help="help.restore")
 @click.argument("folder", metavar="BACKUP", type=_FOLDER)
 @option("--config", say="help.config", type=_FOLDER, required=True)
-@option("--officer", say="help.restore_officer", required=True)
 @option("--json", "as_json", say="help.json", is_flag=True)
-def restore(*, folder: Path, config: Path, officer: str, as_json: bool) -> None:
+@by_officer
+def restore(*, folder: Path, config: Path, as_json: bool, profile: Path | None) -> None:
     """Put a backup in place, closed."""
     found, now = checked_config(config), session().now()
     with _told():
-        made = restoring.restore(folder, found.data, found.member, _secret(found), officer=officer, now=now)
+        doer = doer_of(profile, found)
+        if doer.officer:
+            _check(found, doer, now)
+        made = restoring.restore(folder, found.data, found.member, _secret(found), doer=doer, now=now)
     _tell("backup.restored", made, as_json=as_json)
+
+
+def _check(config: Config, doer: Doer, now: datetime) -> None:
+    """Check the role of whoever restores; a machine that lost all may have no bundle: then the node alone judges.
+
+    Raises:
+        RoleMissing: nothing was done.
+    """
+    try:
+        charter = current_charter(config)
+    except (OSError, KeysError, GatewayError):
+        return
+    acts.check_role(charter, doer, WANTS[RESTORE], now)
 
 
 def _secret(config: Config) -> bytes:

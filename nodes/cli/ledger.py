@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,9 @@ from rich.text import Text
 from gateway import wire
 from gateway.charter import Charter
 from gateway.errors import GatewayError
-from gateway.ledger import logs
+from gateway.ledger import dating
+from gateway.ledger.dating import Open
 from gateway.ledger.errors import LedgerError
-from gateway.ledger.note import NoteKey
 from gateway.model.ledger import LedgerEvent, LedgerPrivate
 from keys import moments
 from keys.errors import KeysError
@@ -30,6 +29,7 @@ from nodes.bundle.following import current_charter
 from nodes.bundle.statics import StaticFiles
 from nodes.cli import documents
 from nodes.cli.documents import plain_value
+from nodes.cli.names import moment
 from nodes.cli.reconcile import reconcile, statement
 from nodes.cli.reports import checked_config
 from nodes.cli.session import NOT_GENUINE, Ended, SpeakingCommand, SpeakingGroup, option, session
@@ -55,7 +55,7 @@ def verify(*, config: Path, as_json: bool) -> None:
     """Walk through every entry; exit 1 when anything is wrong with one."""
     settings = checked_config(config)
     with _told(), bar(settings) as tell:
-        found = ledgers.verify(settings.data / DATABASE, keys_of(current_charter(settings)), tell)
+        found = ledgers.verify(settings.data / DATABASE, heads_of(current_charter(settings)), tell)
     if as_json:
         documents.write({"format": VERIFIED, "logs": [_document(each) for each in found]})
     else:
@@ -83,7 +83,7 @@ def tail(*, config: Path, count: int, as_json: bool) -> None:
         row(
             found,
             str(each["entry"]),
-            private["log_time"],
+            moment(moments.read(private["log_time"])),
             words.code("event", event["kind"]),
             event["asker_member"],
             event["answerer_member"],
@@ -97,9 +97,11 @@ def tail(*, config: Path, count: int, as_json: bool) -> None:
 @click.argument("entry", type=click.IntRange(0))
 @option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
 def proof(*, entry: int, config: Path) -> None:
-    """Write one entry's proof under the newest head, as a text that other tools read."""
+    """Write one entry's proof, as a text that other tools read; which head it is under goes to stderr."""
     with _told():
-        click.echo(ledgers.prove(checked_config(config).data / DATABASE, entry), nl=False)
+        found = ledgers.prove(checked_config(config).data / DATABASE, entry)
+    click.echo(found.text, nl=False)
+    click.echo(_head(witnessed=found.witnessed), err=True)
 
 
 @ledger.command("forks", cls=SpeakingCommand, help="help.ledger_forks")
@@ -129,9 +131,11 @@ def forks(*, config: Path, as_json: bool) -> None:
 def export(*, config: Path, out: Path, as_json: bool) -> None:
     """Write the member's logs as static files, from where the folder ends; exit 1 when a file is not proven."""
     settings = checked_config(config)
+    charter = current_charter(settings)
     with _copied(), _files() as tell:
-        found = statics.export(settings.data / DATABASE, out, keys_of(current_charter(settings)), tell)
-    _tell_copied(found, as_json=as_json)
+        found = statics.export(settings.data / DATABASE, out, heads_of(charter), tell)
+        logs = [_copy(each, charter) for each in found]
+    _tell_copied(logs, as_json=as_json)
 
 
 @ledger.command("mirror", cls=SpeakingCommand, help="help.ledger_mirror")
@@ -143,18 +147,19 @@ def export(*, config: Path, out: Path, as_json: bool) -> None:
 def mirror(*, source: str, member: str, config: Path, out: Path, as_json: bool) -> None:
     """Copy a member's log from a folder or web server, proving every file; exit 1 when one is not what it must be."""
     with _copied(), StaticFiles(source) as files, _files() as tell:
-        find = keys_of(current_charter(checked_config(config)), member)
-        found = statics.copy(statics.Remote(files), out, find, tell)
-    _tell_copied((found,), as_json=as_json)
+        charter = current_charter(checked_config(config))
+        found = statics.copy(statics.Remote(files), out, heads_of(charter, member), tell)
+        logs = [_copy(found, charter, member)]
+    _tell_copied(logs, as_json=as_json)
 
 
 for _each in (reconcile, statement):
     ledger.add_command(_each)
 
 
-def keys_of(charter: Charter, member: str = "") -> Callable[[str], tuple[NoteKey, ...]]:
-    """Give the keys that may have signed a member's heads (its own by default), whenever; none that is suspect."""
-    return logs.unsuspected_keys(charter.directory, member or charter.me)
+def heads_of(charter: Charter, member: str = "") -> Open:
+    """Give what opens a member's heads (its own by default), however old."""
+    return dating.opening(charter.directory, member or charter.me)
 
 
 @contextmanager
@@ -172,12 +177,31 @@ def _copied() -> Iterator[None]:
         raise Ended("ledger.not_copied", why=str(error)) from error
 
 
-def _tell_copied(found: Sequence[statics.Copied], *, as_json: bool) -> None:
+def _copy(found: statics.Copied, charter: Charter, member: str = "") -> dict[str, Any]:
+    seen = _witnessed(charter, found.checkpoint, member)
+    return {"log": found.log, "size": found.size, "added": found.added, "witnessed": seen}
+
+
+def _witnessed(charter: Charter, payload: bytes, member: str = "") -> bool:
+    """Say whether enough members cosigned a head that counts."""
+    try:
+        dating.witnessed_in(charter.directory, heads_of(charter, member)(payload))
+    except LedgerError:
+        return False
+    return True
+
+
+def _tell_copied(logs: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
-        documents.write({"format": COPIED, "logs": [asdict(each) for each in found]})
+        documents.write({"format": COPIED, "logs": logs})
         return
-    for each in found:
-        click.echo(session().words.say("ledger.copied", log=each.log, size=each.size, added=each.added))
+    for each in logs:
+        values = {name: each[name] for name in ("log", "size", "added")}
+        click.echo(session().words.say("ledger.copied", **values, head=_head(witnessed=each["witnessed"])))
+
+
+def _head(*, witnessed: bool) -> str:
+    return session().words.say("ledger.witnessed" if witnessed else "ledger.own_head")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gateway.retention import SUBJECTS, kept_from, months
 from keys.errors import KeysError
 from nodes import retention as retaining
 from nodes.cli import documents
+from nodes.cli.acting import by_officer, doer_of
 from nodes.cli.reports import checked_config
 from nodes.cli.session import INCOMPLETE, Ended, SpeakingCommand, SpeakingGroup, option, session
 from nodes.cli.sheets import row, table
@@ -49,20 +51,19 @@ def show(*, config: Path, as_json: bool) -> None:
 
 @retention.command("run", cls=SpeakingCommand, help="help.retention_run")
 @option("--config", say="help.config", type=click.Path(path_type=Path), required=True)
-@option("--officer", say="help.retention_officer", required=True)
 @option("--json", "as_json", say="help.json", is_flag=True)
-def run(*, config: Path, officer: str, as_json: bool) -> None:
+@by_officer
+def run(*, config: Path, as_json: bool, profile: Path | None) -> None:
     """Destroy what is due; exit 3 where the database's log could not be emptied yet."""
+    settings = checked_config(config)
     try:
-        done = retaining.run(checked_config(config), officer)
+        done = retaining.run(settings, doer_of(profile, settings))
     except (OSError, KeysError, GatewayError) as error:
         raise Ended("retention.stopped", why=str(error)) from error
     if as_json:
-        told = {"keys": done.keys, "disclosures": done.disclosures, "scrubbed": done.scrubbed}
-        documents.write({"format": APPLIED, **told})
+        documents.write({"format": APPLIED, "keys": done.keys, **asdict(done.forgotten), "scrubbed": done.scrubbed})
     else:
-        words = session().words
-        click.echo(words.say("retention.done", keys=done.keys, disclosures=done.disclosures))
+        click.echo(session().words.say("retention.done", keys=done.keys, **asdict(done.forgotten)))
     if not done.scrubbed:
         click.echo(session().words.say("retention.in_use"), err=True)
         raise SystemExit(INCOMPLETE)

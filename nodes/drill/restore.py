@@ -26,6 +26,7 @@ from nodes.health import read_health
 from nodes.lab import Lab, build
 from nodes.recovering import GAP, GAP_NOT_STATED, RECOVERING
 from nodes.restoring import restore
+from nodes.store.doers import NOBODY
 from nodes.store.ledger_reading import LedgerFile
 from nodes.store.recovery import RECOVERED
 
@@ -33,7 +34,6 @@ ME, OTHER = "310000", "320000"
 PURPOSE, AGREEMENT = "DAILY_SUPERVISION", "YRD-4-2026"
 PATIENCE = 120.0
 MORE = 12
-OFFICER = "310000-operations/o1"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -125,7 +125,7 @@ class RestoreDrill:
                 each.rename(lost / each.name)
 
     def _restore(self) -> None:
-        restore(self.folder / "backup", self._data, ME, self._secret(), officer=OFFICER, now=datetime.now(UTC))
+        restore(self.folder / "backup", self._data, ME, self._secret(), doer=NOBODY, now=datetime.now(UTC))
 
     def _state_the_gap(self) -> None:
         row = json.loads((self._data / GAP).read_text(encoding="utf-8")) | {"ground": "drill of a restore"}

@@ -15,11 +15,10 @@ from gateway.clocks import civil_day
 from gateway.ledger.reconciliation import ENDS, Line
 from gateway.model.codes import LedgerEventKind as Kind
 from gateway.model.ledger import LedgerEvent, LedgerPrivate
-from nodes.store.acts import Act, enter
 from nodes.store.commits import Commits
 from nodes.store.connections import time_text
 from nodes.store.ledger import Following, Ledger
-from nodes.store.restorations import Restoration, recovered
+from nodes.store.restorations import recovered
 
 RECOVERED = "RECOVERED"
 """Act in the private part of an entry that was taken back from a partner."""
@@ -84,11 +83,10 @@ class Recovery:
     async def run(
         self,
         told: Mapping[str, Told],
-        restoration: Restoration | None,
         following: Following | None,
         now: datetime,
     ) -> int:
-        """Take back what is lacking, enter the restore, and open the database; give how many entries came back.
+        """Take back what is lacking, and open the database; give how many entries came back.
 
         Numbers go on behind the highest that was told. With `following` the entries begin a new log.
 
@@ -101,11 +99,7 @@ class Recovery:
                 recovered(connection, now)
                 if following is not None:
                     self._ledger.follow(connection, following, now)
-                count = sum(self._take(connection, member, each, now) for member, each in told.items())
-                if restoration is not None:
-                    act = Act(name="RESTORE", role="administer", officer=restoration.officer, digest=restoration.digest)
-                    enter(self._ledger, connection, act, now)
-                return count
+                return sum(self._take(connection, member, each, now) for member, each in told.items())
 
         return await self._commits.run(work)
 

@@ -10,3 +10,5 @@ TABLES = (
         recovered_time TEXT
     ) STRICT""",
 )
+# Who restored stands in the outbox, with the statement that proves it.
+WITHOUT_OFFICER = ("ALTER TABLE restoration DROP COLUMN officer",)

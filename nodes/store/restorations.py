@@ -10,9 +10,9 @@ from typing import final
 
 from nodes.store.connections import connect, time_text
 
-_MARK = "INSERT INTO restoration (backup_time, restored_time, officer, digest) VALUES (?, ?, ?, ?)"
+_MARK = "INSERT INTO restoration (backup_time, restored_time, digest) VALUES (?, ?, ?)"
 _OPEN = """
-    SELECT number, backup_time, restored_time, officer, digest FROM restoration WHERE recovered_time IS NULL
+    SELECT number, backup_time, restored_time, digest FROM restoration WHERE recovered_time IS NULL
     ORDER BY number DESC LIMIT 1"""
 _LAST = "SELECT max(restored_time) FROM restoration"
 _RECOVERED = "UPDATE restoration SET recovered_time = ? WHERE recovered_time IS NULL"
@@ -20,11 +20,10 @@ _RECOVERED = "UPDATE restoration SET recovered_time = ? WHERE recovered_time IS 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restoration:
-    """A backup that was put in place: when made, when and by whom restored, and SHA-256 of its manifest."""
+    """A backup that was put in place: when made, when restored, and SHA-256 of its manifest."""
 
     backup_time: datetime
     restored_time: datetime
-    officer: str
     digest: bytes
 
 
@@ -34,7 +33,7 @@ def mark(path: Path, restoration: Restoration) -> None:
     with closing(connect(path)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute(_RECOVERED, (made[1],))
-        connection.execute(_MARK, (*made, restoration.officer, restoration.digest))
+        connection.execute(_MARK, (*made, restoration.digest))
         connection.execute("COMMIT")
 
 
@@ -63,6 +62,6 @@ class Restorations:
             row = self._reader.execute(_OPEN).fetchone()
         if row is None:
             return None
-        _, made, restored, officer, digest = row
+        _, made, restored, digest = row
         times = datetime.fromisoformat(made), datetime.fromisoformat(restored)
-        return Restoration(backup_time=times[0], restored_time=times[1], officer=officer, digest=digest)
+        return Restoration(backup_time=times[0], restored_time=times[1], digest=digest)

@@ -1,4 +1,4 @@
-"""Ends what is no longer to be kept: destroys storage keys, and removes old disclosures, each with its entry.
+"""Ends what is no longer to be kept: destroys storage keys, and removes old records, each with its entry.
 
 What was destroyed is told by an entry in the member's ledger in the same transaction. `scrub` then empties the
 database's log, in which the key's old page may still lie.
@@ -8,18 +8,21 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 from typing import final
 
-from nodes.store.acts import Act, enter
+from nodes.store.acts import enter
 from nodes.store.commits import Commits
 from nodes.store.connections import connect, connect_read_only
+from nodes.store.doers import Done
 from nodes.store.ledger import Ledger
 from nodes.store.schema import prepare_exchange
 
-DELETION = "DELETION"
+DELETION, RETENTION = "DELETION", "retention"
+"""Name of the act, and the source under which an officer's statement of it lies."""
+
 _KEYS, _ROWS = 500, 2_000  # in one transaction: exchanges wait for no more
 _SCRUB_MILLISECONDS = 200
 
@@ -38,12 +41,16 @@ _OLD = """
 # Entries come in the order of their days: what is old lies in front.
 _OLD_QUESTIONS = """
     DELETE FROM provision WHERE entry IN (
-        SELECT entry FROM (SELECT entry, day FROM provision ORDER BY entry LIMIT ?) WHERE day < ?)"""
-_OLD_BUDGETS = "DELETE FROM budget WHERE day < ?"
-_OLD_PREVIEWS = "DELETE FROM preview WHERE day < ?"
+        SELECT entry FROM (SELECT entry, day FROM provision ORDER BY entry LIMIT :rows) WHERE day < :before)"""
+_OLD_CHARGES = "DELETE FROM budget WHERE day < :before"
+_OLD_PREVIEWS = "DELETE FROM preview WHERE day < :before"
+_KEEP_EVIDENCE = "INSERT INTO act_entered (source, seq, entry, evidence) VALUES (?, ?, ?, ?)"
 
 KeptFrom = Callable[[str], date]
 """Gives the earliest day whose bodies of a scope are kept."""
+
+Doing = Callable[[bytes], Done]
+"""Gives the act by the digest of what it destroys, as it is to be entered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +64,16 @@ class Held:
     destroyed: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """How many records were removed of each sort; questions are what the disclosures of one exchange share."""
+
+    disclosures: int = 0
+    questions: int = 0
+    charges: int = 0
+    previews: int = 0
+
+
 @final
 class Retention:
     """Destroys what is due; for one caller at a time."""
@@ -66,28 +83,35 @@ class Retention:
     def __init__(self, path: Path, commits: Commits, ledger: Ledger) -> None:
         self._path, self._commits, self._ledger = path, commits, ledger
 
-    async def destroy(self, kept_from: KeptFrom, act: Act, now: datetime) -> int:
+    async def destroy(self, kept_from: KeptFrom, doing: Doing) -> int:
         """Destroy every key that is due, in steps with an entry each; give how many.
 
         Raises:
             NotDurable: what was not yet destroyed stays.
         """
-        return await self._all(lambda connection: self._destroy(connection, kept_from, act, now))
+        return await self._all(lambda connection: self._destroy(connection, kept_from, doing))
 
-    async def forget(self, records_from: date, act: Act, now: datetime) -> int:
-        """Remove disclosures, charges and previews of whole months that are over, in steps; give how many disclosures.
+    async def forget(self, records_from: date, doing: Doing) -> Forgotten:
+        """Remove disclosures, questions, charges and previews of whole months that are over, in steps; count them.
 
-        The first step of each month enters the act, with the month's digest, before anything else of it goes.
+        The first step of each month of disclosures, and of each other sort, enters the act in its transaction.
 
         Raises:
             NotDurable: what was not yet removed stays.
         """
         before, told = records_from.isoformat(), set[str]()
-        found = await self._all(lambda connection: self._forget(connection, before, told, act, now))
-        await self._all(lambda connection: connection.execute(_OLD_QUESTIONS, (_ROWS, before)).rowcount)
-        await self._commits.run(lambda connection: connection.execute(_OLD_BUDGETS, (before,)).rowcount)
-        await self._commits.run(lambda connection: connection.execute(_OLD_PREVIEWS, (before,)).rowcount)
-        return found
+        disclosures = await self._all(lambda connection: self._forget(connection, before, told, doing))
+
+        async def others(sort: str, statement: str) -> int:
+            said = f"{sort} {before}\n"
+            return await self._all(lambda connection: self._remove(connection, statement, before, said, told, doing))
+
+        return Forgotten(
+            disclosures=disclosures,
+            questions=await others("questions", _OLD_QUESTIONS),
+            charges=await others("charges", _OLD_CHARGES),
+            previews=await others("previews", _OLD_PREVIEWS),
+        )
 
     def scrub(self) -> bool:
         """Write the database's log back and empty it; False where a reader keeps it. It reads and writes: in a thread.
@@ -109,17 +133,29 @@ class Retention:
             found += done
         return found
 
-    def _forget(self, connection: sqlite3.Connection, before: str, told: set[str], act: Act, now: datetime) -> int:
+    def _forget(self, connection: sqlite3.Connection, before: str, told: set[str], doing: Doing) -> int:
         (month,) = connection.execute(_MONTH).fetchone()
         if month is None or month >= before[:7]:
             return 0
-        if month not in told:
-            self._ledger.check()
-            enter(self._ledger, connection, _with(act, f"disclosures {month}\n"), now)
-        told.add(month)
+        self._tell(connection, f"disclosures {month}\n", told, doing)
         return connection.execute(_OLD, (month, _ROWS)).rowcount
 
-    def _destroy(self, connection: sqlite3.Connection, kept_from: KeptFrom, act: Act, now: datetime) -> int:
+    def _remove(
+        self, connection: sqlite3.Connection, statement: str, before: str, said: str, told: set[str], doing: Doing
+    ) -> int:
+        found = connection.execute(statement, {"rows": _ROWS, "before": before}).rowcount
+        if found:
+            self._tell(connection, said, told, doing)
+        return found
+
+    def _tell(self, connection: sqlite3.Connection, said: str, told: set[str], doing: Doing) -> None:
+        """Enter once what goes."""
+        if said not in told:
+            self._ledger.check()
+            self._enter(connection, doing, said)
+        told.add(said)
+
+    def _destroy(self, connection: sqlite3.Connection, kept_from: KeptFrom, doing: Doing) -> int:
         """Overwrite some keys where they lie, by their digests."""
         due = [
             row
@@ -131,9 +167,17 @@ class Retention:
         self._ledger.check()
         digests = {identity: sha256(key).digest() for identity, _, _, key in due}
         lines = (f"{day} {scope} {digests[identity].hex()}\n" for identity, day, scope, _ in due)
-        entry = enter(self._ledger, connection, _with(act, "".join(lines)), now)
+        entry = self._enter(connection, doing, "".join(lines))
         connection.executemany(_DESTROY, [(digest, entry, identity) for identity, digest in digests.items()])
         return len(due)
+
+    def _enter(self, connection: sqlite3.Connection, doing: Doing, said: str) -> int:
+        """Enter the act with the digest of what it destroys; an officer's statement of it is kept beside the entry."""
+        done = doing(sha256(said.encode()).digest())
+        entry = enter(self._ledger, connection, done.act, done.time)
+        if done.evidence:
+            connection.execute(_KEEP_EVIDENCE, (RETENTION, entry, entry, done.evidence))
+        return entry
 
 
 def held(path: Path, kept_from: KeptFrom) -> tuple[Held, ...]:
@@ -158,11 +202,4 @@ def held(path: Path, kept_from: KeptFrom) -> tuple[Held, ...]:
             destroyed=gone.get(scope, 0),
         )
         for scope in sorted({*live, *gone})
-    )
-
-
-def _with(act: Act, said: str) -> Act:
-    """Give the act with the digest of what it destroys."""
-    return Act(
-        name=act.name, role=act.role, officer=act.officer, agency=act.agency, digest=sha256(said.encode()).digest()
     )

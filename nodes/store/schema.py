@@ -211,6 +211,7 @@ _LATER = (
     restoration_tables.TABLES,
     preview_tables.TABLES,
     confirmation_tables.TABLES,
+    restoration_tables.WITHOUT_OFFICER,
 )
 # A step that was released is never edited: a change is a further step.
 _FACTS: "tuple[Callable[[Database], None], ...]" = (_facts_1, _facts_2, _facts_3)
