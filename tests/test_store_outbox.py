@@ -167,3 +167,23 @@ def test_loading_names_nobody_unless_told(tmp_path: Path) -> None:
     with Loading(facts_path(tmp_path / "node.db")) as loading:
         load(loading, penalty(1))
     assert rows(facts_path(tmp_path / "node.db"), "SELECT officer, evidence FROM load_act") == [("", b"")]
+
+
+async def test_a_beginning_is_seen_once(tmp_path: Path) -> None:
+    """Whoever takes away what was seen has no second beginning: the change is by nobody, and told."""
+    path, wants = tmp_path / "node.db", {"KEYS": "secure"}
+    store = opened(path)
+    assert await store.outbox.see({"KEYS": digest(0)}, wants, NOW) == ()
+    rows(path, "DELETE FROM state_entered")
+    assert await store.outbox.see({"KEYS": digest(1)}, wants, NOW) == ("KEYS",)
+    store.close()
+    assert [(name, officer) for name, _, officer, _ in entries(path)] == [("KEYS_BEGIN", ""), ("KEYS", "")]
+
+
+async def test_nobody_else_says_that_something_begins(tmp_path: Path) -> None:
+    """An act that is left under the name of a beginning is entered as what it is, and by nobody."""
+    path = tmp_path / "node.db"
+    note(path, ZHAO.done("KEYS_BEGIN", "secure", digest("keys", 1), NOW))
+    store = opened(path)
+    assert [(act.name, act.officer) for act in await enter(store)] == [("KEYS", "")]
+    store.close()

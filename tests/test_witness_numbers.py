@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from ledgers import JIANGSU, SHANGHAI, ZHEJIANG
-from stores import NOW, rows
+from stores import rows
+from test_store_retention import done
 from witnesses import Region, asking, find, remote, took
 
 from gateway import wire
@@ -21,7 +22,6 @@ from gateway.limits import ANSWER_BYTES
 from gateway.model.witness import GetHeadRequest, GetHeadResponse
 from gateway.server import MESSAGE_BYTES
 from gateway.witness import REQUEST_BYTES
-from nodes.store.acts import Act
 
 SECONDS = 1.0
 ORIGIN = logs.origin(SHANGHAI, 1)
@@ -52,10 +52,10 @@ async def test_of_deleted_bodies_no_number_is_said(jiangsu: Region) -> None:
     """Once a purpose's bodies are deleted the next lower question stands for them; with none left nothing is said."""
     for number, purpose in ((3, "long"), (7, "short"), (8, "short")):
         await jiangsu.store.journal.commit(took(number, purpose=purpose))
-    act, said = Act(name="DELETION", role="administer", officer="o"), []
+    said = []
     for due in ("", "short", "long"):
         kept_from = defaultdict(lambda: date.min, {due: date.max})
-        await jiangsu.store.retention.destroy(kept_from.__getitem__, act, NOW)
+        await jiangsu.store.retention.destroy(kept_from.__getitem__, done)
         said.append(await remote(SHANGHAI, jiangsu).head(ORIGIN, find, SECONDS))
     assert [(each.pair_number, each.unproven) for each in said] == [(8, None), (3, None), (0, None)]
 
