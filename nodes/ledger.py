@@ -1,13 +1,13 @@
 """Verifies the member's own ledger: heads against keys, entries against tiles and heads, parts against entries."""
 
 import base64
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.ledger import damage, entries, tiles
-from gateway.ledger.alignment import FINDINGS, Damage
+from gateway.ledger.alignment import FINDINGS, Damage, Injury
 from gateway.ledger.checkpoint import Head, read_head
 from gateway.ledger.dating import Open
 from gateway.ledger.errors import LedgerError, TileDamaged
@@ -15,11 +15,12 @@ from gateway.ledger.note import read_note
 from nodes.store.ledger_reading import Held, LedgerFile, Log
 
 HEAD, OPENING, UNSIGNED = "HEAD", "OPENING", "UNSIGNED"
-"""Beside the pure core's kinds of damage: a head that is missing or not signed by the member, a part that does not open
-its entry, and entries beyond the head."""
+"""Beside the pure core's kinds of damage: a head that is missing, not signed by the member or older than one
+that others hold, a part that does not open its entry, and entries beyond the head."""
 
 PROOF = "c2sp.org/tlog-proof@v1"
 _STEP = 4_096
+_WITNESSED = 64
 
 Progress = Callable[[int], object]
 
@@ -72,7 +73,10 @@ def verify(path: Path, opened: Open, progress: Progress = lambda _: None) -> tup
         StoreUnusable: as `Store.open`.
     """
     with LedgerFile.open(path) as file:
-        return tuple(_examine(file, log, opened, progress) for log in file.logs())
+        found = file.logs()
+        lost = file.lost()
+        last = (lost or found)[-1:]
+        return tuple(_examine(file, log, opened, progress, last=log in last) for log in (*found, *lost))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,30 +125,66 @@ def _text(octets: bytes) -> str:
     return base64.b64encode(octets).decode()
 
 
-def _examine(file: LedgerFile, log: Log, opened: Open, progress: Progress) -> Examined:
-    head, found = _head(file, log, opened)
-    if head is None:
-        return Examined(log=log.number, origin=log.origin, size=log.size or 0, findings=tuple(found))
-    parts = _Parts(log.first, progress)
+def _examine(file: LedgerFile, log: Log, opened: Open, progress: Progress, *, last: bool) -> Examined:
+    own, found = _head(file, log, opened)
+    others = _witnessed(file, log, opened, last=last)
+    head = own or next(iter(others[-1:]), None)
+    size = head.size if head else 0
+    if head is not None:
+        inside = [each for each in others if each.size <= size]
+        found += _walk(file, log, sorted([*inside, head], key=_size), progress)
+    found += _ending(file, log, head, max([*map(_size, others), _named(file, log) if last else 0]))
+    found = list(dict.fromkeys(found))
+    return Examined(log=log.number, origin=log.origin, size=size or log.size or 0, findings=tuple(found))
+
+
+def _walk(file: LedgerFile, log: Log, heads: Sequence[Head], progress: Progress) -> list[Finding]:
+    """Lay the entries beside tiles, heads and the parts that open them."""
+    parts, found, injuries = _Parts(log.first, progress), list[Finding](), tuple[Injury, ...]()
     try:
-        held = file.entries(log, 0, head.size - 1)
-        injuries = damage.examine(parts.data(held), [head], file.tiles(log))
+        held = file.entries(log, 0, heads[-1].size - 1)
+        injuries = damage.examine(parts.data(held), heads, file.tiles(log))
     except TileDamaged:
-        injuries = ()
         found.append(Finding(log=log.number, damage=Damage.TILE.value))
     found += [Finding(log=log.number, damage=each.damage.value, first=each.first, last=each.last) for each in injuries]
-    known = {Damage.EDITED.value, Damage.REORDERED.value, Damage.DELETED.value}
-    named = [each for each in found if each.damage in known]
+    known = [each for each in injuries if each.damage in {Damage.EDITED, Damage.REORDERED, Damage.DELETED}]
     found += [
         Finding(log=log.number, damage=OPENING, first=at, last=at)
         for at in parts.bad
-        if not any(each.first is not None and each.last is not None and each.first <= at <= each.last for each in named)
+        if not any(each.first <= at <= each.last for each in known)
     ]
-    beyond = file.beyond(log, head.size)
-    if beyond:
-        found.append(Finding(log=log.number, damage=UNSIGNED, first=head.size, last=head.size + beyond - 1))
     progress(parts.seen)
-    return Examined(log=log.number, origin=log.origin, size=head.size, findings=tuple(found))
+    return found
+
+
+def _ending(file: LedgerFile, log: Log, head: Head | None, known: int) -> list[Finding]:
+    """Compare where the log ends with its head, and with how many entries it is known to have had."""
+    size, found = head.size if head else 0, list[Finding]()
+    ends = size + file.beyond(log, size)
+    if ends > size and known > size:
+        found.append(Finding(log=log.number, damage=HEAD))
+    if ends > size and head is not None:
+        found.append(Finding(log=log.number, damage=UNSIGNED, first=size, last=ends - 1))
+    if known > ends:
+        found.append(Finding(log=log.number, damage=Damage.TRUNCATED.value, first=ends, last=known - 1))
+    return found
+
+
+def _witnessed(file: LedgerFile, log: Log, opened: Open, *, last: bool) -> list[Head]:
+    """Open what others hold of a log, smallest first; what they saw of one that another follows was stated as a gap."""
+    found = list[Head]()
+    for payload in (*file.witnessed(log, _WITNESSED), *(file.seen(log) if last else ())):
+        with suppress(LedgerError):  # one by a key that is suspect now says nothing
+            found.append(opened(payload).head)
+    return sorted((each for each in found if each.origin == log.origin), key=_size)
+
+
+def _named(file: LedgerFile, log: Log) -> int:
+    return file.named() - log.first + 1
+
+
+def _size(head: Head) -> int:
+    return head.size
 
 
 def _cosigned(file: LedgerFile, log: Log) -> bytes:

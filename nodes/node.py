@@ -103,8 +103,7 @@ class RunningNode:
         scribe = Scribe(
             member=self._config.member,
             signer=self._credentials.log_signer,
-            closed=lambda: self._witnessing.closed(),  # noqa: PLW0108  it is made after the store
-            halted=lambda: self._witnessing.halted(),  # noqa: PLW0108
+            halted=lambda: self._witnessing.halted(),  # noqa: PLW0108  it is made after the store
         )
         return Store.open(self._config.data / DATABASE, secret, scribe)
 

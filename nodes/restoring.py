@@ -18,7 +18,7 @@ from nodes.run import alone
 from nodes.states import RESTORE, WANTS
 from nodes.store.copying import check_database
 from nodes.store.doers import Doer, note
-from nodes.store.restorations import Restoration, mark
+from nodes.store.restorations import Restoration, mark, marked
 from nodes.store.schema import RESTORING, prepare_exchange, prepare_facts
 
 
@@ -36,15 +36,24 @@ def restore(backup: Path, data: Path, member: str, secret: bytes, *, doer: Doer,
     check_files(backup, manifest)
     with alone(data):
         stage = data / RESTORING
-        _check_empty(data, stage)
-        shutil.rmtree(stage, ignore_errors=True)
-        stage.mkdir(mode=0o700)
-        for name in manifest.files:
-            _copy(backup / name, stage / name)
-        check_files(stage, manifest)
-        _prepare(stage, manifest, doer, now)
-        _put(stage, data)
+        if not _in_place(data, stage, manifest):
+            _check_empty(data, stage)
+            _clear(stage)
+            stage.mkdir(mode=0o700)
+            for name in manifest.files:
+                _copy(backup / name, stage / name)
+            check_files(stage, manifest)
+            _prepare(stage, manifest, doer, now)
+            _put(stage, data)
+        _clear(stage)
     return manifest
+
+
+def _in_place(data: Path, stage: Path, manifest: Manifest) -> bool:
+    """Say whether a restore of this very backup was interrupted when nothing but the emptied stage was left to do."""
+    if not stage.exists() or (stage / DATABASE).exists() or not (data / DATABASE).exists():
+        return False
+    return marked(data / DATABASE) == manifest.digest
 
 
 def _check_empty(data: Path, stage: Path) -> None:
@@ -72,13 +81,20 @@ def _put(stage: Path, data: Path) -> None:
     sync(stage)
     if not (data / FOLDER / "current").exists() and (stage / FOLDER).exists():
         shutil.rmtree(data / FOLDER, ignore_errors=True)
-        (stage / FOLDER).rename(data / FOLDER)
+        _move(stage / FOLDER, data / FOLDER)
     for each in sorted(stage.glob("*.json")):
         if not (data / each.name).exists():
-            each.rename(data / each.name)
+            _move(each, data / each.name)
     for name in reversed(DATABASES):
-        (stage / name).replace(data / name)
+        _move(stage / name, data / name)
     sync(data)
+
+
+def _move(source: Path, target: Path) -> None:
+    source.replace(target)
+
+
+def _clear(stage: Path) -> None:
     with suppress(FileNotFoundError):
         shutil.rmtree(stage)
 

@@ -34,10 +34,6 @@ SERVICE = "yrdx.ledger"
 """Name under which the health service tells whether a person must look at the ledger."""
 
 LEDGER_BEHIND, LEDGER_FORKED, LEDGER_UNWITNESSED = "LedgerBehind", "LedgerForked", "LedgerUnwitnessed"
-_CLOSED = {
-    LEDGER_BEHIND: "other members have seen entries of this ledger that are missing here; recover them first",
-    LEDGER_FORKED: "this ledger contradicts a head that it signed before; find out why, and open a new log",
-}
 _HALTED = "no quorum of witnesses has seen the ledger for too long; see to the way to the other members"
 
 
@@ -145,10 +141,6 @@ class Witnessing:
         found = self.standing
         metrics.ledger(size=found.size, lag=found.lag, forks=found.forks)
         await listening.note(SERVICE, serving=found.well)
-
-    def closed(self) -> str:
-        """Say why nothing may be entered, or nothing while something may."""
-        return next((_CLOSED[each] for each in self.standing.faults if each in _CLOSED), "")
 
     def halted(self) -> str:
         """Say why no new exchange may begin, or nothing while one may."""

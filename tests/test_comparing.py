@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from bundles import SIGNERS
 from ledgers import ANHUI, JIANGSU, MEMBERS, SHANGHAI, ZHEJIANG, witness_signer
 from receipts import LOGGERS, response
-from stores import NOW, question, rows, signed
+from stores import KEY, NOW, question, rows, signed
 from structlog.testing import capture_logs
 from test_store_asker import closing, conclude
 from witnesses import Fixed, Liar, Line, Region, add_request, asking, charter, forged, took
@@ -24,8 +24,11 @@ from gateway.ledger.checkpoint import Head
 from gateway.model.signed import Reply
 from gateway.model.witness import GetHeadResponse
 from keys import envelope
+from nodes.store import Scribe, Store
 from nodes.store.acts import Act
 from nodes.store.ahead import MissingNumber
+from nodes.store.doers import Done
+from nodes.store.retention import DELETION
 from nodes.witnessing import LEDGER_BEHIND, LEDGER_FORKED, LEDGER_UNWITNESSED, Standing, Witnessing
 
 ORIGIN = logs.origin(SHANGHAI, 1)
@@ -104,6 +107,27 @@ async def test_a_restored_backup_serves_nothing(council: Council) -> None:
     (missing,) = council.node.store.ahead.heads()
     assert (missing.member, missing.origin, missing.size) == (JIANGSU, ORIGIN, 5)
     assert rows(council.node.path, "SELECT count(*) FROM ledger_entry") == [(2,)]
+
+
+async def test_no_command_signs_on_a_disk_that_is_behind(council: Council) -> None:
+    """Whoever opens the store, also beside the node, is refused before a second head of one size is signed."""
+    await council.node.enter(2)
+    copy = council.node.back_up()
+    await council.node.enter(1, start=3)
+    await council.witness()
+    council.node.put_back(copy)
+    await council.start()
+    before = rows(council.node.path, "SELECT size, checkpoint FROM ledger_head")
+    command = Store.open(council.node.path, KEY, Scribe(member=SHANGHAI, signer=lambda: LOGGERS[SHANGHAI]))
+    act = Act(name=DELETION, role="administer", officer="o")
+    with pytest.raises(NotDurable, match="recover"):
+        await command.retention.destroy(lambda _: date(2027, 1, 1), lambda digest: Done(act=act, time=NOW))
+    with pytest.raises(NotDurable, match="recover"):
+        await command.acts.record(act, NOW)
+    command.close()
+    assert rows(council.node.path, "SELECT size, checkpoint FROM ledger_head") == before
+    assert rows(council.node.path, "SELECT count(*) FROM storage_key WHERE destroyed IS NOT NULL") == [(0,)]
+    assert (await council.start()).standing.faults == (LEDGER_BEHIND,)
 
 
 async def test_what_was_seen_is_known_without_whoever_saw_it(council: Council) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import shutil
+import signal
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +136,8 @@ class Place:
         return [(each.kind, each.pair_sequence) for each in decoded]
 
 
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    """Give the restored store; the other one holds the head of five, and nothing of its own yet."""
+async def restored(tmp_path: Path) -> Place:
+    """Restore a copy of three entries; the other one holds the head of five, and nothing of its own yet."""
     before = tmp_path / "before"
     await answer(before / DATABASE, SHANGHAI, 1, 2, 3)
     back_up(before, tmp_path / "backup", SHANGHAI, KEY, NOW)
@@ -142,7 +146,13 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     other = Other(tmp_path / "other.db", heads={"yrdx/ledger/310000/1": head_of(before / DATABASE)})
     store_of(other.path, JIANGSU).close()
     restore(tmp_path / "backup", tmp_path / "data", SHANGHAI, KEY, doer=NOBODY, now=NOW)
-    found = Place(tmp_path / "data", other, store_of(tmp_path / "data" / DATABASE))
+    return Place(tmp_path / "data", other, store_of(tmp_path / "data" / DATABASE))
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    """Give the restored store."""
+    found = await restored(tmp_path)
     yield found
     found.store.close()
 
@@ -346,3 +356,86 @@ async def test_it_runs_until_it_may_serve(place: Place, monkeypatch: pytest.Monk
     assert not recovering.needed()
     await replace(place).recovering.run(leads, tell)
     assert len(told) == 3
+
+
+# kill -9 in the middle of a recovery
+
+MANY = 10_000
+
+
+async def wounded(tmp_path: Path) -> Place:
+    """Give a closed place whose gap was stated, and that has numbers and an answer to take back."""
+    found = await restored(tmp_path)
+    await answer(found.other.path, JIANGSU, 1, 2)
+    found.other.said = GetHeadResponse(pair_number=4, pair_question=asking(4))
+    partner = store_of(found.other.path, JIANGSU)
+    await place_asked(partner, 4, 5)
+    partner.close()
+    await found.recovering.attempt()
+    stated(found)
+    found.store.close()
+    return found
+
+
+def again(place: Place, data: Path) -> Place:
+    """Start on a copy of the place's data, as a process does."""
+    return replace(place, data=data, store=store_of(data / DATABASE))
+
+
+def recover(place: Place, *, until: int) -> int:
+    """Recover, and die before a statement of the writer; give how many there were."""
+    seen = count(1)
+
+    def trace(_: str) -> None:
+        if next(seen) == until:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    writer: Any = place.store._commits
+    writer._connection.set_trace_callback(trace)
+    if place.recovering.needed():
+        assert asyncio.run(place.recovering.attempt()) == ""
+    return next(seen) - 1
+
+
+def killed(place: Place, data: Path, until: int) -> bool:
+    """Recover in a process that dies there; say whether it did."""
+    child = os.fork()
+    if child == 0:  # nothing of the test is left to this process
+        try:
+            recover(again(place, data), until=until)
+        finally:
+            os._exit(1)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def standing(place: Place) -> tuple[object, ...]:
+    """Give what a recovery leads to: entries, numbers, logs; what differs from run to run, as salts, is left out."""
+    path = place.data / DATABASE
+    found = verify(path, dating.opening(place.charter.directory, SHANGHAI))
+    return (
+        place.events(),
+        rows(path, "SELECT member, pair_sequence, outcome, asked_entry, closed_entry FROM sent ORDER BY 1, 2"),
+        rows(path, "SELECT asker, pair_sequence, reason, entry FROM journal ORDER BY seq"),
+        rows(path, "SELECT number, first, hex(previous) FROM ledger_log ORDER BY number"),
+        [(each.origin, each.size, each.findings) for each in found],
+        [(place.store.recovery.next_number(JIANGSU), place.recovering.needed(), (place.data / GAP).exists())],
+    )
+
+
+def test_a_recovery_that_is_killed_leaves_nothing_half_done(tmp_path: Path) -> None:
+    """Before whatever statement it dies, the next start ends as one that nothing killed: no number twice, no fork."""
+    place = asyncio.run(wounded(tmp_path))
+    whole = again(place, Path(shutil.copytree(place.data, tmp_path / "whole")))
+    total = recover(whole, until=MANY)
+    expected = standing(whole)
+    whole.store.close()
+    assert total > 2 * len(whole.events()[3:])
+    for step in range(1, total + 2):
+        data = Path(shutil.copytree(place.data, tmp_path / f"cut-{step}"))
+        assert killed(place, data, step) == (step <= total)
+        found = again(place, data)
+        assert found.recovering.needed() == (step <= total)
+        recover(found, until=MANY)
+        assert standing(found) == expected
+        found.store.close()
+        shutil.rmtree(data)

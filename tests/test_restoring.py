@@ -7,7 +7,7 @@ import hashlib
 import json
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -233,42 +233,45 @@ def test_newer_bundles_stay(data: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "new/bundle/archives").exists()
 
 
-STEPS = ("check_files", "_copy", "_prepare", "_put", "sync")
+STEPS = {"check_files": 2, "_clear": 2, "_copy": 5, "_prepare": 1, "_put": 1, "_move": 4, "sync": 2}
+"""How often a restore of `data` takes each step."""
 
 
 class Cut(BaseException):
     """The power goes."""
 
 
-@pytest.fixture(params=[(step, after) for step in STEPS for after in (False, True)], ids=str)
-def interrupted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Cut the power before or after a step's first run."""
-    step, after = request.param
-    real = getattr(restoring, step)
+def cut_at(monkeypatch: pytest.MonkeyPatch, step: str, nth: int, *, after: bool) -> list[int]:
+    """Cut the power before or after one of a step's runs; give where its runs are counted."""
+    real, runs = getattr(restoring, step), [0]
 
     def cut(*arguments: object, **named: object) -> None:
-        if after:
-            real(*arguments, **named)
-        raise Cut
+        runs[0] += 1
+        if runs[0] == nth and not after:
+            raise Cut
+        real(*arguments, **named)
+        if runs[0] == nth:
+            raise Cut
 
     monkeypatch.setattr(restoring, step, cut)
-    yield
-    monkeypatch.undo()
+    return runs
 
 
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("step", "nth"), [(step, nth + 1) for step, runs in STEPS.items() for nth in range(runs)])
 def test_an_interrupted_restore_is_run_again(
-    interrupted: None, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: str, nth: int, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, after: bool
 ) -> None:
     """Wherever it was cut, either nothing is there, or no node starts, or all of it is there; again makes it whole."""
-    del interrupted
     backup, new = make(data), tmp_path / "new"
+    cut_at(monkeypatch, step, nth, after=after)
     with pytest.raises(Cut):
         put(backup, new)
     monkeypatch.undo()
     if (new / RESTORING).exists():
         with pytest.raises(StoreUnusable, match="interrupted"):
             opened(new / DATABASE)
-    if (new / DATABASE).exists():
+    if (new / DATABASE).exists() and not (new / RESTORING).exists():
         with pytest.raises(CopyRefused):
             put(backup, new)
     else:
@@ -277,6 +280,36 @@ def test_an_interrupted_restore_is_run_again(
     assert store.restorations.pending() is not None
     store.close()
     assert rows(new / DATABASE, "SELECT count(*) FROM journal") == [(5,)]
+    assert rows(facts_path(new / DATABASE), "SELECT uscc FROM penalty") == [(code(1),)]
+    assert (new / "bundle/current").exists()
+    assert (new / "stops.json").exists()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_run_of_a_step_is_cut(step: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table of steps is whole: a restore that nothing cuts takes each as often as it says."""
+    runs = cut_at(monkeypatch, step, 0, after=False)
+    put(make(data), tmp_path / "new")
+    assert runs == [STEPS[step]]
+
+
+def test_only_the_same_backup_is_taken_for_one_that_is_in_place(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another restore was cut at its very end, or a database came in by hand, nothing is written over."""
+    new, first = tmp_path / "new", make(data)
+    fill(data, 5, 6)
+    second = make(data, "second")
+    cut_at(monkeypatch, "_clear", 2, after=False)
+    with pytest.raises(Cut):
+        put(first, new)
+    monkeypatch.undo()
+    with pytest.raises(CopyRefused, match="never written over"):
+        put(second, new)
+    (new / DATABASE).write_bytes((data / DATABASE).read_bytes())
+    with pytest.raises(CopyRefused, match="never written over"):
+        put(first, new)
+    assert rows(new / DATABASE, "SELECT count(*) FROM journal") == [(6,)]
 
 
 def test_a_backup_that_was_interrupted_has_not_its_name(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

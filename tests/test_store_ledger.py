@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from stores import KEY, LOGGER, NOW, SCRIBE, digest, exchange, identity, opened,
 
 from gateway import wire
 from gateway.errors import BudgetSpent, NotDurable
-from gateway.ledger import events, logs, receipts
+from gateway.ledger import events, logs, receipts, tiles, tree
 from gateway.ledger.checkpoint import open_checkpoint
 from gateway.ledger.note import NoteKey
 from gateway.ledger.receipts import Logged
@@ -28,6 +28,7 @@ from gateway.ports import Closing, Kept
 from keys.errors import KeyNotValid
 from nodes.ledger import Examined, verify
 from nodes.store import Scribe, Store
+from nodes.store.ledger_reading import LedgerFile
 
 ORIGIN = logs.origin("310000", 1)
 K = LedgerEventKind
@@ -254,6 +255,16 @@ async def test_a_key_that_fails_at_the_signature_fails_its_group(path: Path, sto
 
 # Threat 7: an insider who edits the ledger
 
+ANEW = "-- tiles made anew"
+OLDER = "UPDATE ledger_head SET (size, checkpoint) = (SELECT size, checkpoint FROM cosigned_head WHERE size = 200);"
+CUT = f"{OLDER} DELETE FROM ledger_entry WHERE seq > 200;"
+EDIT = "UPDATE ledger_entry SET data = zeroblob(64) WHERE seq = 251;"
+SEEN = """
+    INSERT INTO seen_head SELECT origin, log, size, checkpoint, 0, '320000', '' FROM cosigned_head
+    JOIN ledger_log ON number = log WHERE size = 300;"""
+WIPED = "".join(f"DELETE FROM ledger_{each};" for each in ("entry", "tile", "head", "log"))
+UNSEEN = "DELETE FROM cosigned_head;"
+
 REPLACED = "replace(CAST(checkpoint AS TEXT), char(10) || '310', char(10) || '309')"
 COLUMNS = "data, shared_salt, shared, private_salt, private"
 WOUNDS: dict[str, tuple[str, list[tuple[str, int | None, int | None]]]] = {
@@ -274,23 +285,46 @@ WOUNDS: dict[str, tuple[str, list[tuple[str, int | None, int | None]]]] = {
         f"UPDATE ledger_head SET checkpoint = CAST({REPLACED} AS BLOB)",
         [("HEAD", None, None)],
     ),
-    "a head that is gone": ("DELETE FROM ledger_head", [("HEAD", None, None)]),
+    "a head that is gone": ("DELETE FROM ledger_head", [("HEAD", None, None), ("UNSIGNED", 300, 309)]),
+    "a head that is gone where none was witnessed": ("DELETE FROM ledger_head;" + UNSEEN, [("HEAD", None, None)]),
     "a shrunken head": ("UPDATE ledger_head SET size = 256", [("HEAD", None, None), ("UNSIGNED", 256, 309)]),
     "an edited tile": (
         "UPDATE ledger_tile SET hashes = zeroblob(8192) WHERE level = 0 AND place = 0", [("TILE", 0, 255)],
     ),
     "a tile that is gone": ("DELETE FROM ledger_tile WHERE level = 0 AND place = 1", [("TILE", None, None)]),
+    "all put back to an older head": (CUT + ANEW, [("TRUNCATED", 200, 309)]),
+    "all but tiles put back, witnessed heads gone": (CUT + UNSEEN, [("TRUNCATED", 200, 309)]),
+    "all put back, and exchanges gone": (CUT + "DELETE FROM journal;" + ANEW, [("TRUNCATED", 200, 299)]),
+    "all put back but what another saw": (
+        CUT + "DELETE FROM journal;" + SEEN + UNSEEN + ANEW, [("TRUNCATED", 200, 299)],
+    ),
+    "the head alone put back": (OLDER, [("HEAD", None, None), ("UNSIGNED", 200, 309)]),
+    "an edited entry under tiles made anew": (EDIT + ANEW, [("FORKED", 200, 299), ("OPENING", 250, 250)]),
+    "an edited entry under a forged head": (
+        f"{EDIT} UPDATE ledger_head SET checkpoint = CAST({REPLACED} AS BLOB); {ANEW}",
+        [("HEAD", None, None), ("FORKED", 200, 299), ("OPENING", 250, 250)],
+    ),
+    "the whole ledger wiped": (WIPED, [("HEAD", None, None), ("TRUNCATED", 0, 299), ("TRUNCATED", 300, 309)]),
+    "all wiped, witnessed heads too": (WIPED + UNSEEN, [("HEAD", None, None), ("TRUNCATED", 0, 309)]),
+    "all wiped, exchanges too": (
+        WIPED + "DELETE FROM journal", [("HEAD", None, None), ("TRUNCATED", 0, 299)],
+    ),
+    "a log that is gone": ("DELETE FROM ledger_log", [("HEAD", None, None), ("UNSIGNED", 300, 309)]),
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a sound database of 310 entries."""
+    """Give a sound database of 310 entries, with witnessed heads of 100, 200 and 300."""
     path = tmp_path_factory.mktemp("ledger") / "node.db"
 
     async def fill() -> None:
         store = opened(path)
-        await asyncio.gather(*(store.journal.commit(exchange(number, charge_limit=10**9)) for number in range(310)))
+        for first, last in ((0, 100), (100, 200), (200, 300), (300, 310)):
+            wanted = (exchange(number, charge_limit=10**9) for number in range(first, last))
+            await asyncio.gather(*map(store.journal.commit, wanted))
+            if last < 310:
+                rows(path, "INSERT INTO cosigned_head SELECT log, size, checkpoint, '' FROM ledger_head")
         store.close()
 
     asyncio.run(fill())
@@ -304,13 +338,20 @@ def wounded(whole: Path, path: Path, script: str) -> Iterator[Path]:
     path.write_bytes(whole.read_bytes())
     connection = sqlite3.connect(path)
     connection.executescript(script)
+    if script.endswith(ANEW):
+        data = [found for (found,) in connection.execute("SELECT data FROM ledger_entry ORDER BY seq")]
+        grown = tiles.append(0, [tree.leaf_hash(each) for each in data], lambda _: [])
+        connection.execute("DELETE FROM ledger_tile")
+        made = [(each.level, each.place, hashes) for each, hashes in grown.tiles.items()]
+        connection.executemany("INSERT INTO ledger_tile VALUES (1, ?, ?, ?)", made)
+        connection.commit()
     connection.close()
     yield path
 
 
 @pytest.mark.parametrize("name", WOUNDS)
 def test_the_verifier_names_the_entry_and_the_damage(name: str, whole: Path, path: Path) -> None:
-    """Whatever one row is changed, the verifier says which entry and what was done to it."""
+    """Whatever is changed, in one row or in many, the verifier says which entry and what was done to it."""
     script, expected = WOUNDS[name]
     with wounded(whole, path, script):
         assert wounds(path) == expected
@@ -333,6 +374,16 @@ async def test_a_ledger_that_was_tampered_with_signs_nothing_more(name: str, who
             assert wounds(path) == [("DELETED", 298, 309)]
         else:
             assert ([type(each) for each in ended], rows(path, "SELECT * FROM ledger_head")) == ([NotDurable], before)
+
+
+def test_of_many_witnessed_heads_some_are_taken(whole: Path, path: Path) -> None:
+    """The newest and some between, however many there are; one that no key opens says nothing."""
+    many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 900)"
+    with wounded(whole, path, f"{many} INSERT OR IGNORE INTO cosigned_head SELECT 1, i, CAST(i AS BLOB), '' FROM n"):
+        assert wounds(path) == []
+        with LedgerFile.open(path) as file:
+            found = [int(each) for each in file.witnessed(file.logs()[0], 64) if each.isdigit()]
+    assert (len(found), found[-1], max(b - a for a, b in pairwise(found))) == (64, 900, 15)
 
 
 async def test_a_retry_from_a_damaged_ledger_is_not_durable(whole: Path, path: Path) -> None:

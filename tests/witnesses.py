@@ -72,7 +72,6 @@ class Region:
         scribe = Scribe(
             member=self.member,
             signer=lambda: LOGGERS[self.member],
-            closed=lambda: self.gate.closed() if self.gate else "",
             halted=lambda: self.gate.halted() if self.gate else "",
         )
         self.store = Store.open(self.path, KEY, scribe)

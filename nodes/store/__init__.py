@@ -10,7 +10,7 @@ from typing import Self
 from gateway.errors import NotDurable
 from nodes.store.accesses import Accesses
 from nodes.store.acts import Acts
-from nodes.store.ahead import Ahead
+from nodes.store.ahead import Ahead, Closing
 from nodes.store.asker import AskerJournal
 from nodes.store.bodies import Bodies
 from nodes.store.cases import Cases
@@ -91,7 +91,7 @@ class Store:
             source = opened.enter_context(closing(FactSource(facts)))
             lock = Lock()
             restorations = Restorations(reader, lock)
-            ledger = Ledger(scribe, storage_key, restorations.pending)
+            ledger = Ledger(scribe, storage_key, restorations.pending, Closing(reader, lock))
             commits = Commits(path, ledger.seal)
             opened.pop_all()
         shared = (commits, reader, lock, bodies)

@@ -34,7 +34,24 @@ _MISSING = """
 _MISSING_NUMBERS = """
     SELECT member, number FROM seen_pair AS seen
     WHERE number >= coalesce((SELECT next FROM pair WHERE pair.member = seen.member), 1) ORDER BY member"""
+_ANY = """
+    SELECT EXISTS (SELECT 1 FROM seen_head) OR EXISTS (SELECT 1 FROM seen_pair)
+        OR EXISTS (SELECT 1 FROM ledger_fork)"""
+_TWICE = """
+    SELECT 1 FROM ledger_fork WHERE origin = (SELECT origin FROM ledger_log ORDER BY number DESC LIMIT 1)"""
 _FORKED = "SELECT member FROM seen_head WHERE forked AND log = (SELECT max(number) FROM ledger_log)"
+
+_BEHIND = "other members have seen entries of this ledger that are missing here; recover them first"
+_CONTRADICTED = "this ledger contradicts a head that it signed before; find out why, and open a new log"
+
+
+def _why_closed(connection: sqlite3.Connection) -> str:
+    """Say why no head may be signed on this disk, or nothing while what others have seen is on it (threat 23)."""
+    if not connection.execute(_ANY).fetchone()[0]:  # asked for every entry
+        return ""
+    if any(connection.execute(each).fetchone() for each in (_FORKED, _TWICE)):
+        return _CONTRADICTED
+    return _BEHIND if any(connection.execute(each).fetchone() for each in (_MISSING, _MISSING_NUMBERS)) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +70,21 @@ class MissingNumber:
 
     member: str
     number: int
+
+
+@final
+class Closing:
+    """Says why nothing may be entered now, and nothing while something may; for the ledger, before it writes."""
+
+    __slots__ = ("_lock", "_reader")
+
+    def __init__(self, reader: sqlite3.Connection, lock: Lock) -> None:
+        self._reader, self._lock = reader, lock
+
+    def __call__(self) -> str:
+        """Ask the disk as it is now."""
+        with self._lock:
+            return _why_closed(self._reader)
 
 
 @final

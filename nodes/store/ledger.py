@@ -54,13 +54,11 @@ _KEEP_HEAD = """
 class Scribe:
     """Whose ledger it is, and what signs its heads; the key may change between groups.
 
-    `closed` says why nothing at all may be entered now, `halted` why no new exchange may begin; both are empty while
-    all is well.
+    `halted` says why no new exchange may begin now, and nothing while one may.
     """
 
     member: str
     signer: Callable[[], Signer]
-    closed: Callable[[], str] = lambda: ""
     halted: Callable[[], str] = lambda: ""
 
 
@@ -123,11 +121,20 @@ class Sealed:
 class Ledger:
     """Appends entries within the transaction that is open, and seals the group; for one event loop."""
 
-    __slots__ = ("_appended", "_known", "_pending", "_recovers", "_scribe", "_secret")
+    __slots__ = ("_appended", "_closed", "_known", "_pending", "_recovers", "_scribe", "_secret")
 
-    def __init__(self, scribe: Scribe | None, secret: bytes, pending: Callable[[], object] = lambda: None) -> None:
-        """Keep the ledger of a database; while `pending` gives a restoration that is not recovered, it is closed."""
-        self._scribe, self._secret = scribe, secret
+    def __init__(
+        self,
+        scribe: Scribe | None,
+        secret: bytes,
+        pending: Callable[[], object] = lambda: None,
+        closed: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Keep the ledger of a database, for whatever process opened it.
+
+        While `pending` gives a restoration that is not recovered, or `closed` a reason, nothing is entered.
+        """
+        self._scribe, self._secret, self._closed = scribe, secret, closed
         self._pending: Callable[[], object] | None = pending
         self._appended = self._recovers = False
         self._known: tuple[bytes, Sequence[bytes]] = b"", ()
@@ -141,13 +148,13 @@ class Ledger:
         """Return when an entry could be signed for now: a job asks before its first write.
 
         Raises:
-            NotDurable: when no ledger key is here and listed, the ledger is closed, the store was opened without it, or
-                was restored and has not recovered.
+            NotDurable: when no ledger key is here and listed, others have seen what the disk lacks, the store was
+                opened without its ledger, or was restored and has not recovered.
         """
         scribe = self._need()
         if not self._recovers:
             self.check_recovered()
-            _open_for(scribe.closed())
+            _open_for(self._closed())
         try:
             scribe.signer()
         except KeysError as error:

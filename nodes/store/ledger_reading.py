@@ -22,6 +22,23 @@ _ENTRIES = """
     WHERE seq BETWEEN ? AND ? ORDER BY seq"""
 _BEYOND = "SELECT count(*) FROM ledger_entry WHERE seq >= ? AND (seq < ? OR ? = 0)"
 _COSIGNED = "SELECT checkpoint FROM cosigned_head WHERE log = ? ORDER BY size DESC LIMIT 1"
+_NEWEST = "SELECT max(size) FROM cosigned_head WHERE log = ?"
+_UP_TO = "SELECT checkpoint FROM cosigned_head WHERE log = ? AND size <= ? ORDER BY size DESC LIMIT 1"
+_SEEN = "SELECT checkpoint FROM seen_head WHERE log = ?"
+# Numbers of entries grow with the rows that name them: the newest rows have the highest.
+_NAMED = """
+    SELECT max(coalesce(entry, 0)) FROM (
+        SELECT * FROM (SELECT entry FROM journal ORDER BY seq DESC LIMIT 1000)
+        UNION ALL SELECT * FROM (SELECT max(asked_entry, coalesce(closed_entry, 0)) FROM sent
+            ORDER BY rowid DESC LIMIT 1000))"""
+_LOST = """
+    SELECT log, origin FROM (
+        SELECT log, CAST(substr(checkpoint, 1, instr(checkpoint, x'0a') - 1) AS TEXT) AS origin FROM ledger_head
+        UNION SELECT * FROM (
+            SELECT log, CAST(substr(checkpoint, 1, instr(checkpoint, x'0a') - 1) AS TEXT) FROM cosigned_head
+            ORDER BY log DESC LIMIT 1)
+        UNION SELECT log, origin FROM seen_head)
+    WHERE log > ? ORDER BY log DESC LIMIT 1"""
 _FORKS = "SELECT number, origin, size, first, second, found_time FROM ledger_fork ORDER BY number"
 _LAST = """
     SELECT seq, data, shared_salt, shared, private_salt, private FROM ledger_entry
@@ -116,6 +133,32 @@ class LedgerFile:
         """Give the newest head of a log that enough members cosigned."""
         row = self._connection.execute(_COSIGNED, (log.number,)).fetchone()
         return None if row is None else bytes(row[0])
+
+    def witnessed(self, log: Log, count: int) -> tuple[bytes, ...]:
+        """Give so many cosigned heads of a log at most, the newest and others spread over it, smallest first."""
+        (newest,) = self._connection.execute(_NEWEST, (log.number,)).fetchone()
+        wanted = ((log.number, (newest or 0) * at // count) for at in range(1, count + 1))
+        rows = (self._connection.execute(_UP_TO, each).fetchone() for each in wanted)
+        return tuple(dict.fromkeys(bytes(row[0]) for row in rows if row is not None))
+
+    def seen(self, log: Log) -> tuple[bytes, ...]:
+        """Give the heads of a log that other members held and the disk did not when they were asked."""
+        return tuple(bytes(payload) for (payload,) in self._connection.execute(_SEEN, (log.number,)))
+
+    def named(self) -> int:
+        """Give the highest number of an entry that the newest exchanges name, 0 for none."""
+        return int(self._connection.execute(_NAMED).fetchone()[0] or 0)
+
+    def lost(self) -> tuple[Log, ...]:
+        """Give the log that heads or exchanges speak of and that is not there, as one without a head."""
+        last = next(iter(self.logs()[-1:]), None)
+        found = self._connection.execute(_LOST, (last.number if last else 0,)).fetchone()
+        if found is None and last is None and self.named():
+            found = 1, ""
+        if found is None:
+            return ()
+        first = last.first + (last.size or 0) if last else 1
+        return (Log(number=found[0], origin=found[1], first=first, end=0, size=None, checkpoint=None),)
 
     def forks(self) -> tuple[KeptFork, ...]:
         """Give all evidence of two histories, of any member's log, oldest first."""

@@ -8,13 +8,15 @@ from pathlib import Path
 from threading import Lock
 from typing import final
 
-from nodes.store.connections import connect, time_text
+from nodes.store.connections import connect, connect_read_only, time_text
+from nodes.store.schema import prepare_exchange
 
 _MARK = "INSERT INTO restoration (backup_time, restored_time, digest) VALUES (?, ?, ?)"
 _OPEN = """
     SELECT number, backup_time, restored_time, digest FROM restoration WHERE recovered_time IS NULL
     ORDER BY number DESC LIMIT 1"""
 _LAST = "SELECT max(restored_time) FROM restoration"
+_MARKED = "SELECT digest FROM restoration ORDER BY number DESC LIMIT 1"
 _RECOVERED = "UPDATE restoration SET recovered_time = ? WHERE recovered_time IS NULL"
 
 
@@ -35,6 +37,18 @@ def mark(path: Path, restoration: Restoration) -> None:
         connection.execute(_RECOVERED, (made[1],))
         connection.execute(_MARK, (*made, restoration.digest))
         connection.execute("COMMIT")
+
+
+def marked(path: Path) -> bytes:
+    """Give the digest of the manifest of the copy that was put in place last, empty for none.
+
+    Raises:
+        StoreUnusable: when it is no database of exchanges of this version.
+    """
+    prepare_exchange(path)
+    with closing(connect_read_only(path)) as connection:
+        found = connection.execute(_MARKED).fetchone()
+    return bytes(found[0]) if found else b""
 
 
 def recovered(connection: sqlite3.Connection, now: datetime) -> None:
