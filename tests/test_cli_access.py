@@ -7,13 +7,16 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import worlds
 from bundles import AGENCY, NOW
-from consents import BANK, KEY
+from consents import BANK, KEY, STRANGER, revocation
+from consents import signed as sign_of
 from test_cli import WORK, folder, run
 from test_cli_words import described
 from trackers import CASE, MONTH, World, previewed, response, withheld
@@ -24,6 +27,7 @@ from gateway.desk import parsed, signed
 from gateway.errors import Refused
 from gateway.exchange.handing import OWNER
 from keys import custody
+from keys.envelope import Envelope
 from nodes.cli import desk_client, words
 from nodes.cli.profile import Access
 from nodes.cli.subjects import USE
@@ -114,7 +118,7 @@ def test_the_json_is_what_the_page_says(desk: Desk, by_key: tuple[Any, ...]) -> 
     assert (shown.exit_code, list(found)) == (0, described("access"))
     (entry,) = found["entries"]
     assert list(entry) == described("access entry")
-    assert (entry["agency"], entry["proof"], entry["told_by"]) == (BANK, "VERIFIED", [SHANGHAI, JIANGSU])
+    assert (entry["agency"], entry["proof"], entry["told_by"]) == (BANK, "LOGGED", [SHANGHAI, JIANGSU])
     assert [each["key_id"] for each in found["keys"]] == [KEY.id]
 
 
@@ -126,6 +130,27 @@ def test_a_member_that_was_not_heard_ends_with_another_code(desk: Desk, by_key: 
     silent = run("--lang", "en", "access", "show", *by_key, "--from", "2026-01", "--until", "2026-02")
     assert (silent.exit_code, "NOT HEARD" in silent.stdout) == (3, True)
     assert "No member that answered" not in silent.stdout
+
+
+def test_a_member_that_was_silent_on_one_page_is_not_heard(
+    desk: Desk, by_key: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever page it is, its entries are missing: program and person are told so, and the rest is shown."""
+    monkeypatch.setattr("gateway.exchange.tracking.ENTRIES", 1)
+    monkeypatch.setattr(import_module("nodes.cli.access"), "ENTRIES", 1)
+    asyncio.run(desk.world.ask(JIANGSU, SHANGHAI))
+    for silent in (0, 1):
+        pages = count()
+
+        async def now_and_then(reply: Envelope, silent: int = silent, pages: Iterator[int] = pages) -> Envelope:
+            return await withheld(reply) if next(pages) == silent else reply
+
+        desk.world.bent[JIANGSU] = now_and_then
+        shown = run("access", "show", *by_key, "--json")
+        found = json.loads(shown.stdout)
+        states = {each["member"]: each["state"] for each in found["members"]}
+        assert (shown.exit_code, len(found["entries"]), next(pages)) == (3, 2, 2)
+        assert states == {**dict.fromkeys(MEMBERS, "ANSWERED"), JIANGSU: "UNAVAILABLE"}
 
 
 @pytest.mark.parametrize(
@@ -146,6 +171,18 @@ def test_what_is_not_genuine_is_not_shown(desk: Desk, by_key: tuple[Any, ...]) -
     desk.answer = b""
     refused = run("access", "show", *by_key, now=NOW + timedelta(hours=1))
     assert (refused.exit_code, "EXPIRED" in refused.stderr) == (4, True)
+
+
+@pytest.mark.parametrize("command", [("show",), ("preview", "measures")])
+def test_a_key_of_another_is_named_as_the_fault(desk: Desk, by_key: tuple[Any, ...], command: tuple[str, ...]) -> None:
+    """Not the profile's keys: the code is not the one that the key was enrolled for, or the key is enrolled no more."""
+    rest = (*by_key[1:], *(AS_AGENCY if command[0] == "preview" else ()))
+    other = run("--lang", "en", "access", *command, STRANGER, *rest)
+    assert (other.exit_code, "--key" in other.stderr, "profile" in other.stderr) == (4, True, False)
+    assert ("BAD_SIGNATURE" in other.stderr, STRANGER in other.stderr) == (True, False)
+    asyncio.run(desk.world.counters[SHANGHAI].authorising.revoke(sign_of(revocation(), KEY), AGENCY))
+    ended = run("--lang", "zh", "access", *command, USCC, *rest)
+    assert (ended.exit_code, "--key" in ended.stderr, "KEY_NOT_VALID" in ended.stderr) == (4, True, True)
 
 
 AS_AGENCY = ("--agency", AGENCY, "--purpose", PURPOSE, "--item", MATTER, "--agreement", AGREEMENT)
@@ -209,3 +246,32 @@ def test_two_officers_delay_a_case(desk: Desk, by_key: tuple[Any, ...]) -> None:
     desk.world.at(NOW + MONTH)
     later = run("--lang", "en", "access", "show", *by_key, now=NOW + MONTH)
     assert ("2026-03" in later.stdout, "Shown later" in later.stdout) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [
+        (("--until", "never", "--ground", "sample"), ("--until", "access_delay_days", "180")),
+        (("--until", NOW.date().isoformat(), "--ground", "sample"), ("--until", "access_delay_days")),
+        (("--until", "2026-05-01", "--ground", ""), ("--ground", "200")),
+        (("--until", "2026-05-01", "--ground", "x" * 201), ("--ground", "200")),
+    ],
+)
+def test_the_terms_of_a_delay_are_checked_before_signing(
+    desk: Desk, by_key: tuple[Any, ...], terms: tuple[str, ...], told: tuple[str, ...]
+) -> None:
+    """The option at fault is named in both languages, and nothing is sent."""
+    desk.answer = b"never"
+    for language in ("en", "zh"):
+        ended = run("--lang", language, "access", "delay", CASE, *terms, *by_key[-2:])
+        assert (ended.exit_code, [each for each in told if each not in ended.stderr]) == (2, [])
+
+
+def test_a_delay_that_is_too_long_is_told_so(desk: Desk, by_key: tuple[Any, ...]) -> None:
+    """The desk's directory has the limit: its refusal names that first; another refusal stays what it is."""
+    terms = ("access", "delay", CASE, "--ground", "sample", *by_key[-2:])
+    missing = run("--lang", "en", *terms, "--until", "2026-05-01")
+    assert (missing.exit_code, "CASE_MISSING" in missing.stderr) == (4, True)
+    asyncio.run(desk.world.open_case())
+    ended = run("--lang", "en", *terms, "--until", "2027-05-01")
+    assert (ended.exit_code, "access_delay_days" in ended.stderr, "EXPIRED" in ended.stderr) == (4, True, True)

@@ -201,7 +201,7 @@ async def test_the_subject_is_shown_its_previews_by_key(world: World) -> None:
     found = await world.read()
     own, other = lines([found])
     assert (own.own, own.entry.key_id, own.asker_member, own.answerer_member) == (True, KEY.id, SHANGHAI, "")
-    assert (own.told_by, own.proof, own.entry.agency) == (tuple(sorted(MEMBERS)), Proof.VERIFIED, AGENCY)
+    assert (own.told_by, own.proof, own.entry.agency) == (tuple(sorted(MEMBERS)), Proof.LOGGED, AGENCY)
     assert (own.reference, own.entry.purpose) == (f"{SHANGHAI}/{bytes(range(16)).hex()}", PURPOSE)
     assert own.entry.fields == tuple(sorted(FIELDS["summary"]))
     assert (other.own, other.entry.question_id) == (False, question)

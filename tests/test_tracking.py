@@ -86,7 +86,7 @@ async def test_a_subject_sees_who_asked_whom_why_and_what_was_told(world: World)
     assert (line.asker_member, line.answerer_member, entry.agency, entry.time) == (JIANGSU, SHANGHAI, BANK, NOW)
     assert (entry.purpose, entry.application_item, entry.officer_role) == ("procurement", "bid-review", "ask")
     assert (entry.kind, entry.fields, entry.outcome) == ("summary", ("penalty.band",), "ANSWERED")
-    assert (line.reference, line.proof) == (f"{SHANGHAI}/{asked.hex()}", Proof.VERIFIED)
+    assert (line.reference, line.proof) == (f"{SHANGHAI}/{asked.hex()}", Proof.LOGGED)
 
 
 async def test_every_member_is_named_and_nothing_about_others_shows(world: World) -> None:
@@ -416,7 +416,7 @@ async def test_a_proof_is_of_this_very_entry(world: World) -> None:
         changed = replace(report, entries=(replace(first, **changes),))
         return lines([replace(found, reports={SHANGHAI: changed})])[0].proof
 
-    assert (proof(), proof(receipt=None)) == (Proof.VERIFIED, Proof.NONE)
+    assert (proof(), proof(receipt=None)) == (Proof.LOGGED, Proof.NONE)
     assert proof(event=second.event) is Proof.FAILED
     assert proof(event=second.event, receipt=second.receipt) is Proof.FAILED
     assert proof(event=third.event, receipt=third.receipt) is Proof.FAILED

@@ -10,6 +10,7 @@ from typing import Any
 
 from bundles import AGENCY, NOW, OFFICER, OFFICERS, ROOT, SECOND, SIGNERS, charter_of, entropy
 from consents import BANK, DIRECTORY, KEY, Counter, charter, signed
+from ledgers import cosigned
 from stores import digest, identity, question
 from worlds_tables import AGREEMENT, JIANGSU, MATTER, MEMBERS, PURPOSE, SHANGHAI, USCC
 
@@ -18,6 +19,9 @@ from gateway.clocks import civil_day
 from gateway.errors import Refused, Unavailable
 from gateway.exchange.handing import OWNER
 from gateway.exchange.release import Home
+from gateway.ledger import dating, logs
+from gateway.ledger.checkpoint import open_checkpoint
+from gateway.ledger.note import read_note
 from gateway.model.access import AccessOutcome, AccessReading, AccessReply, DelayOrder, PreviewReading
 from gateway.model.codes import RefusalReason, Window
 from gateway.model.combined import Case
@@ -29,6 +33,7 @@ from gateway.tracking import Desk, Tracking
 from gateway.verification.access import Found, verify_access
 from gateway.verification.preview import Preview, verify_preview
 from keys import seal, suite
+from keys.directory import open_bundle
 from keys.envelope import Envelope, sign
 from yrdx.exchange.v1 import access_pb2
 
@@ -227,7 +232,7 @@ class World:
         """Read as the subject does, over what a desk would send."""
         reading = access_reading(read_time=self.now, **changes)
         envelope = signed(reading, key)
-        return verified(*await self.tracker.read(envelope, AGENCY), reading, envelope)
+        return verified(*await self.tracker.read(envelope, AGENCY), reading, envelope, self.bundle)
 
     async def preview(self, key: suite.Signer = KEY, **changes: Any) -> Preview:
         """Preview as the subject does, over what a desk would send."""
@@ -242,18 +247,27 @@ class World:
         for member, counter in self.counters.items():
             counter.charter = charter_of(member, bundle)
 
+    async def witness(self, member: str, *others: str) -> None:
+        """Have other members cosign a member's last head."""
+        book, directory = self.counters[member].store.witness, open_bundle(self.bundle, root=ROOT)
+        own = book.current()
+        assert own is not None
+        note = cosigned(read_note(own.payload), *((each, int(self.now.timestamp())) for each in others))
+        seen = dating.witnessed_in(directory, open_checkpoint(note.payload, logs.listed_keys(directory, member)))
+        await book.keep_witnessed(own.log, seen)
+
     def close(self) -> None:
         """Close the stores."""
         for each in self.counters.values():
             each.store.close()
 
 
-def response(summary: Envelope, replies: tuple[AccessReply, ...]) -> bytes:
+def response(summary: Envelope, replies: tuple[AccessReply, ...], bundle: bytes = DIRECTORY) -> bytes:
     """Write a ReadAccessResponse."""
     message = access_pb2.ReadAccessResponse(
         summary=carriers.envelope_to_message(summary),
         reports=[access_pb2.SealedReport(member=each.member, sealed=each.sealed) for each in replies],
-        bundle=DIRECTORY,
+        bundle=bundle,
     )
     return bytes(message.SerializeToString())
 
@@ -268,9 +282,15 @@ def previewed(summary: Envelope, replies: tuple[AccessReply, ...], bundle: bytes
     return bytes(message.SerializeToString())
 
 
-def verified(summary: Envelope, replies: tuple[AccessReply, ...], reading: AccessReading, envelope: Envelope) -> Found:
+def verified(
+    summary: Envelope,
+    replies: tuple[AccessReply, ...],
+    reading: AccessReading,
+    envelope: Envelope,
+    bundle: bytes = DIRECTORY,
+) -> Found:
     """Verify what the desk sent."""
-    sent = response(summary, replies)
+    sent = response(summary, replies, bundle)
     return verify_access(sent, reading=reading, digest=envelope.digest(), opener=OPENER, root=ROOT)
 
 

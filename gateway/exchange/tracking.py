@@ -52,7 +52,8 @@ ENTRIES = 500
 MONTHS = 120
 """Most months that one reading may span: for ten years entries are kept."""
 
-_TEXT = 200
+GROUND = 200
+"""Most characters of the legal ground of a delay."""
 
 R = TypeVar("R", AccessReading, PreviewReading)
 
@@ -258,7 +259,7 @@ def open_delay(envelope: Envelope, agency: str, charter: Charter, now: datetime)
         raise Refused(RefusalReason.AGENCY_NOT_ALLOWED)
     if not approves(order.approving_officer, officer.id, directory, today):
         raise Refused(RefusalReason.SECOND_OFFICER_NEEDED)
-    if len(order.delay_id) != ID_BYTES or not 0 < len(order.ground) <= _TEXT:
+    if len(order.delay_id) != ID_BYTES or not 0 < len(order.ground) <= GROUND:
         raise Refused(RefusalReason.MALFORMED)
     if not order.case_reference:
         raise Refused(RefusalReason.CASE_MISSING)

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import click
 from gateway import carriers
 from gateway.clocks import civil_day
 from gateway.exchange.handing import OWNER
-from gateway.exchange.tracking import ENTRIES, MONTHS
+from gateway.exchange.tracking import ENTRIES, GROUND, MONTHS
+from gateway.limits import Limits
 from gateway.model.access import AccessOutcome, AccessReading, DelayOrder, PreviewReading
-from gateway.model.codes import AccessState, Window
+from gateway.model.codes import AccessState, RefusalReason, Window
 from gateway.months import Month
 from gateway.tracking_door import SERVICE
 from gateway.verification import Unreadable
@@ -32,12 +34,13 @@ from nodes.cli.ask import complete
 from nodes.cli.profile import Access
 from nodes.cli.questions import KINDS, Asked, body_of
 from nodes.cli.requests import message, send, value_of
-from nodes.cli.session import COMPLETE, INCOMPLETE, NOT_GENUINE, Ended, SpeakingGroup, option, session
+from nodes.cli.session import COMPLETE, INCOMPLETE, NOT_GENUINE, REFUSED, Ended, SpeakingGroup, option, session
 from nodes.cli.subjects import at_counter, check_code, subject_signer
 from yrdx.exchange.v1 import access_pb2
 
 _PATH = click.Path(path_type=Path)
 _YEAR = 11
+_OTHER_KEY = frozenset({RefusalReason.BAD_SIGNATURE, RefusalReason.KEY_NOT_VALID})
 
 
 @click.group("access", cls=SpeakingGroup, help="help.access")
@@ -129,7 +132,7 @@ def preview(
     )
     envelope = sign(PAYLOAD_TYPES[PreviewReading], encode(reading), signer)
     request = access_pb2.ReadPreviewRequest(reading=carriers.envelope_to_message(envelope))
-    payload = desk_client.call(desk, f"/{SERVICE}/ReadPreview", request.SerializeToString())
+    payload = _handed_in(desk, "ReadPreview", request.SerializeToString())
     with _genuine():
         found = verify_preview(payload, reading=reading, envelope=envelope, opener=opener, root=desk.root)
     preview_tables.show_preview(found, as_json=as_json)
@@ -144,6 +147,7 @@ def preview(
 @option("--json", "as_json", say="help.json", is_flag=True)
 def delay(*, case_reference: str, until_date: str, ground: str, profile: Path | None, as_json: bool) -> None:
     """Order a delay, and say at which members it holds."""
+    _check_terms(until_date, ground)
     desk = at_counter(profile, second=True)
     order = DelayOrder(
         delay_id=secrets.token_bytes(16),
@@ -156,7 +160,8 @@ def delay(*, case_reference: str, until_date: str, ground: str, profile: Path | 
         ground=ground,
     )
     request = access_pb2.OrderDelayRequest(order=message(order, desk))
-    response = send(desk, f"/{SERVICE}/OrderDelay", request, access_pb2.OrderDelayResponse())
+    with _in_time():
+        response = send(desk, f"/{SERVICE}/OrderDelay", request, access_pb2.OrderDelayResponse())
     members = [value_of(AccessOutcome, each) for each in response.members]
     access_tables.show_delay(members, as_json=as_json)
     raise SystemExit(COMPLETE if all(each.state is AccessState.ANSWERED for each in members) else INCOMPLETE)
@@ -165,9 +170,23 @@ def delay(*, case_reference: str, until_date: str, ground: str, profile: Path | 
 def _read(reading: AccessReading, signer: Signer, opener: seal.Opener, desk: Access) -> Found:
     envelope = sign(PAYLOAD_TYPES[AccessReading], encode(reading), signer)
     request = access_pb2.ReadAccessRequest(reading=carriers.envelope_to_message(envelope))
-    payload = desk_client.call(desk, f"/{SERVICE}/ReadAccess", request.SerializeToString())
+    payload = _handed_in(desk, "ReadAccess", request.SerializeToString())
     with _genuine():
         return verify_access(payload, reading=reading, digest=envelope.digest(), opener=opener, root=desk.root)
+
+
+def _handed_in(desk: Access, method: str, request: bytes) -> bytes:
+    """Hand in what the subject's key signed; it is that key which a desk does not know, and none of the profile's.
+
+    Raises:
+        Ended: when the desk refuses or cannot be reached.
+    """
+    try:
+        return desk_client.call(desk, f"/{SERVICE}/{method}", request)
+    except desk_client.DeskRefused as refused:
+        if refused.reason not in _OTHER_KEY:
+            raise
+        raise Ended("access.other_key", REFUSED, reason=refused.reason.value) from refused
 
 
 @contextmanager
@@ -181,6 +200,37 @@ def _genuine() -> Iterator[None]:
         yield
     except (NotGenuine, Unreadable) as error:
         raise Ended("access.not_genuine", NOT_GENUINE, why=str(error)) from error
+
+
+def _check_terms(until_date: str, ground: str) -> None:
+    """Check a delay's end and ground before anything is signed.
+
+    Raises:
+        Ended: naming the option at fault.
+    """
+    try:
+        ahead = date.fromisoformat(until_date) > civil_day(session().now())
+    except ValueError:
+        ahead = False
+    if not ahead:
+        raise Ended("access.bad_until", days=Limits().access_delay_days)
+    if not 0 < len(ground) <= GROUND:
+        raise Ended("access.bad_ground", length=GROUND)
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Say what has most likely expired: not the order, which was signed just now.
+
+    Raises:
+        Ended: naming the limit, which the desk's directory alone tells.
+    """
+    try:
+        yield
+    except desk_client.DeskRefused as refused:
+        if refused.reason is not RefusalReason.EXPIRED:
+            raise
+        raise Ended("access.delay_too_long", REFUSED, days=Limits().access_delay_days) from refused
 
 
 def _months(begin: str, end: str) -> tuple[Month, Month]:

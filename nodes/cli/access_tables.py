@@ -31,9 +31,9 @@ def show_access(pages: Sequence[Found], *, as_json: bool) -> None:
     names = Names(charter(first.summary.home_member, first.directory, KINDS), words)
     _show_lines(console, found, names)
     _show_delayed(console, first)
-    unheard = tuple(each.member for page in pages for each in page.members if each.state is not AccessState.ANSWERED)
+    unheard = tuple(each.member for each in _worst(pages) if each.state is not AccessState.ANSWERED)
     if unheard:
-        text = words.say("access.silent", members=names.members(tuple(dict.fromkeys(unheard))))
+        text = words.say("access.silent", members=names.members(unheard))
         console.print(Text(text, style=BAD))
     elif not found:
         console.print(Text(words.say("access.nobody"), style=GOOD))
@@ -60,12 +60,21 @@ def _document(pages: Sequence[Found], found: Sequence[Line]) -> dict[str, Any]:
         "format": ACCESS,
         "home_member": pages[0].summary.home_member,
         "summary_time": documents.plain_value(pages[0].summary.summary_time),
-        "members": documents.plain_value(tuple(each for page in pages[-1:] for each in page.members)),
+        "members": documents.plain_value(_worst(pages)),
         "entries": [_entry(each) for each in found],
         "delayed": documents.plain_value(pages[0].delayed),
         "keys": documents.plain_value(home.keys if home else ()),
         "authorisations": documents.plain_value(home.authorisations if home else ()),
     }
+
+
+def _worst(pages: Sequence[Found]) -> tuple[AccessOutcome, ...]:
+    """Name every member once, as not heard when it was silent on any page: what that one held is missing."""
+    found: dict[str, AccessOutcome] = {}
+    for each in (outcome for page in pages for outcome in page.members):
+        if each.member not in found or found[each.member].state is AccessState.ANSWERED:
+            found[each.member] = each
+    return tuple(found.values())
 
 
 def _entry(line: Line) -> dict[str, Any]:
@@ -109,6 +118,7 @@ def _show_lines(console: Console, found: Sequence[Line], names: Names) -> None:
             style=BAD if each.proof is Proof.FAILED else "",
         )
     console.print(sheet)
+    console.print(Text(words.say("access.word")))
 
 
 def _asker(line: Line) -> str:

@@ -72,6 +72,7 @@ def _wait(run: Demo) -> None:
     profile = run.lab.profile(MARKET)
     yrdx = Path(sys.executable).with_name("yrdx")
     command = f"{yrdx} ask summary {SCENARIOS['clean'].uscc} {' '.join(SUPERVISION)} --window M36 --profile {profile}"
+    click.echo(words.say("demo.kept_access", command=f"{yrdx} {' '.join(run.tracker.command)}"), err=True)
     click.echo(words.say("demo.kept", command=command), err=True)
     for slug, each in SCENARIOS.items():
         click.echo(f"  {each.uscc}  {slug}: {each.story}", err=True)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 MARKET, CREDIT, MUNICIPAL = "310118-market/o1", "310118-credit/o1", "310000-credit/o1"
 
+DELAYED = "DEMO-3"
+"""The case of which nothing is shown yet."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
@@ -19,6 +22,9 @@ class Question:
     consent: str = ""
     reason: str = ""
     """Why it must be refused; empty where it must be answered."""
+
+    delayed: bool = False
+    """Whether two officers delay what its subject is shown of its case."""
 
 
 SUPERVISION = ("--purpose", "DAILY_SUPERVISION", "--item", "SH-2026-010")
@@ -45,6 +51,11 @@ QUESTIONS = (
         title="recognition: a Jiashan enterprise asked from Qingpu, under the demonstration zone's agreement",
         officer=CREDIT, kind="rating", slug="zone-rated", consent="RATING_RECOGNITION",
         options=("--purpose", "RATING_RECOGNITION", "--item", "SH-2026-012"),
+    ),
+    Question(
+        title="measures: the clean enterprise, for a case that two officers keep from it for now",
+        officer=MARKET, kind="measures", slug="clean", delayed=True,
+        options=("--purpose", "JOINT_PUNISHMENT", "--item", "SH-2026-014", "--case", DELAYED),
     ),
 )  # fmt: skip
 REFUSED = (

@@ -9,7 +9,7 @@ import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ from nodes.demo import ledgers, shell
 from nodes.demo.consents import Consents
 from nodes.demo.lists import List
 from nodes.demo.loading import Loader, summed
-from nodes.demo.questions import MARKET, MUNICIPAL, QUESTIONS, REFUSED, SUPERVISION, Question
+from nodes.demo.questions import DELAYED, MARKET, MUNICIPAL, QUESTIONS, REFUSED, SUPERVISION, Question
 from nodes.demo.shell import ANSWERED, GENUINE, DemoError, Shell
 from nodes.demo.story import Story
-from nodes.demo.tracker import Tracker
+from nodes.demo.tracker import SLUG, Tracker
 from nodes.lab import Lab, build
 from nodes.sample import SCENARIOS
 from yrdx.exchange.v1 import desk_pb2
@@ -46,6 +46,7 @@ class Demo:
     story: Story = field(default_factory=Story)
     lab: Lab = field(init=False)
     consents: Consents = field(init=False)
+    tracker: Tracker = field(init=False)
 
     def prepare(self) -> None:
         """Make the federation, load every member's sample through `yrdx ingest`, and start the members."""
@@ -67,8 +68,11 @@ class Demo:
             self.say(f"  {member}: process {process}, {self.lab.standings[member].endpoint}")
         self._note_bundle()
         self.consents = Consents(lab=self.lab, shell=self.shell, folder=self.folder, today=civil_day(datetime.now(UTC)))
+        self.tracker = Tracker(consents=self.consents, show=self.show)
         self._open_case("DEMO-1", MARKET, "JOINT_PUNISHMENT", "SH-2026-014")
         self._open_case("DEMO-2", MUNICIPAL, "SCI_TECH_PROJECT", "SH-2026-011")
+        self._open_case(DELAYED, MARKET, "JOINT_PUNISHMENT", "SH-2026-014")
+        self._delay(DELAYED, MARKET)
 
     def _note_bundle(self) -> None:
         """Tell the bundle in force, which the officers of all members signed."""
@@ -128,10 +132,14 @@ class Demo:
             self.story.refusals.append({"reason": question.reason})
 
     def track(self) -> None:
-        """Show an enterprise who asked about it: every question that was answered stands there, with its proof."""
+        """Show an enterprise who asked about it: every question that was answered stands there, with its proof.
+
+        But for those of the delayed case, of which nothing does.
+        """
         self.say("\nwho asked about the clean enterprise, as it reads it itself")
-        self.story.access = Tracker(consents=self.consents, show=self.show).read()
-        self.say(f"  {self.story.access['entries']} questions, each proved by the ledgers that hold it")
+        self.story.access = found = self.tracker.read()
+        self.say(f"  {found['entries']} questions, each proved by the ledgers that hold it")
+        self.say(f"  {found['delayed']} more are shown once the delay by two officers has ended")
 
     def lose_one(self) -> None:
         """Stop one region and ask again: it is named as missing, and nothing is called clean."""
@@ -159,6 +167,9 @@ class Demo:
         held = desk_pb2.AskMembersResponse.FromString(out.read_bytes())
         result = wire.decode(CombinedResult, held.result.payload)
         answered = {each.member for each in result.members if each.state is OutcomeState.ANSWERED}
+        if question.slug == SLUG:
+            due = self.tracker.delayed if question.delayed else self.tracker.open
+            due.update((member, result.kind) for member in answered)
         for each in result.subjects[0].members:
             if each.member in answered:
                 row = {"member": each.member, "kind": result.kind, "state": each.state.value, "verified": verified}
@@ -202,6 +213,14 @@ class Demo:
         done = self.shell.run("case", "open", reference, "--purpose", purpose, "--item", item, "--profile", profile)
         if done.returncode != 0:
             raise DemoError(f"the case was not opened: {done.stderr.strip()}")
+
+    def _delay(self, reference: str, officer: str) -> None:
+        """Have two officers delay what is shown of a case, at every member."""
+        until = str(self.consents.today + timedelta(days=30))
+        profile = str(self.lab.profile(officer))
+        self.consents.run(
+            "access", "delay", reference, "--until", until, "--ground", "sample ground", "--profile", profile
+        )
 
     def complete(self) -> bool:
         """Say whether everything was answered and verified as it must be."""

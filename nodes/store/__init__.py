@@ -96,6 +96,7 @@ class Store:
             opened.pop_all()
         shared = (commits, reader, lock, bodies)
         acts, witness = Acts(commits, ledger), WitnessBook(*shared)
+        evidence = Evidence(*shared, acts=acts, witness=witness)
         return cls(
             source=source,
             journal=ExchangeJournal(*shared, ledger=ledger),
@@ -113,8 +114,8 @@ class Store:
             retention=Retention(path, commits, ledger),
             reconciliations=Reconciliations(*shared[:3], ledger=ledger),
             outbox=Outbox(commits, ledger, facts),
-            accesses=Accesses(*shared, ledger=ledger),
-            evidence=Evidence(*shared, acts=acts, witness=witness),
+            accesses=Accesses(*shared, ledger=ledger, witnessed=evidence.proof),
+            evidence=evidence,
             restorations=restorations,
             _facts=facts,
             _commits=commits,

@@ -5,7 +5,7 @@ was shown before.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from threading import Lock
@@ -54,13 +54,21 @@ _Delays = Mapping[tuple[str, bytes], str]
 class Accesses:
     """Implements `gateway.books.AccessBook`; safe from any event loop and for many processes on one file."""
 
-    __slots__ = ("_bodies", "_commits", "_disclosures", "_ledger", "_lock", "_reader")
+    __slots__ = ("_bodies", "_commits", "_disclosures", "_ledger", "_lock", "_reader", "_witnessed")
 
     def __init__(
-        self, commits: Commits, reader: sqlite3.Connection, lock: Lock, bodies: Bodies, *, ledger: Ledger
+        self,
+        commits: Commits,
+        reader: sqlite3.Connection,
+        lock: Lock,
+        bodies: Bodies,
+        *,
+        ledger: Ledger,
+        witnessed: Callable[[int], Receipt | None],
     ) -> None:
+        """`witnessed` proves an entry under a head that enough others cosigned, once there is one."""
         self._commits, self._reader, self._lock = commits, reader, lock
-        self._bodies, self._ledger = bodies, ledger
+        self._bodies, self._ledger, self._witnessed = bodies, ledger, witnessed
         self._disclosures = Disclosures(reader, lock)
 
     def of_subject(self, uscc: str, first: date, last: date, today: date) -> tuple[Access, ...]:
@@ -73,7 +81,9 @@ class Accesses:
         return tuple(sorted([*accesses, *own], key=lambda each: each.time))
 
     def shown(self, access: Access) -> AccessEntry:
-        """Give an entry as its subject is shown it, with its event and the proof from the ledger's head as it is now.
+        """Give an entry as its subject is shown it, with its event and the proof from a head that others cosigned.
+
+        Where none covers it yet, the proof is from the ledger's head as it is now.
 
         Raises:
             NotDurable: when the ledger is damaged.
@@ -167,18 +177,23 @@ class Accesses:
         return since is not None and since <= time_text(each.time)
 
     def _proof(self, entry: int) -> tuple[bytes, Receipt | None]:
-        """Give an entry's event and its proof; a log that another one followed proves nothing to a subject here."""
+        """Give an entry's event and its proof."""
         with self._lock:
             row = self._reader.execute(_ENTRY, (entry,)).fetchone()
-            if row is None:
-                raise NotDurable("the ledger lacks an entry; run yrdx ledger verify")
-            data, salt, shared = row
-            try:
-                head = self._ledger.current(self._reader)
-                line = Line(seq=entry, shared_salt=salt, private_hash=entries.read_entry(data).private_hash)
-                return shared, head.receipt(line) if entry >= head.first else None
-            except LedgerError as error:
-                raise NotDurable("the ledger gives no receipt; run yrdx ledger verify") from error
+        if row is None:
+            raise NotDurable("the ledger lacks an entry; run yrdx ledger verify")
+        data, salt, shared = row
+        try:
+            line = Line(seq=entry, shared_salt=salt, private_hash=entries.read_entry(data).private_hash)
+            return shared, self._witnessed(entry) or self._logged(line)
+        except LedgerError as error:
+            raise NotDurable("the ledger gives no receipt; run yrdx ledger verify") from error
+
+    def _logged(self, line: Line) -> Receipt | None:
+        """Prove an entry under the last head; one of a log that another followed only a cosigned head proves."""
+        with self._lock:
+            head = self._ledger.current(self._reader)
+            return head.receipt(line) if line.seq >= head.first else None
 
 
 def _access(each: Disclosure, *, delayed: bool) -> Access:
