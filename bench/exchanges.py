@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ SUBJECTS = 100_000
 BATCH = 1_000
 ROUNDS = 5
 IN_FLIGHT = 32
+NUMBERS = count(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +198,7 @@ class Client:
         signed = compose(
             inquiry,
             ORIGIN,
-            1,
+            next(NUMBERS),
             question_id=os.urandom(16),
             charter=self._charter,
             signer=self._signer,

@@ -275,7 +275,7 @@ class Answering:
         exchange = _refusal(genuine if entered else None, request, envelope, reason.value, kind, now, digest)
         try:
             return _complete(await self._node.journal.commit(exchange))
-        except Replayed:  # another body won the race for the id
+        except Replayed:  # another body won the race for the id, or has the pair's number
             return await self._refuse(RefusalReason.REPLAYED, request, genuine, kind, charter, now)
         except NotDurable:
             again = refuse(digest, RefusalReason.NOT_DURABLE, 0, me=charter.me, signer=signer, now=now)

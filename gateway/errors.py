@@ -51,7 +51,7 @@ class NotDurable(GatewayError):
 
 
 class Replayed(GatewayError):
-    """The question id was claimed with other bytes."""
+    """The question id was claimed with other bytes, or the pair's number by another question."""
 
 
 class BudgetSpent(GatewayError):

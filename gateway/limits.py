@@ -52,6 +52,7 @@ class Limits:
     witness_lag_stop: int = 259_200
     heads_days: int = 2
     unproven_numbers: int = 10_000
+    recompared_days: int = 7
     record_months: int = 120
     access_delay_days: int = 180
     subject_previews: int = 20

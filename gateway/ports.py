@@ -94,7 +94,7 @@ class Journal(Protocol):
         the same bytes.
 
         Raises:
-            Replayed: when the id was claimed with other bytes.
+            Replayed: when the id was claimed with other bytes, or the pair's number with another id.
             BudgetSpent: when the charge would pass the limit; nothing was written.
             NotDurable: when the transaction could not be made durable; nothing was written.
         """

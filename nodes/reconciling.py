@@ -1,6 +1,7 @@
 """Compares the ledgers of this member and each partner every day, number by number, and goes on where it was stopped.
 
-Yesterday is a civil day of China. It is compared once nothing that was asked in it can still be under way.
+Yesterday is a civil day of China. It is compared once nothing that was asked in it can still be under way, and the days
+before it are compared anew: what was removed after its day was over is named by the next comparison, too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from gateway.errors import GatewayError
 from gateway.ledger import logs, tally
 from gateway.ledger.errors import LedgerError
 from gateway.ledger.pairs import Page, proven
-from gateway.ledger.reconciliation import Difference, Finding, Line, Period, Side, reconcile
+from gateway.ledger.reconciliation import Difference, Finding, Line, Period, invented, reconcile
 from gateway.model.reconciliation import HIGHEST_NUMBER, ListPairEntriesRequest
 from gateway.peers import Peers
 from gateway.reconciliations import ReconciliationDoor, RemotePairs
@@ -40,6 +41,9 @@ ROUND_SECONDS = 5.0
 CALL_SECONDS = 30.0
 STRIDE = 4_096
 """Most numbers of one step, however few entries a partner lists of them."""
+
+LEAP = 4_096
+"""Most numbers in a row that neither side knows and that are still holes: a number behind more was made up."""
 
 MOST_FINDINGS = 10_000
 """Findings of a day of a pair after which nothing more is compared: a partner does not fill the disk."""
@@ -87,7 +91,8 @@ class Means:
 class _Bounds:
     """Where a day of a pair ends: the highest number that this side knows of it, and until when the partner counts.
 
-    An answerer cannot make up numbers, nor hurry those of another day: the asker knows which it has given out.
+    An answerer cannot make up numbers, nor hurry those of another day: the asker knows which it has given out. Nor does
+    an asker end the comparison by one far number: a day ends before it, and it is named by itself.
     """
 
     asks: bool
@@ -95,6 +100,7 @@ class _Bounds:
     given: int
     of_day: int
     until: datetime
+    beyond: int = 0
 
 
 def means(
@@ -188,37 +194,89 @@ class Reconciling:
         if found is None:
             me = self._means.charter().me
             found = self._means.kept.read.beginning(pair, me, civil_day(self._means.clock()))
-        while True:
-            compared = found if found.time is None else found.following()
-            if compared.day > over:
-                return
-            found = await self._day(compared, partner)
+        while found.day < over or (found.day == over and found.time is None):
+            if found.time is not None:
+                found = (await self._walk_back(found, partner)).following()
+            found = await self._day(found, partner)
+
+    async def _walk_back(self, newest: Compared, partner: RemotePairs) -> Compared:
+        """Compare days anew before the next one begins; where that ends a month, all of its days: it may be stated.
+
+        A walk that was stopped goes on behind the days that it has kept.
+        """
+        following = newest.day + _DAY
+        since = following - timedelta(days=self._means.charter().catalogue.limits.recompared_days)
+        if (following + _DAY).day == 1:
+            since = min(since, following.replace(day=1))
+        before, anew = None, False
+        for each in self._means.kept.read.days(newest.pair, since - _DAY, newest.day):
+            # A day's digest goes on from the one before: behind the first that is due all are.
+            anew = anew or (each.day >= since and (each.time is None or each.time < self._end(following)))
+            before = await self._again(each, before, partner) if anew else each
+        return before or newest
+
+    async def _again(self, held: Compared, before: Compared | None, partner: RemotePairs) -> Compared:
+        """Compare the numbers that a day had; what is so now takes the place of what was found, all at once."""
+        known = self._means.kept.read.count(held.pair, held.day)
+        compared = replace(held, next=held.first, tally=before.following().tally if before else tally.Tally())
+        bounds = _Bounds(
+            asks=self._asks(held.pair), highest=held.next - 1, given=HIGHEST_NUMBER, of_day=0, until=self._end(held.day)
+        )
+        findings: tuple[Finding, ...] = ()
+        while compared.next < held.next:
+            compared, found = await self._compare(compared, bounds, partner)
+            findings += found
+        compared = replace(compared, time=self._means.clock())
+        await self._keep(compared, held.first, findings)
+        self._warn(compared, known)
+        return compared
 
     async def _day(self, compared: Compared, partner: RemotePairs) -> Compared:
-        bounds = await self._bounds(compared)
+        bounds = await self._bounds(compared, partner)
         while compared.time is None:
-            compared = await self._step(compared, bounds, partner)
+            stepped, findings = await self._compare(compared, bounds, partner)
+            await self._keep(stepped, compared.next, findings)
+            compared = stepped
+        self._warn(compared, 0)
+        return compared
+
+    def _warn(self, compared: Compared, known: int) -> None:
         differing = self._means.kept.read.count(compared.pair, compared.day)
-        if differing:
+        if differing > known:
             asker, answerer = compared.pair
             self._log.warning(
                 "ledgers_differ", asker=asker, answerer=answerer, day=compared.day.isoformat(), count=differing
             )
-        return compared
 
-    async def _bounds(self, compared: Compared) -> _Bounds:
-        asks, end = compared.pair[0] == self._means.charter().me, self._end(compared.day)
+    def _asks(self, pair: Pair) -> bool:
+        return pair[0] == self._means.charter().me
+
+    async def _bounds(self, compared: Compared, partner: RemotePairs) -> _Bounds:
+        asks, end = self._asks(compared.pair), self._end(compared.day)
         # What is received by then was sent before the day's end, by whichever clock.
         received = end - timedelta(seconds=self._means.charter().catalogue.limits.clock_skew)
         mine = _request(compared.pair, compared.next, until=end if asks else received)
         highest = await self._means.book.highest(mine)
-        given = of_day = HIGHEST_NUMBER
         if asks:
             given, of_day = await self._means.book.given(compared.pair[1], highest)
-        return _Bounds(asks=asks, highest=highest, given=given, of_day=of_day, until=received if asks else end)
+            return _Bounds(asks=True, highest=highest, given=given, of_day=of_day, until=received)
+        highest, beyond = await self._leap(_request(compared.pair, compared.next, until=end), highest, partner)
+        given = of_day = HIGHEST_NUMBER
+        return _Bounds(asks=False, highest=highest, given=given, of_day=of_day, until=end, beyond=beyond)
 
-    async def _step(self, compared: Compared, bounds: _Bounds, partner: RemotePairs) -> Compared:
-        """Compare the next numbers of a day, and keep what was found."""
+    async def _leap(self, wanted: ListPairEntriesRequest, highest: int, partner: RemotePairs) -> tuple[int, int]:
+        """Give the highest number before any that leaps beyond all that both know, and the first that does, or 0."""
+        asker, known = wanted.asker_member, wanted.first_number - 1
+        found = await self._means.book.leap(asker, (known, highest), LEAP)
+        if found is not None:  # the asker may know what lies between
+            known = max(known, (await self._fetch(wanted, partner, asks=False)).highest_number)
+            found = await self._means.book.leap(asker, (known, highest), LEAP)
+        return found or (highest, 0)
+
+    async def _compare(
+        self, compared: Compared, bounds: _Bounds, partner: RemotePairs
+    ) -> tuple[Compared, tuple[Finding, ...]]:
+        """Compare the next numbers of a day."""
         wanted = _request(compared.pair, compared.next, bounds.highest, bounds.until)
         theirs = await self._fetch(wanted, partner, asks=bounds.asks)
         last = max(bounds.highest, min(theirs.highest_number, bounds.of_day))
@@ -237,45 +295,33 @@ class Reconciling:
             time=self._means.clock() if covered >= last else None,
         )
         if covered >= last and theirs.highest_number > bounds.given:
-            findings += await self._invented(compared.pair, bounds.given + 1, partner)
-        await self._keep(stepped, compared.next, findings)
-        return stepped
+            beyond = _request(compared.pair, bounds.given + 1)
+            findings += invented((await self._fetch(beyond, partner, asks=True)).lines)
+        if covered >= last and bounds.beyond:
+            findings += invented((await self._own_page(_request(compared.pair, bounds.beyond))).lines)
+        return stepped, findings
 
     async def _keep(self, compared: Compared, first: int, findings: tuple[Finding, ...]) -> None:
-        if self._means.kept.read.count(compared.pair, compared.day) + len(findings) > MOST_FINDINGS:
+        others = self._means.kept.read.count(compared.pair, compared.day, apart=(first, compared.next - 1))
+        if others + len(findings) > MOST_FINDINGS:
             raise TooManyFindings("the ledgers of a pair have next to nothing in common; look at both before going on")
         await self._means.kept.keep(compared, first, findings, self._means.clock())
-
-    async def _invented(self, pair: Pair, first: int, partner: RemotePairs) -> tuple[Finding, ...]:
-        """Name a partner's answers to numbers that were never given out here."""
-        page = await self._fetch(_request(pair, first), partner, asks=True)
-        entries: dict[int, tuple[int, ...]] = {}
-        for each in page.lines:
-            number = each.event.pair_sequence
-            entries[number] = (*entries.get(number, ()), each.index)
-        return tuple(
-            Finding(
-                difference=Difference.ONE_SIDED,
-                pair_sequence=number,
-                lacking=Side.ASKER,
-                asker_entries=(),
-                answerer_entries=places,
-            )
-            for number, places in entries.items()
-        )
 
     async def _own(self, period: Period) -> tuple[Line, ...]:
         """List the member's own entries of a period, proven as a partner would have them proven."""
         lines: tuple[Line, ...] = ()
         request = _request((period.asker_member, period.answerer_member), period.first, period.last)
         while 0 < request.first_number <= period.last:
-            response = await self._means.book.entries(request)
-            page = await asyncio.to_thread(proven, request, response, self._keys(self._means.charter().me))
+            page = await self._own_page(request)
             lines += page.lines
             if not page.next_number:
                 break
             request = replace(request, first_number=page.next_number)
         return lines
+
+    async def _own_page(self, request: ListPairEntriesRequest) -> Page:
+        response = await self._means.book.entries(request)
+        return await asyncio.to_thread(proven, request, response, self._keys(self._means.charter().me))
 
     async def _fetch(self, request: ListPairEntriesRequest, partner: RemotePairs, *, asks: bool) -> Page:
         member = request.answerer_member if asks else request.asker_member

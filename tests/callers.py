@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ from yrdx.exchange.v1 import desk_pb2
 DEADLINE = 20.0
 WAIT = 30.0
 CLOCK = "clock.txt"
+NUMBERS = count(1)
+"""Whoever asks by hand uses no number twice."""
 
 
 def now() -> datetime:
@@ -119,8 +122,9 @@ class Caller:
             approving_officer=wish.approving_officer,
         )  # fmt: skip
         signed = compose(
-            inquiry, self.to, 1, question_id=os.urandom(16), charter=held, signer=self.signer, now=self.lab.clock()
-        )
+            inquiry, self.to, next(NUMBERS), question_id=os.urandom(16), charter=held, signer=self.signer,
+            now=self.lab.clock(),
+        )  # fmt: skip
         changes: dict[str, Any] = {}
         alter(changes)
         if not changes:

@@ -103,8 +103,8 @@ def stored(store: Store, number: int, question_digest: bytes | None = None) -> R
     return None if kept is None else kept.reply
 
 
-def question(number: int, *, asked: datetime = NOW, sequence: int = 1, **changes: object) -> Question:
-    """Give a question about one subject."""
+def question(number: int, *, asked: datetime = NOW, sequence: int = 0, **changes: object) -> Question:
+    """Give a question about one subject, under the pair's number of its own unless told."""
     values: dict[str, Any] = {
         "question_id": identity(number),
         "suite": suite.INT_1,
@@ -119,7 +119,7 @@ def question(number: int, *, asked: datetime = NOW, sequence: int = 1, **changes
         "application_item": "bid-review",
         "case_reference": "case-1",
         "agreement_id": "YRD-4-2026",
-        "pair_sequence": sequence,
+        "pair_sequence": sequence or number,
         "bundle_version": 1,
     }
     body = SummaryQuestion(subjects=(NamedSubject(uscc=code(number)),), window=Window.M12)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from reconciled import ANSWERER, ASKER, PAIR, TOMORROW, Two
-from stores import DAY, NOW
+from stores import DAY, NOW, exchange, signed
 
 from gateway.ledger.errors import LedgerError
 from gateway.ledger.reconciliation import Difference, Side
@@ -96,6 +96,88 @@ async def test_one_exchange_removed_from_one_side_is_named_by_both(how: str, two
     assert (two.found(ASKER), two.found(ANSWERER)) == ([named], [named])
     read = two.parties[ASKER].store.reconciliations.read
     assert [read.confirmed(PAIR, number) for number in (1, 2, 3)] == [True, False, True]
+
+
+DAYS = timedelta(days=1)
+
+
+@pytest.mark.parametrize("how", REMOVALS)
+async def test_what_is_removed_after_its_day_was_compared_is_named_too(how: str, two: Two) -> None:
+    """The next comparison walks back, and what was CONFIRMED is so no more; the time is that of the first finding."""
+    member, statements, named = REMOVALS[how]
+    await asked(two, 3)
+    await two.reconcile()
+    two.parties[member].change(*statements)
+    two.now = TOMORROW
+    await asked(two, 2)
+    await two.reconcile(at=TOMORROW + DAYS)
+    read = two.parties[ASKER].store.reconciliations.read
+    for _ in range(2):
+        assert (two.found(ASKER), two.found(ANSWERER)) == ([named], [named])
+        ((day, time),) = [(each.day, each.time) for each in read.findings(DAY, DAY + 3 * DAYS)]
+        assert (day, time) == (DAY, TOMORROW + DAYS)
+        assert [read.confirmed(PAIR, each) for each in (1, 2, 3, 4, 5)] == [True, False, True, True, True]
+        await two.reconcile(at=TOMORROW + 2 * DAYS)
+    theirs = two.parties[ANSWERER].store.reconciliations.read
+    assert [each.tally for each in read.days(PAIR, DAY, DAY + DAYS)] == [
+        each.tally for each in theirs.days(PAIR, DAY, DAY + DAYS)
+    ]
+
+
+async def test_the_walk_back_ends(two: Two) -> None:
+    """Days beyond the limit are left as they were found, until their month ends; nothing is compared twice a day."""
+    await asked(two, 2)
+    for each in range(1, 10):
+        await two.reconcile(at=NOW + each * DAYS)
+    two.parties[ANSWERER].change("DELETE FROM ledger_entry WHERE seq = 1")
+    await two.reconcile(at=NOW + 10 * DAYS)
+    calls = two.lines[ASKER].calls
+    await two.reconcile(at=NOW + 10 * DAYS)
+    assert (two.found(ASKER), two.lines[ASKER].calls) == ([], calls)
+    await two.reconcile(at=NOW + 31 * DAYS)
+    assert two.found(ASKER) == two.found(ANSWERER) == [(Difference.ONE_SIDED, 1, Side.ANSWERER)]
+
+
+async def test_a_month_is_compared_anew_before_it_can_be_stated(two: Two) -> None:
+    """A removal of its first days changes every digest behind it, at both sides alike."""
+    for each in range(4):
+        two.now = NOW + each * DAYS
+        await asked(two, 1)
+    for each in range(1, 30):
+        await two.reconcile(at=NOW + each * DAYS)
+    read = two.parties[ASKER].store.reconciliations.read
+    before = read.newest(PAIR)
+    two.parties[ANSWERER].change("DELETE FROM ledger_entry WHERE seq = 1")
+    await two.reconcile(at=NOW + 30 * DAYS)
+    (last,) = {two.parties[each].store.reconciliations.read.newest(PAIR) for each in PAIR}
+    assert last is not None
+    assert before is not None
+    assert (last.day.isoformat(), last.tally.digest == before.tally.digest) == ("2026-03-31", False)
+    assert two.found(ASKER) == two.found(ANSWERER) == [(Difference.ONE_SIDED, 1, Side.ANSWERER)]
+    answered = [sum(each.tally.answered for each in read.days(PAIR, DAY, last.day)), last.next]
+    assert answered == [3, 5]
+
+
+async def test_a_walk_back_that_is_stopped_goes_on(two: Two) -> None:
+    """A partner that goes away leaves each day as it was or as it is, never a part of one."""
+    for each in range(5):
+        two.now = NOW + each * DAYS
+        await asked(two, 1)
+    await two.reconcile(at=NOW + 5 * DAYS)
+    read, line = two.parties[ASKER].store.reconciliations.read, two.lines[ASKER]
+    two.parties[ANSWERER].change("DELETE FROM ledger_entry WHERE seq IN (1, 4)")
+    line.fails_after = line.calls + 2
+    await two.reconcile(ASKER, at=NOW + 6 * DAYS)
+    named = [(Difference.ONE_SIDED, each, Side.ANSWERER) for each in (1, 4)]
+    days = read.days(PAIR, DAY, DAY + 9 * DAYS)
+    assert (two.found(ASKER), [each.next for each in days], days[-1].time is None) == (
+        named[:1], [2, 3, 4, 5, 6], False,
+    )  # fmt: skip
+    line.fails_after = None
+    await two.reconcile(at=NOW + 6 * DAYS)
+    assert two.found(ASKER) == two.found(ANSWERER) == named
+    mine, theirs = (two.parties[each].store.reconciliations.read.days(PAIR, DAY, DAY + 9 * DAYS) for each in PAIR)
+    assert [each.tally for each in mine] == [each.tally for each in theirs]
 
 
 @pytest.mark.parametrize("number", [1, 3])
@@ -265,6 +347,45 @@ async def test_a_partner_that_claims_far_too_much_fills_no_disk(two: Two, monkey
     two.lines[ASKER].bend = boast
     await two.reconcile(ASKER)
     assert two.found(ASKER) == []
+
+
+async def received(two: Two, number: int, sequence: int) -> None:
+    """Have the answerer answer a question that the asker never entered."""
+    sent = signed(number, sequence, asked=two.now)
+    await two.parties[ANSWERER].store.journal.commit(
+        replace(exchange(number), question=sent.question, question_digest=sent.digest, received_time=two.now)
+    )
+
+
+async def test_a_far_number_stops_no_comparison(two: Two) -> None:
+    """It is named by both, each day; numbers that follow are compared as ever, and nothing is a hole."""
+    await asked(two, 3)
+    await received(two, 900, 50_000)
+    await received(two, 901, 50_001)
+    await two.reconcile()
+    far = [(Difference.ONE_SIDED, each, Side.ASKER) for each in (50_000, 50_001)]
+    assert (two.found(ASKER), two.found(ANSWERER)) == (far, far)
+    two.now = TOMORROW
+    await asked(two, 2)
+    two.parties[ANSWERER].change("DELETE FROM ledger_entry WHERE seq = 6")
+    await two.reconcile(at=TOMORROW + DAYS)
+    named = [(Difference.ONE_SIDED, 4, Side.ANSWERER), *far]
+    assert (two.found(ASKER), two.found(ANSWERER)) == (named, named)
+    for member in PAIR:
+        read = two.parties[member].store.reconciliations.read
+        assert [read.confirmed(PAIR, each) for each in (3, 4, 5, 6)] == [True, False, True, False]
+
+
+async def test_numbers_that_never_arrived_are_no_leap(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answerer that could not be reached for long: the asker's ledger knows what lies between."""
+    monkeypatch.setattr(reconciling, "LEAP", 3)
+    await two.ask()
+    for _ in range(6):
+        await two.ask(lost="question")
+    await two.ask()
+    await two.reconcile()
+    lost = [(Difference.LOST, each, None) for each in range(2, 8)]
+    assert (two.found(ASKER), two.found(ANSWERER)) == (lost, lost)
 
 
 async def test_a_page_that_is_not_genuine_is_no_finding(two: Two, monkeypatch: pytest.MonkeyPatch) -> None:

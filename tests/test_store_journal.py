@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
-from datetime import date
+from contextlib import closing
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from stores import DAY, KEY, code, commit, digest, exchange, opened, rows, stored
+from stores import DAY, KEY, NOW, code, commit, digest, exchange, opened, question, rows, stored
 
 from gateway.errors import BudgetSpent, NotDurable, Replayed
 from gateway.model.signed import Reply
 from keys.errors import WeakKey
-from nodes.store import Store, StoreUnusable
+from nodes.store import Store, StoreUnusable, journal
 
 SCOPE: dict[str, Any] = {"agency": "320000-procurement", "purpose": "procurement", "day": DAY}
 
@@ -54,6 +56,30 @@ async def test_an_id_with_other_bytes_is_a_replay(store: Store) -> None:
         await commit(store, exchange(1, question_digest=digest("other")))
     with pytest.raises(Replayed):
         stored(store, 1, digest("other"))
+
+
+@pytest.mark.parametrize("outcome", ["ANSWERED", "REFUSED"])
+async def test_a_number_is_of_one_question_of_the_pair(outcome: str, path: Path, store: Store) -> None:
+    """Used again under another id it is a replay, years later too: it claims, charges and enters nothing (threat 2)."""
+    refused = outcome == "REFUSED"
+    first = exchange(1, reply=Reply(payload=b"first", refused=refused))
+    await commit(store, first)
+    later = {"received_time": NOW + timedelta(days=900), "reply": Reply(payload=b"later", refused=not refused)}
+    hidden = exchange(2, question=question(2, sequence=1), **later)
+    with pytest.raises(Replayed):
+        await commit(store, hidden)
+    assert (await commit(store, first)).payload == b"first"
+    counted = "SELECT (SELECT count(*) FROM journal), (SELECT count(*) FROM ledger_entry)"
+    assert (stored(store, 2), rows(path, counted)) == (None, [(1, 1)])
+    await commit(store, exchange(2, question=question(2, sequence=1, asker_member="330000")))
+
+
+def test_a_number_is_looked_up_through_an_index(path: Path) -> None:
+    """A claim costs one seek, however many exchanges there are."""
+    opened(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        plan = str(connection.execute(f"EXPLAIN QUERY PLAN {journal._KEEP}", (None,) * 17).fetchall())
+    assert ("(asker=? AND pair_sequence=?)" in plan, "SCAN journal" in plan) == (True, False)
 
 
 async def test_a_refusal_is_kept_without_charge(path: Path, store: Store) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -131,6 +132,8 @@ async def test_a_number_that_alone_fills_pages_is_cut(tmp_path: Path, monkeypatc
     store = opened(tmp_path / "node.db")
     for number in range(5):
         await answer(store, number, sequence=1)
+        rows(tmp_path / "node.db", "UPDATE journal SET pair_sequence = -1")  # the journal takes a number once
+    rows(tmp_path / "node.db", "UPDATE journal SET pair_sequence = 1")
     await answer(store, 9, sequence=2)
     store.close()
     first = page(tmp_path / "node.db", ANSWERS)
@@ -204,6 +207,25 @@ async def test_a_member_that_never_spoke_has_nothing(tmp_path: Path) -> None:
     opened(tmp_path / "node.db").close()
     found = await Pairs(tmp_path / "node.db", ME).entries(ANSWERS)
     assert (found.entries, found.highest_number, found.next_number) == ((), 0, 0)
+
+
+def test_an_index_finds_a_leap(tmp_path: Path) -> None:
+    """Only the numbers behind the last one compared are looked at."""
+    opened(tmp_path / "node.db").close()
+    plan = str(rows(tmp_path / "node.db", f"EXPLAIN QUERY PLAN {re.sub('[?][0-9]', '1', module._LEAP)}"))
+    assert "(asker=? AND pair_sequence>? AND pair_sequence<?)" in plan
+
+
+async def test_the_first_leap_is_found(tmp_path: Path) -> None:
+    """From the number that is known, through every one that is near enough; of one member alone."""
+    store = opened(tmp_path / "node.db")
+    for number in (2, 4, 9, 30):
+        await answer(store, number)
+    await answer(store, 50, asker_member="330000")
+    store.close()
+    leap = Pairs(tmp_path / "node.db", ME).leap
+    asked = [((0, 30), 3), ((0, 8), 3), ((8, 30), 20), ((8, 30), 21), ((0, 90), 90)]
+    assert [await leap(PARTNER, *each) for each in asked] == [(4, 9), None, (9, 30), None, None]
 
 
 @pytest.mark.parametrize("asks", [False, True], ids=["answers", "questions"])

@@ -115,6 +115,15 @@ async def test_an_id_with_another_body_is_refused(asking: Caller, small: Lab) ->
     assert rows(small, MEMBER, "SELECT count(*) FROM disclosure WHERE uscc = ?", other[0].uscc) == [(0,)]
 
 
+async def test_a_number_of_another_question_is_refused(asking: Caller, small: Lab) -> None:
+    """A question that hides behind a number that was used is REPLAYED and claims nothing; a retry is as it was."""
+    first, second = asking.compose(), asking.compose()
+    header = replace(second.question.header, pair_sequence=first.question.header.pair_sequence)
+    hidden = sign_question(replace(second.question, header=header), asking.signer)
+    heard = [await outcome(asking.ask(each)) for each in (first, hidden, first, second)]
+    assert (heard, journal(small, second)) == (["ANSWERED", "REPLAYED", "ANSWERED", "ANSWERED"], ["ANSWERED"])
+
+
 async def test_duplicates_under_way_get_one_answer(asking: Caller, small: Lab) -> None:
     """Many copies that arrive before the first is durable get its answer; it is kept and charged once."""
     subject = codes(1, start=641_000)

@@ -93,6 +93,23 @@ def reconcile(period: Period, asked: Iterable[Line], answered: Iterable[Line]) -
     return tuple(found)
 
 
+def invented(answered: Iterable[Line]) -> tuple[Finding, ...]:
+    """Name answers to numbers that the asker never gave out, and that no period holds."""
+    places: dict[int, tuple[int, ...]] = {}
+    for each in answered:
+        places[each.event.pair_sequence] = (*places.get(each.event.pair_sequence, ()), each.index)
+    return tuple(
+        Finding(
+            difference=Difference.ONE_SIDED,
+            pair_sequence=number,
+            lacking=Side.ASKER,
+            asker_entries=(),
+            answerer_entries=found,
+        )
+        for number, found in places.items()
+    )
+
+
 def _by_number(period: Period, lines: Iterable[Line]) -> Mapping[int, Sequence[Line]]:
     pair, found = (period.asker_member, period.answerer_member), defaultdict(list)
     for line in lines:

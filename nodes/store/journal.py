@@ -29,7 +29,8 @@ _CLAIMED = """
 _KEEP = """
     INSERT INTO journal (question_id, question_digest, asker, agency, purpose, kind, agreement, case_reference,
         pair_sequence, outcome, reason, facts_version, fields, received_time, day, question_body, reply_body)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17
+    WHERE ?9 = 0 OR NOT EXISTS (SELECT 1 FROM journal WHERE asker = ?3 AND pair_sequence = ?9)
     ON CONFLICT (question_id) DO NOTHING"""
 _ENTER = "UPDATE journal SET entry = ? WHERE seq = ?"
 
@@ -58,7 +59,8 @@ class ExchangeJournal:
         """Claim, charge and keep as one; the loser of a race for a question id gets the winner's reply.
 
         Raises:
-            Replayed: when the id was claimed with other bytes, or its reply was deleted since.
+            Replayed: when the id was claimed with other bytes, its reply was deleted since, or another question of the
+                pair has its number (threat 2).
             BudgetSpent: when the charge would pass the limit; nothing was written.
             NotDurable: when the transaction could not be made durable; nothing was written.
         """
@@ -115,7 +117,7 @@ class ExchangeJournal:
             return self._earlier(connection, exchange, BudgetSpent("the subjects of this day are used up"))
         seq = self._keep(connection, exchange)
         if seq is None:
-            return self._earlier(connection, exchange, Replayed("the question id was claimed before"))
+            return self._earlier(connection, exchange, Replayed("the question id or the number was claimed before"))
         subjects = exchange.subjects if scope is not None else _refused(exchange)
         if not subjects:
             return exchange.reply, self._enter(connection, exchange, seq, ())
@@ -182,7 +184,7 @@ class ExchangeJournal:
         return Reply(payload=payload, refused=outcome == "REFUSED"), _line(*entry)
 
     def _keep(self, connection: sqlite3.Connection, exchange: Exchange) -> int | None:
-        """Write the row that claims the question id; None when it is claimed already."""
+        """Write the row that claims the question id and the pair's number; None when one is claimed already."""
         day = exchange.day.isoformat()
         key = self._bodies.key(connection, day, exchange.question.header.purpose if exchange.question else "")
         written = connection.execute(

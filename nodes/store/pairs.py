@@ -35,6 +35,11 @@ _GIVEN = """
     SELECT next - 1, coalesce((
         SELECT min(pair_sequence) - 1 FROM sent WHERE sent.member = pair.member AND pair_sequence > ?), next - 1)
     FROM pair WHERE member = ?"""
+_LEAP = """
+    SELECT before, pair_sequence FROM (
+        SELECT lag(pair_sequence, 1, ?2) OVER (ORDER BY pair_sequence) AS before, pair_sequence FROM journal
+        WHERE asker = ?1 AND pair_sequence > 0 AND pair_sequence > ?2 AND pair_sequence <= ?3)
+    WHERE pair_sequence - before > ?4 ORDER BY pair_sequence LIMIT 1"""
 
 _WINDOW = 512
 """How far numbers and times may be out of step: what was sent at once, and then more."""
@@ -76,6 +81,16 @@ class Pairs:
             with closing(connect_read_only(self._path)) as connection:
                 row = connection.execute(_GIVEN, (after, member)).fetchone()
                 return (0, 0) if row is None else (row[0], row[1])
+
+        return await asyncio.to_thread(read)
+
+    async def leap(self, member: str, numbers: tuple[int, int], most: int) -> tuple[int, int] | None:
+        """Give the first two of a member's numbers, above one and up to another, that lie more than `most` apart."""
+
+        def read() -> tuple[int, int] | None:
+            with closing(connect_read_only(self._path)) as connection:
+                row = connection.execute(_LEAP, (member, *numbers, most)).fetchone()
+                return None if row is None else (row[0], row[1])
 
         return await asyncio.to_thread(read)
 

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -35,16 +35,21 @@ _KEEP = """
     INSERT OR REPLACE INTO reconciled_day
         (asker, answerer, day, first, next, answered, refused, void, digest, time)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_CLEAR = "DELETE FROM finding WHERE asker = ? AND answerer = ? AND number BETWEEN ? AND ?"
+_CLEAR = """
+    DELETE FROM finding WHERE asker = ? AND answerer = ? AND number BETWEEN ? AND ?
+        AND number NOT IN (SELECT value FROM json_each(?))"""
+# What is found again was found when it was found first.
 _FIND = """
-    INSERT OR REPLACE INTO finding
-        (asker, answerer, number, day, difference, lacking, asker_entries, answerer_entries, time)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+    INSERT INTO finding (asker, answerer, number, day, difference, lacking, asker_entries, answerer_entries, time)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET day = excluded.day, difference = excluded.difference, lacking = excluded.lacking,
+        asker_entries = excluded.asker_entries, answerer_entries = excluded.answerer_entries"""
 _FOUND = """
     SELECT asker, answerer, day, time, number, difference, lacking, asker_entries, answerer_entries FROM finding
     WHERE day BETWEEN ? AND ? AND (? = '' OR ? IN (asker, answerer)) ORDER BY asker, answerer, number"""
 _COUNT = "SELECT difference, count(*) FROM finding GROUP BY difference"
-_COUNT_DAY = "SELECT count(*) FROM finding WHERE asker = ? AND answerer = ? AND day = ?"
+_COUNT_DAY = """
+    SELECT count(*) FROM finding WHERE asker = ? AND answerer = ? AND day = ? AND number NOT BETWEEN ? AND ?"""
 _STATE = "INSERT OR REPLACE INTO statement (partner, month, body, entry, time) VALUES (?, ?, ?, ?, ?)"
 _FORGET = "DELETE FROM reconciled_day WHERE day >= ? AND (? = '' OR ? IN (asker, answerer))"
 # What was exchanged before there was a ledger has no entry on either side.
@@ -137,9 +142,9 @@ class Comparisons:
         found = dict(self._all(_COUNT))
         return {each: int(found.get(each.value, 0)) for each in Difference}
 
-    def count(self, pair: Pair, day: date) -> int:
-        """Count the findings of a day of a pair."""
-        return int(self._all(_COUNT_DAY, *pair, day.isoformat())[0][0])
+    def count(self, pair: Pair, day: date, apart: tuple[int, int] = (0, 0)) -> int:
+        """Count the findings of a day of a pair, apart from those of some numbers, first to last."""
+        return int(self._all(_COUNT_DAY, *pair, day.isoformat(), *apart)[0][0])
 
     def confirmed(self, pair: Pair, number: int) -> bool:
         """Say whether an exchange is CONFIRMED: both sides' entries were compared, and agree."""
@@ -177,7 +182,7 @@ class Reconciliations:
         self._commits, self._ledger = commits, ledger
         self.read = Comparisons(reader, lock)
 
-    async def keep(self, compared: Compared, first: int, findings: Iterable[Finding], now: datetime) -> None:
+    async def keep(self, compared: Compared, first: int, findings: Sequence[Finding], now: datetime) -> None:
         """Keep how far a day has come and what does not agree of its numbers since `first`, in place of what did not.
 
         Raises:
@@ -185,8 +190,10 @@ class Reconciliations:
         """
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(_CLEAR, (*compared.pair, first, compared.next - 1))
-            connection.executemany(_FIND, [_row(compared, each, now) for each in findings])
+            rows = [_row(compared, each, now) for each in findings]
+            named = json.dumps([each.pair_sequence for each in findings])
+            connection.execute(_CLEAR, (*compared.pair, first, compared.next - 1, named))
+            connection.executemany(_FIND, rows)
             tally, time = compared.tally, compared.time and time_text(compared.time)
             numbers = (compared.first, compared.next, tally.answered, tally.refused, tally.void)
             connection.execute(_KEEP, (*compared.pair, compared.day.isoformat(), *numbers, tally.digest, time))
