@@ -44,7 +44,7 @@ def question(kind: str = "summary", identity: int = 1, **changes: Any) -> Signed
         intent=intent_of(plot(kind)), intent_digest=bytes(32), agreement_id=AGREEMENT, case_subject_count=0
     )
     signed = compose(
-        inquiry, JIANGSU, 1, question_id=bytes([identity]) * 16, charter=charter_of(SHANGHAI, DIRECTORY),
+        inquiry, JIANGSU, identity, question_id=bytes([identity]) * 16, charter=charter_of(SHANGHAI, DIRECTORY),
         signer=SIGNERS[SHANGHAI], now=NOW,
     )  # fmt: skip
     return signed if not changes else sign_question(replace(signed.question, **changes), SIGNERS[SHANGHAI])
