@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from callers import small_lab, until
+from callers import directory_taken, small_lab, until
 from click.testing import CliRunner, Result
 from ledgered import wounds
 
@@ -44,6 +44,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     found = small_lab(tmp_path_factory.mktemp("evidence"))
     try:
         found.start(*MEMBERS)
+        asyncio.run(directory_taken(found, *MEMBERS))
         yield found
     finally:
         for process in found.processes.values():
