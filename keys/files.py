@@ -46,7 +46,7 @@ def write(path: Path, content: bytes, *, replace: bool = False) -> None:
                 path.hardlink_to(temporary)
         finally:
             temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         raise CustodyError(f"{path.name} exists and is never written over; choose another name") from None
     except OSError as error:
@@ -63,7 +63,8 @@ def _write_new(path: Path, content: bytes) -> None:
         os.fsync(number)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk; what the files hold is none of it."""
     number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(number)

@@ -87,7 +87,7 @@ def back_up(data: Path, out: Path, member: str, secret: bytes, now: datetime, te
     files.write(part / MANIFEST, json.dumps({"manifest": text, "proof": proof}).encode())
     sync(part)
     part.rename(out)
-    sync(out.parent)
+    files.sync_folder(out.parent)
     return read_manifest(out, member, secret)
 
 

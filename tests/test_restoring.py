@@ -362,6 +362,12 @@ def run(data: Path, *arguments: object) -> Result:
     return CliRunner().invoke(main, texts, obj=Session(now=lambda: NOW), env={"DATA": str(data)})
 
 
+def test_a_backup_touches_nothing_beside_it(data: Path) -> None:
+    """Files that come and go, or cannot be opened, beside the folder are no matter to it."""
+    (data.parent / "gone").symlink_to(data.parent / "nowhere")
+    assert read_manifest(make(data), ME, KEY).member == ME
+
+
 def test_the_commands_tell_what_they_did(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For people and programs; a refusal has its exit code and leaves no half of anything."""
     monkeypatch.setattr(COMMAND, "_secret", lambda _: KEY)
