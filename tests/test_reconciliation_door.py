@@ -32,7 +32,8 @@ async def test_an_answer_is_listed_and_proven(caller: Caller) -> None:
     asked = caller.compose()
     assert not (await caller.ask(asked)).refused
     directory = read_charter(caller.lab, "310000").directory
-    page = proven(REQUEST, await remote(caller).entries(REQUEST, DEADLINE), logs.unsuspected_keys(directory, "320000"))
+    wanted = replace(REQUEST, first_number=asked.question.header.pair_sequence)
+    page = proven(wanted, await remote(caller).entries(wanted, DEADLINE), logs.unsuspected_keys(directory, "320000"))
     found = [each.event for each in page.lines if each.event.question_digest == asked.digest]
     assert [(each.kind, each.pair_sequence) for each in found] == [
         (LedgerEventKind.ANSWERED, asked.question.header.pair_sequence)
