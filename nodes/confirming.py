@@ -7,13 +7,13 @@ cosigned they cannot be proven. The daily comparison covers every entry; this lo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from gateway.charter import Charter
 from gateway.errors import NotDurable, Refused, Unavailable
-from gateway.gaps import current_log
+from gateway.gaps import Gap, current_log
 from gateway.ledger import logs, witnessing
 from gateway.ledger.checkpoint import Checkpoint, open_checkpoint, read_head
 from gateway.ledger.errors import CheckpointMalformed, LedgerError, ReceiptInvalid
@@ -44,6 +44,12 @@ class Confirming:
         members = (each.id for each in charter.directory.members if each.id != charter.me and not each.hub)
         await asyncio.gather(*(self._member(each) for each in members))
 
+    def contradicting(self) -> tuple[str, ...]:
+        """Name whose log, as it is now, does not bear out a receipt; a loss that the quorum stated is none."""
+        gaps = self._charter().catalogue.gaps
+        found = self._answers.contradicting()
+        return tuple(sorted({member for origin, member in found if origin == _current(gaps, member)}))
+
     async def _member(self, member: str) -> None:
         for each in reversed(self._answers.received(member, self._last.get(member, 0))):
             try:
@@ -59,7 +65,7 @@ class Confirming:
         """Say whether this answer is done with: proven, contradicted and kept as such, or lost with a log."""
         origin = read_head(read_note(received.receipt.checkpoint).text).origin
         charter, remote = self._charter(), self._reach(member)
-        if origin != logs.origin(member, current_log(charter.catalogue.gaps, member)):
+        if origin != _current(charter.catalogue.gaps, member):
             return True
         find = logs.listed_keys(charter.directory, member)
         await self._hold_against(member, open_checkpoint(received.receipt.checkpoint, find))
@@ -72,7 +78,7 @@ class Confirming:
         except Refused as refused:
             if refused.reason is not RefusalReason.NOT_IN_SCOPE:
                 raise
-        await self._answers.contradict(member, received.number, self._clock.now())
+        await self._answers.contradict(member, origin, received.number, self._clock.now())
         self._log.error("receipt_contradicted", peer=member, number=received.number)
         return True
 
@@ -83,3 +89,7 @@ class Confirming:
         if fork is not None:
             await self._witness.keep_fork(fork, self._clock.now())
             self._log.error("ledger_forked", peer=member, size=fork.size)
+
+
+def _current(gaps: Iterable[Gap], member: str) -> str:
+    return logs.origin(member, current_log(gaps, member))

@@ -131,7 +131,7 @@ class Witnessing:
             marked=lag >= limits.witness_lag_mark,
             forks=book.count_forks(),
             behind=tuple(sorted(behind)),
-            contradicting=self._store.confirmations.contradicting(),
+            contradicting=self._confirming.contradicting(),
             faults=tuple(name for name, holds in faults.items() if holds),
         )
         return self.standing

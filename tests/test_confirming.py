@@ -13,7 +13,7 @@ from ledgers import ANHUI, JIANGSU, SHANGHAI, ZHEJIANG, witness_signer
 from receipts import LOGGERS
 from stores import exchange, question, rows, signed
 from test_store_asker import closing, conclude
-from witnesses import Fixed, Line, Region, charter, find, remote
+from witnesses import Edit, Fixed, Line, Region, charter, find, remote, with_witnesses
 
 from gateway import carriers
 from gateway.exchange.release import size_class
@@ -32,6 +32,7 @@ class Pair:
     """Jiangsu asks; Shanghai answers out of one of two disks that it keeps under one key."""
 
     folder: Path
+    edit: Edit = with_witnesses
 
     def __post_init__(self) -> None:
         """Open five stores."""
@@ -44,7 +45,9 @@ class Pair:
 
     def restart(self) -> None:
         """Start Jiangsu's rounds anew."""
-        self.confirming = Confirming(lambda: charter(JIANGSU), Fixed(self.asker), self.asker.store, self._reach)
+        self.confirming = Confirming(
+            lambda: charter(JIANGSU, self.edit), Fixed(self.asker), self.asker.store, self._reach
+        )
 
     def _reach(self, member: str) -> Any:
         return remote(JIANGSU, self.shown) if member == SHANGHAI else None
@@ -91,7 +94,7 @@ class Pair:
     @property
     def found(self) -> tuple[str, ...]:
         """Name whom Jiangsu holds something against."""
-        return self.asker.store.confirmations.contradicting()
+        return self.confirming.contradicting()
 
 
 @pytest.fixture
@@ -142,6 +145,28 @@ async def test_two_heads_of_one_size_are_kept_though_the_other_is_silent(pair: P
     (fork,) = pair.asker.store.witness.forks()
     roots = {open_checkpoint(note, find).head.root for note in (fork.first, fork.second)}
     assert (fork.size, len(roots), pair.found) == (1, 2, ())
+
+
+def with_gap(found: dict[str, Any]) -> None:
+    """State that Shanghai lost its ledger, and goes on in a second log."""
+    with_witnesses(found)
+    lost = {"member": SHANGHAI, "log": 2, "follows": "00" * 32, "size": 1, "kept": 0, "ground": "disk failure"}
+    found["gaps"] = [lost]
+
+
+async def test_a_loss_that_the_quorum_stated_is_no_contradiction(pair: Pair) -> None:
+    """Asked before the bundle that states it came, a member looked false; then it is named no more, nor asked again."""
+    await pair.ask(1, pair.hidden)
+    await pair.shown.enter(1, start=2)
+    await pair.witness()
+    await pair.confirming.round()
+    before = pair.found
+    pair.edit = with_gap
+    assert [before, pair.found] == [(SHANGHAI,), ()]
+    assert len(rows(pair.asker.path, "SELECT * FROM contradiction")) == 1
+    pair.restart()
+    await pair.confirming.round()
+    assert (pair.found, pair.asked) == ((), 1)
 
 
 async def test_whoever_is_silent_or_slow_is_accused_of_nothing(pair: Pair) -> None:

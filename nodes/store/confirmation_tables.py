@@ -2,10 +2,11 @@
 
 TABLES = (
     """CREATE TABLE contradiction (
+        origin TEXT NOT NULL,
         member TEXT NOT NULL,
         number INTEGER NOT NULL,
         found_time TEXT NOT NULL,
-        PRIMARY KEY (member, number)
+        PRIMARY KEY (member, origin, number)
     ) WITHOUT ROWID, STRICT""",
     "CREATE INDEX cosigned_time ON cosigned_head (witnessed_time)",
 )

@@ -19,8 +19,9 @@ _RECEIVED = """
     JOIN ledger_entry ON seq = closed_entry
     WHERE member = ? AND pair_sequence > ? AND outcome = 'ANSWERED' AND reply_body IS NOT NULL
     ORDER BY pair_sequence DESC LIMIT 4"""
-_CONTRADICT = "INSERT INTO contradiction (member, number, found_time) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-_CONTRADICTING = "SELECT DISTINCT member FROM contradiction ORDER BY member"
+_CONTRADICT = """
+    INSERT INTO contradiction (origin, member, number, found_time) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+_CONTRADICTING = "SELECT DISTINCT origin, member FROM contradiction ORDER BY member"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,19 +47,19 @@ class Confirmations:
         with self._lock:
             return received(self._reader, self._bodies, member, after)
 
-    async def contradict(self, member: str, number: int, now: datetime) -> None:
-        """Keep that a member's witnessed ledger does not hold what its receipt said.
+    async def contradict(self, member: str, origin: str, number: int, now: datetime) -> None:
+        """Keep that a member's witnessed log does not hold what its receipt said.
 
         Raises:
             NotDurable: nothing was kept.
         """
-        row = (member, number, time_text(now))
+        row = (origin, member, number, time_text(now))
         await self._commits.run(lambda connection: connection.execute(_CONTRADICT, row).rowcount)
 
-    def contradicting(self) -> tuple[str, ...]:
-        """Name the members whose receipts and ledgers contradict each other."""
+    def contradicting(self) -> tuple[tuple[str, str], ...]:
+        """Name the logs that do not hold what was receipted, and whose they are: by origin and member."""
         with self._lock:
-            return tuple(member for (member,) in self._reader.execute(_CONTRADICTING))
+            return tuple(self._reader.execute(_CONTRADICTING).fetchall())
 
 
 def received(reader: sqlite3.Connection, bodies: Bodies, member: str, after: int = 0) -> tuple[Received, ...]:
